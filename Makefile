@@ -1,0 +1,74 @@
+# rbdmap: build, install, try, test. `make demo` and `make test` are all that a newcomer needs.
+
+# Where `make install` puts things. /usr/local goes before /usr in every search path that matters here, so that the
+# program can be installed beside ceph-common without touching a file of it; packages say PREFIX=/usr.
+PREFIX ?= /usr/local
+DESTDIR ?=
+LIBEXEC = $(PREFIX)/libexec/rbdmap
+UNITS = $(PREFIX)/lib/systemd/system
+GENERATORS = $(PREFIX)/lib/systemd/system-generators
+RULES = $(PREFIX)/lib/udev/rules.d
+MAN = $(PREFIX)/share/man
+DOC = $(PREFIX)/share/doc/rbdmap
+
+PROGRAM = target/release/rbdmap
+SERVICES = rbdmap@.service rbdmap.service rbdmap-sweep.service
+
+.PHONY: all build setup setup-build install demo test check lab lab-shell lint bench clean
+
+all: build
+
+# The Debian packages that building needs. packaging/setup lists them with their reasons.
+setup-build:
+	packaging/setup build
+
+# The Debian packages that everything needs: building, the lab, the lints.
+setup:
+	packaging/setup build lint lab
+
+build: setup-build
+	cargo build --release --locked
+
+# Copies files, builds nothing: `make build` comes first, so that it can be run as another user.
+install:
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(LIBEXEC)/rbdmap
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(GENERATORS) $(DESTDIR)$(UNITS)
+	ln -sf ../libexec/rbdmap/rbdmap $(DESTDIR)$(PREFIX)/bin/rbdmap
+	ln -sf ../../../libexec/rbdmap/rbdmap $(DESTDIR)$(GENERATORS)/rbdmap-generator
+	for unit in $(SERVICES); do \
+	    sed 's|@libexecdir@|$(PREFIX)/libexec|g' units/$$unit.in >$(DESTDIR)$(UNITS)/$$unit && \
+	    chmod 644 $(DESTDIR)$(UNITS)/$$unit || exit 1; \
+	done
+	install -D -m 644 units/50-rbd.rules $(DESTDIR)$(RULES)/50-rbd.rules
+	install -D -m 644 etc/rbdmap $(DESTDIR)$(DOC)/examples/rbdmap
+	install -D -m 644 README.md $(DESTDIR)$(DOC)/README.md
+
+# A guest boots with an image mapped and mounted, and powers off: watch it.
+demo: setup build
+	tests/lab/lab demo
+
+# Everything: unit tests, golden folders, and the scenarios in the lab.
+test: setup build check
+	tests/lab/lab run
+
+# What needs no lab, in seconds.
+check:
+	cargo test --workspace --locked
+
+# `make lab SCENARIO="guide nested"`, all of them without SCENARIO.
+lab: setup build
+	tests/lab/lab run $(SCENARIO)
+
+# A root shell in a guest: `make lab-shell`, or `make lab-shell GUEST=bookworm`.
+lab-shell: setup build
+	tests/lab/lab shell $(GUEST)
+
+lint: setup
+	packaging/lint
+
+# Ours beside the shell script, the rbd command and the floor, in one guest.
+bench: setup build
+	tests/lab/lab bench
+
+clean:
+	cargo clean

@@ -1,0 +1,95 @@
+//! Cluster secrets: a keyring's `[client.ID] key = …`, or a key file's single line, decoded and checked.
+//!
+//! Source: ceph `src/auth/KeyRing.cc` and `src/auth/Crypto.cc`. A key is base64 of: u16 type (1 is AES-128), u32 seconds,
+//! u32 nanoseconds, u16 length, then so many bytes, all little-endian. The kernel takes exactly these decoded bytes.
+//! Which files are searched is decided in `request`; what happens with the secret, in `sys::rbd`.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use zeroize::Zeroizing;
+
+use super::ceph_conf::CephConf;
+
+/// A cluster secret: its decoded bytes. It cannot be printed and is wiped when it goes.
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+/// Bytes before the key proper.
+const HEADER: usize = 12;
+
+/// Ceph takes base64 with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+impl Secret {
+    /// Decodes a key as keyrings and key files hold it. The error never repeats the text.
+    pub fn decode(text: &str) -> Result<Self, String> {
+        let standard = Zeroizing::new(text.trim_end().replace('-', "+").replace('_', "/"));
+        let bytes = BASE64.decode(standard.as_bytes()).map_err(|_| "the key is not base64".to_owned())?;
+        let secret = Self(Zeroizing::new(bytes));
+        let length = match secret.0.get(HEADER - 2..HEADER) {
+            Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
+            _ => return Err("the key is too short to be a Ceph key".to_owned()),
+        };
+        if length == 0 || secret.0.len() < HEADER + length {
+            return Err("the key is cut short: its length does not match what it says of itself".to_owned());
+        }
+        Ok(secret)
+    }
+
+    /// The payload of a kernel key of type `ceph`.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The secret of `client.ID` in a keyring's text; `None` where the keyring has no such user.
+pub fn from_keyring(path: &Path, text: &str, user: &str) -> Result<Option<Secret>, String> {
+    let keyring = CephConf::parse(path, text).map_err(|fault| fault.to_string())?;
+    let Some(key) = keyring.in_section(&format!("client.{user}"), "key") else { return Ok(None) };
+    Secret::decode(key).map(Some).map_err(|error| format!("{}: [client.{user}]: {error}", path.display()))
+}
+
+/// The secret in a key file, which holds nothing but base64.
+pub fn from_keyfile(path: &Path, text: &str) -> Result<Secret, String> {
+    Secret::decode(text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made by `ceph-authtool --gen-print-key` for this test alone.
+    const KEY: &str = "AQCvWKVlAAAAABAAxjSMvNLkZy0nqVkhxMmgEA==";
+
+    fn find(text: &str, user: &str) -> Result<Option<usize>, String> {
+        from_keyring(Path::new("k"), text, user).map(|found| found.map(|secret| secret.bytes().len()))
+    }
+
+    #[test]
+    fn a_users_key_is_found_by_section() {
+        let text = format!("[client.admin]\n\tkey = {KEY}\n\tcaps mon = \"allow *\"\n[client.boot]\nkey=\"{KEY}\"");
+        assert_eq!(find(&text, "boot"), Ok(Some(28)));
+        assert_eq!(find(&text, "admin"), Ok(Some(28)));
+        assert_eq!(find(&text, "other"), Ok(None));
+    }
+
+    #[test]
+    fn a_damaged_key_is_told_by_file_and_user_but_not_shown() {
+        let rows = [("AQ!", "not base64"), ("AQCv", "too short"), (&KEY[..32], "cut short"), ("", "too short")];
+        for (key, reason) in rows {
+            let error = find(&format!("[client.boot]\nkey = {key}\n"), "boot").unwrap_err();
+            assert!(error.starts_with("k: [client.boot]: ") && error.contains(reason), "{error}");
+            assert!(key.is_empty() || !error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_file_may_end_in_newlines() {
+        assert_eq!(from_keyfile(Path::new("f"), &format!("{KEY}\n\n")).map(|secret| secret.bytes().len()), Ok(28));
+    }
+}

@@ -1,0 +1,296 @@
+//! `/etc/ceph/rbdmap`: an image a line, and the options to map it with.
+//!
+//!     pool/[namespace/]image[@snapshot]  option=value,option='a,b',flag   # comment
+//!
+//! The grammar is that of ceph's shell script (`src/rbdmap`, the same in 16.2 and 20.2), with its quirks where a
+//! table may rely on them: `'` quotes commas and `=` and is dropped, `#` cuts the line even inside quotes, a
+//! backslash takes the next character as it is and joins lines. Kinder than the script: a last line without newline
+//! counts, and so do blanks after a comma. Stricter: an option that we do not know is a fault, never passed on.
+
+use std::path::{Path, PathBuf};
+
+use super::fault::{Fault, suggestion};
+use super::map_options::MapOptions;
+use crate::image::ImageSpec;
+
+/// One line of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The image.
+    pub spec: ImageSpec,
+    /// How to map it.
+    pub options: EntryOptions,
+    /// The number of its line, from 1.
+    pub line: usize,
+}
+
+/// What a line, or a command line, can say of one mapping. What is absent comes from ceph.conf or a default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EntryOptions {
+    /// The Ceph user without `client.`; `admin` where nobody says.
+    pub user: Option<String>,
+    /// A keyring, or a list of them of which the first that opens is taken.
+    pub keyring: Option<String>,
+    /// A file with nothing but the key in base64.
+    pub keyfile: Option<PathBuf>,
+    /// ceph.conf.
+    pub conf: Option<PathBuf>,
+    /// The cluster's name, which chooses ceph.conf and keyring.
+    pub cluster: Option<String>,
+    /// Monitors in the place of ceph.conf's.
+    pub mon_host: Option<String>,
+    /// Options for the kernel.
+    pub map: MapOptions,
+}
+
+/// Every option of a line, for "did you mean".
+const OPTIONS: &[&str] = &[
+    "id", "name", "user", "keyring", "keyfile", "conf", "cluster", "mon_host", "namespace", "pool", "snap", "image",
+    "read-only", "exclusive", "options", "device-type",
+];
+
+/// Reads a table: the good lines, and what is wrong with the others. `path` is for the faults only.
+pub fn parse(path: &Path, text: &str) -> (Vec<Entry>, Vec<Fault>) {
+    let (mut entries, mut faults) = (Vec::new(), Vec::new());
+    for line in logical_lines(text) {
+        match parse_line(&line) {
+            Ok(Some(entry)) => entries.push(entry),
+            Ok(None) => {}
+            Err(Problem { column, message }) => faults.push(Fault::new(path, (line.number, column), message)),
+        }
+    }
+    (entries, faults)
+}
+
+/// A line after joining: its characters, each with whether a backslash protected it.
+struct Line {
+    number: usize,
+    characters: Vec<char>,
+}
+
+struct Problem {
+    column: usize,
+    message: String,
+}
+
+/// `option` or `option=value`, with the column at which it starts.
+struct Item {
+    column: usize,
+    name: String,
+    value: Option<String>,
+}
+
+/// Joins lines that end in a backslash, undoes other backslashes (as the shell's `read` does), and cuts comments.
+fn logical_lines(text: &str) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut current = Line { number: 1, characters: Vec::new() };
+    let (mut number, mut escaped) = (1, false);
+    for c in text.chars() {
+        match c {
+            '\n' if escaped => number += 1,
+            '\n' => {
+                number += 1;
+                lines.push(std::mem::replace(&mut current, Line { number, characters: Vec::new() }));
+            }
+            '\\' if !escaped => {}
+            _ => current.characters.push(c),
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    lines.push(current);
+    for line in &mut lines {
+        let end = line.characters.iter().position(|c| *c == '#').unwrap_or(line.characters.len());
+        line.characters.truncate(end);
+    }
+    lines
+}
+
+fn parse_line(line: &Line) -> Result<Option<Entry>, Problem> {
+    let characters = &line.characters;
+    let Some(start) = characters.iter().position(|c| !c.is_whitespace()) else { return Ok(None) };
+    let end = characters[start..].iter().position(|c| c.is_whitespace()).map_or(characters.len(), |at| start + at);
+    let name: String = characters[start..end].iter().collect();
+    let spec = name.parse().map_err(|message| Problem { column: start + 1, message })?;
+    let mut entry = Entry { spec, options: EntryOptions::default(), line: line.number };
+    for item in items(&characters[end..], end)? {
+        apply(&mut entry, &item).map_err(|message| Problem { column: item.column, message })?;
+    }
+    entry.spec = entry.spec.checked().map_err(|message| Problem { column: start + 1, message })?;
+    Ok(Some(entry))
+}
+
+/// Splits the rest of a line at commas that are not quoted.
+fn items(rest: &[char], offset: usize) -> Result<Vec<Item>, Problem> {
+    let mut items = Vec::new();
+    let mut quoted = false;
+    let mut start = 0;
+    for at in 0..=rest.len() {
+        match rest.get(at) {
+            Some('\'') => quoted = !quoted,
+            Some(',') if quoted => {}
+            Some(',') | None => {
+                items.extend(item(&rest[start..at], offset + start)?);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    Ok(items)
+}
+
+/// One item without its quotes; nothing for the empty one that a trailing comma leaves.
+fn item(text: &[char], offset: usize) -> Result<Option<Item>, Problem> {
+    let Some(lead) = text.iter().position(|c| !c.is_whitespace()) else { return Ok(None) };
+    let trimmed = &text[lead..=text.iter().rposition(|c| !c.is_whitespace()).unwrap_or(lead)];
+    let (mut name, mut value, mut quoted) = (String::new(), None::<String>, false);
+    for (at, c) in trimmed.iter().enumerate() {
+        match (c, &mut value) {
+            ('\'', _) => quoted = !quoted,
+            ('=', None) if !quoted => value = Some(String::new()),
+            (c, _) if c.is_whitespace() && !quoted => {
+                let message = "a blank inside an option, expected a comma between options".to_owned();
+                return Err(Problem { column: offset + lead + at + 1, message });
+            }
+            (c, Some(value)) => value.push(*c),
+            (c, None) => name.push(*c),
+        }
+    }
+    Ok(Some(Item { column: offset + lead + 1, name, value }))
+}
+
+/// What one option changes in its entry.
+fn apply(entry: &mut Entry, item: &Item) -> Result<(), String> {
+    let options = &mut entry.options;
+    match item.name.replace('-', "_").as_str() {
+        "id" | "user" => options.user = Some(item.word()?),
+        "name" => options.user = Some(client_id(&item.word()?)?),
+        "keyring" | "k" => options.keyring = Some(item.word()?),
+        "keyfile" | "K" => options.keyfile = Some(item.word()?.into()),
+        "conf" | "c" => options.conf = Some(item.word()?.into()),
+        "cluster" => options.cluster = Some(item.word()?),
+        "mon_host" | "m" => options.mon_host = Some(item.word()?),
+        "pool" | "p" => entry.spec.pool = item.word()?,
+        "namespace" => entry.spec.namespace = Some(item.word()?),
+        "image" => entry.spec.image = item.word()?,
+        "snap" => entry.spec.snapshot = Some(item.word()?),
+        "read_only" => item.flag().and_then(|()| options.map.add("ro"))?,
+        "exclusive" => item.flag().and_then(|()| options.map.add("exclusive"))?,
+        "options" | "o" => options.map.add(&item.word()?)?,
+        "device_type" | "t" => krbd_only(&item.word()?)?,
+        "key" => return Err(KEY_IN_TABLE.to_owned()),
+        _ => return Err(format!("unknown option {:?}{}", item.name, suggestion(&item.name, OPTIONS))),
+    }
+    Ok(())
+}
+
+const KEY_IN_TABLE: &str = "key= puts the secret into a file that anybody may read; \
+    write it into a file of mode 0600 and say keyfile=FILE";
+
+/// The id of a Ceph user's full name: `client.boot` is `boot`.
+pub fn client_id(name: &str) -> Result<String, String> {
+    match name.split_once('.') {
+        Some(("client", id)) if !id.is_empty() => Ok(id.to_owned()),
+        _ => Err(format!("user {name:?} is not of the form client.ID, the only kind that can map images")),
+    }
+}
+
+fn krbd_only(device_type: &str) -> Result<(), String> {
+    match device_type {
+        "krbd" => Ok(()),
+        other => Err(format!("device-type {other:?} is not served: only the kernel's driver (krbd) is, see rbd-nbd(8)")),
+    }
+}
+
+impl Item {
+    fn word(&self) -> Result<String, String> {
+        match self.value.as_deref() {
+            None | Some("") => Err(format!("option {} needs a value, expected {}=VALUE", self.name, self.name)),
+            Some(value) => Ok(value.to_owned()),
+        }
+    }
+
+    fn flag(&self) -> Result<(), String> {
+        if self.value.is_none() { Ok(()) } else { Err(format!("option {} takes no value", self.name)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn one(text: &str) -> Entry {
+        let (mut entries, faults) = parse(Path::new("rbdmap"), text);
+        assert_eq!((entries.len(), faults.as_slice()), (1, [].as_slice()), "{text:?}");
+        entries.remove(0)
+    }
+
+    fn fault(text: &str) -> String {
+        let (entries, faults) = parse(Path::new("rbdmap"), text);
+        assert_eq!((entries.len(), faults.len()), (0, 1), "{text:?}");
+        faults[0].to_string()
+    }
+
+    #[test]
+    fn the_guides_line_is_read() {
+        let entry = one("rbd/image\tid=boot,keyring=/etc/ceph/ceph.client.boot.keyring\n");
+        assert_eq!(entry.spec.to_string(), "rbd/image");
+        assert_eq!(entry.options.user.as_deref(), Some("boot"));
+        assert_eq!(entry.options.keyring.as_deref(), Some("/etc/ceph/ceph.client.boot.keyring"));
+    }
+
+    #[test]
+    fn quirks_of_the_script_are_kept() {
+        let rows = [
+            ("image", "rbd/image", ""),
+            ("  p/i id=a # comment", "p/i", ""),
+            ("p/i read-only,id=a", "p/i", "ro"),
+            ("p/i options='lock_on_read,queue_depth=1024'", "p/i", "lock_on_read,queue_depth=1024"),
+            ("p/i id=a,options='ro' # '", "p/i", "ro"),
+            ("p/i id=a,\\\nexclusive", "p/i", "exclusive"),
+            ("p/i id=a,", "p/i", ""),
+            ("p/i id=a, exclusive", "p/i", "exclusive"),
+            ("i pool=p,namespace=n,snap=s", "p/n/i@s", ""),
+        ];
+        for (text, spec, options) in rows {
+            let entry = one(text);
+            assert_eq!((entry.spec.to_string().as_str(), entry.options.map.to_string().as_str()), (spec, options));
+        }
+    }
+
+    #[test]
+    fn faults_name_line_column_and_remedy() {
+        let rows = [
+            ("\n\np/i id=a,keyrng=/k", "rbdmap:3:10: unknown option \"keyrng\"; did you mean \"keyring\"?"),
+            ("p/i id", "rbdmap:1:5: option id needs a value, expected id=VALUE"),
+            ("p/i id=a b", "rbdmap:1:9: a blank inside an option, expected a comma between options"),
+            ("p/i name=osd.1", "rbdmap:1:5: user \"osd.1\" is not of the form client.ID, the only kind that can map images"),
+            ("a/b/c/d id=a", "rbdmap:1:1: image \"a/b/c/d\" has more than two slashes, expected pool/namespace/image"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(fault(text), expected);
+        }
+        assert!(fault("p/i device-type=nbd").contains("rbd-nbd(8)"));
+        assert!(fault("p/i key=AQ==").contains("keyfile=FILE"));
+    }
+
+    #[test]
+    fn one_bad_line_never_stops_a_good_one() {
+        let (entries, faults) = parse(Path::new("rbdmap"), "p/a id=x\np/b nonsense=1\np/c id=y");
+        assert_eq!(entries.iter().map(|entry| entry.line).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(faults.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(?s).*") {
+            parse(Path::new("rbdmap"), &text);
+        }
+
+        #[test]
+        fn every_line_is_an_entry_a_fault_or_nothing(text in "[a-z/=,'# \n\\\\@-]{0,80}") {
+            let (entries, faults) = parse(Path::new("rbdmap"), &text);
+            prop_assert!(entries.len() + faults.len() <= text.lines().count());
+        }
+    }
+}

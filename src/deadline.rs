@@ -1,0 +1,58 @@
+//! A moment until which something may take: every wait of the program has one.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// A point in time that has passed or not.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    end: Instant,
+    limit: Duration,
+}
+
+impl Deadline {
+    /// A deadline `limit` from now.
+    pub fn after(limit: Duration) -> Self {
+        Self { end: Instant::now() + limit, limit }
+    }
+
+    /// What is left of it; zero once it has passed.
+    pub fn remaining(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+
+    /// How long it was when it was made, for messages.
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Asks again and again, `pause` apart, until there is an answer or the deadline has passed (then `None`).
+    pub fn poll<T>(&self, pause: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+        loop {
+            if let Some(answer) = ask() {
+                return Some(answer);
+            }
+            let left = self.remaining();
+            if left.is_zero() {
+                return None;
+            }
+            sleep(pause.min(left));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polling_ends_with_an_answer_or_with_the_deadline() {
+        let mut asked = 0;
+        let third = Deadline::after(Duration::from_secs(60)).poll(Duration::ZERO, || {
+            asked += 1;
+            (asked == 3).then_some(asked)
+        });
+        assert_eq!(third, Some(3));
+        assert_eq!(Deadline::after(Duration::ZERO).poll(Duration::from_secs(60), || None::<()>), None);
+    }
+}

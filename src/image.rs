@@ -1,0 +1,168 @@
+//! The name of an image, `pool[/namespace]/image[@snapshot]`, and what follows from it alone: its link below /dev.
+//!
+//! A name ends up in one line to the kernel that knows no quoting (linux `drivers/block/rbd.c`, rbd_add_parse_args), in
+//! paths and in unit names, so the parser refuses what any of them could misread. Names that come *from* the
+//! kernel are taken as they are.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+/// The kernel's limit for a snapshot's name: 255 less five bytes that it puts around it.
+const SNAPSHOT_MAX: usize = 250;
+
+/// Which image, or which snapshot of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ImageSpec {
+    /// The pool's name.
+    pub pool: String,
+    /// The namespace in the pool; `None` for the default one.
+    pub namespace: Option<String>,
+    /// The image's name.
+    pub image: String,
+    /// The snapshot's name; `None` for the image itself.
+    pub snapshot: Option<String>,
+}
+
+impl ImageSpec {
+    /// Reads `[pool/[namespace/]]image[@snapshot]` as `rbd` does (ceph `src/tools/rbd/Utils.cc`): the snapshot is
+    /// all after the first `@`; without a slash the pool is `default_pool`.
+    pub fn parse(text: &str, default_pool: &str) -> Result<Self, String> {
+        let (path, snapshot) = match text.split_once('@') {
+            Some((path, snapshot)) => (path, Some(snapshot)),
+            None => (text, None),
+        };
+        let parts: Vec<&str> = path.split('/').collect();
+        let (pool, namespace, image) = match parts[..] {
+            [image] => (default_pool, None, image),
+            [pool, image] => (pool, None, image),
+            [pool, namespace, image] => (pool, Some(namespace), image),
+            _ => return Err(format!("image {text:?} has more than two slashes, expected pool/namespace/image")),
+        };
+        Self {
+            pool: pool.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            image: image.to_owned(),
+            snapshot: snapshot.map(str::to_owned),
+        }
+        .checked()
+    }
+
+    /// The same name if each part is one that kernel, paths and units take literally.
+    pub fn checked(self) -> Result<Self, String> {
+        check_part("pool", &self.pool)?;
+        check_part("image", &self.image)?;
+        if let Some(namespace) = &self.namespace {
+            check_part("namespace", namespace)?;
+            if namespace.contains(',') {
+                return Err(format!("namespace {namespace:?} contains a comma, which the kernel cannot take"));
+            }
+        }
+        match self.snapshot.as_deref() {
+            Some("-") => Err(format!("snapshot {self} cannot be mapped: to the kernel `-` means no snapshot")),
+            Some(snapshot) if snapshot.len() > SNAPSHOT_MAX => {
+                Err(format!("the name of snapshot {self} is longer than {SNAPSHOT_MAX} bytes, the kernel's limit"))
+            }
+            Some(snapshot) => check_part("snapshot", snapshot).map(|()| self),
+            None => Ok(self),
+        }
+    }
+
+    /// Where udev links the image below /dev: `rbd/pool/[namespace/]image[@snapshot]`, with the characters that udev
+    /// does not take replaced as it does.
+    pub fn link(&self) -> PathBuf {
+        PathBuf::from("rbd").join(udev_name(&self.to_string()))
+    }
+}
+
+impl FromStr for ImageSpec {
+    type Err = String;
+
+    /// As [`ImageSpec::parse`] with the default pool `rbd`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text, "rbd")
+    }
+}
+
+impl fmt::Display for ImageSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/", self.pool)?;
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{namespace}/")?;
+        }
+        write!(f, "{}", self.image)?;
+        self.snapshot.as_ref().map_or(Ok(()), |snapshot| write!(f, "@{snapshot}"))
+    }
+}
+
+fn check_part(what: &str, part: &str) -> Result<(), String> {
+    if part.is_empty() {
+        return Err(format!("the {what} has no name"));
+    }
+    if part.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(format!("{what} {part:?} contains a blank or control character, which the kernel cannot take"));
+    }
+    if part == "." || part == ".." || (what != "snapshot" && part.contains('@')) || part.contains('/') {
+        return Err(format!("{what} {part:?} is not a name that can be linked below /dev/rbd"));
+    }
+    Ok(())
+}
+
+/// A name as udev writes it into a SYMLINK (systemd `src/shared/device-nodes.c` and `udev-util.c`): ASCII letters,
+/// digits, `#+-.:=@_/` and valid UTF-8 stay, all else becomes `_`.
+fn udev_name(name: &str) -> String {
+    let keeps = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "#+-.:=@_/".contains(c);
+    name.chars().map(|c| if keeps(c) { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn spec(text: &str) -> ImageSpec {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn parts_are_found_as_rbd_finds_them() {
+        let rows = [
+            ("image", ("rbd", None, "image", None)),
+            ("pool/image", ("pool", None, "image", None)),
+            ("pool/ns/image@snap", ("pool", Some("ns"), "image", Some("snap"))),
+            ("pool/image@a@b", ("pool", None, "image", Some("a@b"))),
+        ];
+        for (text, (pool, namespace, image, snapshot)) in rows {
+            let spec = spec(text);
+            let found =
+                (spec.pool.as_str(), spec.namespace.as_deref(), spec.image.as_str(), spec.snapshot.as_deref());
+            assert_eq!(found, (pool, namespace, image, snapshot), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_that_kernel_path_or_unit_would_misread_are_refused() {
+        for text in ["", "/", "p/", "/i", "p/i m", "p/i\tm", "a/b/c/d", "p/..", "../i", "p/i@-", "p/i@", "p/n,s/i", "p/i\n"] {
+            assert!(text.parse::<ImageSpec>().is_err(), "{text:?} was taken");
+        }
+        assert!(format!("p/i@{}", "s".repeat(251)).parse::<ImageSpec>().is_err());
+    }
+
+    #[test]
+    fn links_replace_what_udev_replaces() {
+        assert_eq!(spec("p/foo*").link(), PathBuf::from("rbd/p/foo_"));
+        assert_eq!(spec("p/ns/a+b@s").link(), PathBuf::from("rbd/p/ns/a+b@s"));
+        assert_eq!(spec("p/größe$").link(), PathBuf::from("rbd/p/größe_"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_taken_prints_as_itself(text in ".*") {
+            if let Ok(spec) = ImageSpec::parse(&text, "rbd") {
+                prop_assert_eq!(spec.to_string().parse::<ImageSpec>().unwrap(), spec);
+            }
+        }
+    }
+}

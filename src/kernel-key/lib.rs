@@ -1,0 +1,71 @@
+//! A cluster's secret in the kernel keyring of the calling thread: `add_key(2)` of type `ceph`, unlinked when dropped.
+//!
+//! Format: the payload is the key's decoded bytes (not base64), the description free text, `client.ID` by custom;
+//! the line written to the rbd bus then says `key=DESCRIPTION` (linux `net/ceph/ceph_common.c`, 2.6.39 and later).
+//! Loading libceph registers the type: before that, add_key fails with ENODEV.
+//!
+//! The surprise: keyrings hang off a *thread's* credentials. A key added by one thread is not found by a write
+//! that another makes, and the failure is a plain EPERM. So the type here cannot leave its thread.
+
+use std::ffi::CString;
+use std::io;
+use std::marker::PhantomData;
+
+/// `KEY_SPEC_THREAD_KEYRING` of `<linux/keyctl.h>`: the calling thread's own keyring, made on first use.
+const THREAD_KEYRING: libc::c_int = -1;
+/// `KEYCTL_UNLINK` of `<linux/keyctl.h>`.
+const UNLINK: libc::c_int = 9;
+
+/// A key that is in this thread's keyring for as long as the value lives.
+#[derive(Debug)]
+pub struct ThreadKey {
+    serial: libc::c_long,
+    /// Keeps the value on the thread whose keyring holds the key: raw pointers are neither Send nor Sync.
+    _on_this_thread: PhantomData<*const ()>,
+}
+
+impl ThreadKey {
+    /// Adds a key of type `ceph`. Errors are those of add_key(2): ENODEV or ENOSYS without key support, EDQUOT when
+    /// the user's key quota is used up, EINVAL for a payload that is no Ceph key.
+    #[allow(unsafe_code, reason = "add_key(2) has no wrapper in the C library and no crate offers the type `ceph`")]
+    pub fn add(description: &str, payload: &[u8]) -> io::Result<Self> {
+        let description = CString::new(description).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+        // SAFETY: two NUL-terminated strings and a buffer with its length, all live during the call; the kernel
+        // copies them and keeps no pointer.
+        let serial = unsafe {
+            libc::syscall(
+                libc::SYS_add_key,
+                c"ceph".as_ptr(),
+                description.as_ptr(),
+                payload.as_ptr(),
+                payload.len(),
+                THREAD_KEYRING,
+            )
+        };
+        if serial < 0 { Err(io::Error::last_os_error()) } else { Ok(Self { serial, _on_this_thread: PhantomData }) }
+    }
+}
+
+impl Drop for ThreadKey {
+    #[allow(unsafe_code, reason = "keyctl(2) has no wrapper in the C library")]
+    fn drop(&mut self) {
+        // SAFETY: numbers only. A failure leaves the key to the end of the thread, which unlinks it as well.
+        unsafe { libc::syscall(libc::SYS_keyctl, UNLINK, self.serial, THREAD_KEYRING) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The type is known only where libceph is loaded; here we see that the call is made and its errno told.
+    #[test]
+    fn a_nul_in_the_description_is_refused_before_the_kernel_is_asked() {
+        assert_eq!(ThreadKey::add("client.\0", b"x").unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    }
+
+    #[test]
+    fn an_empty_payload_is_refused_by_the_kernel() {
+        assert!(ThreadKey::add("client.test", b"").is_err());
+    }
+}

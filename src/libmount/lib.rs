@@ -1,0 +1,56 @@
+//! A safe wrapper over the part of util-linux's libmount that rbdmap uses: reading fstab and mountinfo, and mounting
+//! and unmounting with everything that mount(8) does (tags, helpers, `x-` options, utab).
+//!
+//! It owns the `unsafe` of those calls and nothing else: what to mount, and when, is decided by its caller.
+
+mod context;
+#[allow(unsafe_code, reason = "declarations of C functions; every call is wrapped and argued where it is made")]
+mod ffi;
+mod table;
+
+pub use context::{MountRequest, mount, unmount};
+pub use table::{Entry, Fault, Mounted, fstab, mountinfo};
+
+use std::fmt;
+use std::io;
+
+/// Why libmount could not do what it was asked.
+#[derive(Debug)]
+pub struct Error {
+    /// A sentence of libmount's own, as mount(8) would print it.
+    message: String,
+    /// The errno behind it, 0 where there is none (a helper such as mount.fuse failed, a usage error).
+    errno: i32,
+}
+
+impl Error {
+    fn new(message: impl Into<String>, errno: i32) -> Self {
+        Self { message: message.into(), errno }
+    }
+
+    /// The errno of the system call that failed, if one did.
+    pub fn errno(&self) -> Option<i32> {
+        (self.errno > 0).then_some(self.errno)
+    }
+
+    /// Whether the file system is in use (`EBUSY`): trying again later may help.
+    pub fn is_busy(&self) -> bool {
+        self.errno == libc::EBUSY
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.errno() {
+            Some(errno) if self.message.is_empty() => write!(f, "{}", io::Error::from_raw_os_error(errno)),
+            _ => write!(f, "{}", self.message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A C string from what a file or an administrator said; a NUL in it is refused.
+fn c_string(text: &str) -> Result<std::ffi::CString, Error> {
+    std::ffi::CString::new(text).map_err(|_| Error::new(format!("{text:?} contains a NUL character"), libc::EINVAL))
+}

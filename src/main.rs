@@ -1,0 +1,58 @@
+//! rbdmap: maps Ceph RBD images at boot, mounts them, and takes them down cleanly. This file is the edge of the process:
+//! what was called, where messages go, which exit status.
+
+mod by_systemd; // the engine that asks systemd over D-Bus
+mod cli; // what can be typed
+mod config; // what administrators write: table, fstab, ceph.conf, keyrings
+mod deadline; // until when something may take
+mod direct; // the engine that works in this process
+mod generator { pub struct Directories{pub normal:std::path::PathBuf,pub early:std::path::PathBuf,pub late:std::path::PathBuf} pub fn run(_:&crate::root::Root,_:&Directories)->std::process::ExitCode{std::process::ExitCode::SUCCESS} } // units for systemd, from table and fstab
+mod image; // the name of an image
+mod list; // `rbdmap list`
+mod logging; // journal or terminal
+mod map; // one image upward
+mod plan; // what is to be done, as data
+mod reason; // errno to sentence
+mod report; // what came of it
+mod request; // what one mapping needs
+mod root; // every absolute path
+mod summary; // the status of rbdmap.service
+mod sys; // everything that touches the machine
+mod tag; // our mark in the kernel
+mod unit; // names as systemd writes them
+mod unmap; // mappings downward
+mod verb; // from what was typed to an engine
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse_from(with_verb(std::env::args_os().collect()));
+    verb::run(cli)
+}
+
+/// systemd calls generators by name with three folders: `rbdmap-generator A B C` is `rbdmap generator A B C`.
+fn with_verb(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let name = arguments.first().and_then(|name| Path::new(name).file_name());
+    if name.is_some_and(|name| name == "rbdmap-generator") {
+        arguments.insert(1, "generator".into());
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_generators_name_is_its_verb() {
+        let called = |name: &str| with_verb(vec![name.into(), "a".into()]);
+        assert_eq!(called("/usr/lib/systemd/system-generators/rbdmap-generator"), ["/usr/lib/systemd/system-generators/rbdmap-generator", "generator", "a"]);
+        assert_eq!(called("/usr/bin/rbdmap"), ["/usr/bin/rbdmap", "a"]);
+    }
+}

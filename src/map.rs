@@ -1,0 +1,60 @@
+//! Maps one image, in this process: finds what it needs, adopts it if it is there already, else asks the kernel, and
+//! waits until it can be used. Which images, and what is mounted on them, is decided by the callers.
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+
+use crate::config::table::Entry;
+use crate::deadline::Deadline;
+use crate::reason::{self, Facts};
+use crate::request::Request;
+use crate::root::Root;
+use crate::sys::rbd::{self, Mapping};
+use crate::sys::{device, kernel_log, lock, module};
+use crate::tag::{Origin, Tag};
+
+/// An image that is mapped now.
+pub struct Mapped {
+    /// Its mapping.
+    pub mapping: Mapping,
+    /// Whether it was mapped before.
+    pub adopted: bool,
+}
+
+/// Maps an entry's image or finds it mapped. The error is a sentence without the image's name.
+pub fn image(root: &Root, entry: &Entry, limit: Duration) -> Result<Mapped> {
+    let deadline = Deadline::after(limit);
+    let request = Request::resolve(root, entry)?;
+    module::load(root)?;
+    let _lock = lock::image(root, &entry.spec, &deadline)?;
+    let present = rbd::list(root)?.into_iter().find(|mapping| mapping.serves(&request));
+    let adopted = present.is_some();
+    let mapping = match present {
+        Some(mapping) => mapping,
+        None => add(root, request, &deadline)?,
+    };
+    device::await_link(root, &mapping, &deadline)?;
+    Ok(Mapped { mapping, adopted })
+}
+
+fn add(root: &Root, request: Request, deadline: &Deadline) -> Result<Mapping> {
+    let tag = Tag::new(Origin::Table, rbd::nonce(root)?);
+    let facts = Facts::of(&request);
+    let log = kernel_log::Since::now(root);
+    rbd::add(root, request, &tag, deadline).map_err(|error| anyhow!(reason::of_map(&facts, &error, &log.lines())))?;
+    let made = rbd::list(root)?.into_iter().find(|mapping| mapping.tag.as_ref() == Some(&tag));
+    made.ok_or_else(|| anyhow!("the kernel says that it is mapped, but no device of /sys/bus/rbd carries our mark"))
+}
+
+impl Mapped {
+    /// The result in words.
+    pub fn describe(&self) -> String {
+        let device = self.mapping.name();
+        match (self.adopted, &self.mapping.tag) {
+            (false, _) => format!("mapped as /dev/{device}"),
+            (true, Some(_)) => format!("already mapped as /dev/{device}"),
+            (true, None) => format!("already mapped as /dev/{device} by another program, which may unmap it"),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What came of each image: told as it happens, and remembered, so that one failure never stops the others and still
+//! decides the exit status.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use crate::image::ImageSpec;
+
+/// Failures of one run.
+#[derive(Debug, Default)]
+pub struct Report {
+    failures: usize,
+}
+
+impl Report {
+    /// Tells that something was done or found done.
+    pub fn done(&self, spec: &ImageSpec, what: impl Display) {
+        tracing::info!(rbd_pool = %spec.pool, rbd_image = %spec.image, "{spec}: {what}");
+    }
+
+    /// Tells what failed with an image.
+    pub fn image_failed(&mut self, spec: &ImageSpec, why: impl Display) {
+        self.failures += 1;
+        tracing::error!(rbd_pool = %spec.pool, rbd_image = %spec.image, "{spec}: {why}");
+    }
+
+    /// Tells what failed without being one image's matter.
+    pub fn failed(&mut self, why: impl Display) {
+        self.failures += 1;
+        tracing::error!("{why}");
+    }
+
+    /// Takes over what another run came to.
+    pub fn include(&mut self, other: Self) {
+        self.failures += other.failures;
+    }
+
+    /// 0 when all was done, 1 when something failed.
+    pub fn exit_code(&self) -> ExitCode {
+        if self.failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    }
+}

@@ -1,0 +1,281 @@
+//! What one mapping needs to be asked of the kernel: found by Ceph's own rules from an entry, ceph.conf and keyrings,
+//! and put into the one line that the kernel's rbd bus takes.
+//!
+//! The line (linux `drivers/block/rbd.c`, rbd_add_parse_args; ceph `src/krbd.cc`, build_map_buf):
+//!
+//!     MONITOR[,MONITOR…] OPTIONS POOL IMAGE SNAPSHOT|- TAG
+//!
+//! without any quoting, so every part has been checked to hold no blank. The kernel reads at most a page and takes a
+//! longer write for two commands, so a longer line is refused here. Reading files is all that this does to the
+//! machine; writing the line is `sys::rbd`'s.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use zeroize::Zeroizing;
+
+use crate::config::ceph_conf::{CephConf, Identity};
+use crate::config::keyring::{self, Secret};
+use crate::config::map_options::MapOptions;
+use crate::config::monitors::{self, Messenger, MonHost, Monitor};
+use crate::config::table::{Entry, EntryOptions};
+use crate::image::ImageSpec;
+use crate::root::Root;
+use crate::sys::file::read_if_there;
+use crate::sys::names;
+use crate::tag::Tag;
+
+/// A page less the newline and the NUL with which the kernel prints `config_info`.
+const LINE_MAX: usize = 4094;
+/// `CEPH_MAX_MON` of the kernel.
+const MONITORS_MAX: usize = 31;
+/// The first kernel that knows `ms_mode`.
+const MSGR2_SINCE: (u32, u32) = (5, 11);
+
+/// Everything that one mapping needs.
+pub struct Request {
+    /// The image.
+    pub spec: ImageSpec,
+    /// The Ceph user without `client.`.
+    pub user: String,
+    /// Its secret; `None` where no keyring could be opened, as on clusters without authentication.
+    pub secret: Option<Secret>,
+    /// Where a secret was looked for, for the error that the kernel will give without one.
+    pub searched: String,
+    /// Monitors that speak the messenger of `options`.
+    pub monitors: Vec<SocketAddr>,
+    /// The cluster's id, where ceph.conf says it.
+    pub fsid: Option<String>,
+    /// Options for the kernel, `ms_mode` among them where it is not legacy.
+    pub options: MapOptions,
+}
+
+impl Request {
+    /// Finds everything for an entry. Errors name the file and what is missing in it.
+    pub fn resolve(root: &Root, entry: &Entry) -> Result<Self> {
+        let options = &entry.options;
+        let identity = identity(root, options)?;
+        let (conf_path, conf) = ceph_conf(root, options, &identity)?;
+        let mut map = options.map.clone();
+        if let Some(defaults) = conf.value(&identity, "rbd_default_map_options") {
+            map.add_defaults(&defaults).map_err(|e| anyhow!("{}: rbd_default_map_options: {e}", conf_path.display()))?;
+        }
+        let found = find_monitors(&conf, &identity, options.mon_host.as_deref())?;
+        if found.is_empty() {
+            bail!("no monitors: {} has no mon_host and the line has no mon_host=", conf_path.display());
+        }
+        let monitors = select_messenger(&found, &mut map, kernel_release(root))?;
+        let (secret, searched) = find_secret(root, &conf, &identity, options)?;
+        let fsid = conf.value(&identity, "fsid").map(|fsid| fsid.to_ascii_lowercase());
+        Ok(Self { spec: entry.spec.clone(), user: identity.user, secret, searched, monitors, fsid, options: map })
+    }
+
+    /// The line for the kernel. `credential` is `key=…` or nothing.
+    pub fn line(&self, credential: Option<&str>, tag: &Tag) -> Result<Zeroizing<String>> {
+        let monitors: Vec<String> = self.monitors.iter().take(MONITORS_MAX).map(SocketAddr::to_string).collect();
+        let namespace = self.spec.namespace.as_ref().map(|namespace| format!("_pool_ns={namespace}"));
+        let parts = [Some(format!("name={}", self.user)), credential.map(str::to_owned), Some(self.options.to_string()), namespace];
+        let options: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        let snapshot = self.spec.snapshot.as_deref().unwrap_or("-");
+        let (pool, image) = (&self.spec.pool, &self.spec.image);
+        let line = format!("{} {} {pool} {image} {snapshot} {tag}", monitors.join(","), options.join(","));
+        if line.len() > LINE_MAX {
+            bail!("{}: its names and options make a line of {} bytes, the kernel takes {LINE_MAX}", self.spec, line.len());
+        }
+        Ok(Zeroizing::new(line))
+    }
+
+    /// Whether the mapping will be read-only: asked for, or of a snapshot.
+    pub fn read_only(&self) -> bool {
+        self.options.read_only() || self.spec.snapshot.is_some()
+    }
+}
+
+/// Cluster, user and host, which choose files and sections.
+fn identity(root: &Root, options: &EntryOptions) -> Result<Identity> {
+    let user = options.user.clone().unwrap_or_else(|| "admin".to_owned());
+    if user.is_empty() || user.chars().any(|c| c.is_whitespace() || c.is_control() || c == ',') {
+        bail!("user {user:?} has a blank, comma or control character, which the kernel cannot take");
+    }
+    let stem = |conf: &PathBuf| conf.extension().filter(|e| *e == "conf").and(conf.file_stem()).map(|s| s.to_string_lossy().into_owned());
+    let cluster = options.cluster.clone().or_else(|| options.conf.as_ref().and_then(stem));
+    let host = read_if_there(&root.hostname())?.unwrap_or_default();
+    let host = host.trim().split('.').next().unwrap_or_default().to_owned();
+    Ok(Identity { cluster: cluster.unwrap_or_else(|| "ceph".to_owned()), user, host })
+}
+
+/// The configuration and its path. Only one that was asked for must exist.
+fn ceph_conf(root: &Root, options: &EntryOptions, identity: &Identity) -> Result<(PathBuf, CephConf)> {
+    let path = options.conf.clone().unwrap_or_else(|| format!("/etc/ceph/{}.conf", identity.cluster).into());
+    let text = read_if_there(&root.join(&path))?;
+    if text.is_none() && options.conf.is_some() {
+        bail!("{} does not exist, but the line says conf={}", path.display(), path.display());
+    }
+    let conf = CephConf::parse(&path, &text.unwrap_or_default())?;
+    Ok((path, conf))
+}
+
+/// The monitors' addresses: the line's, or ceph.conf's `mon_host`, or those of its `[mon.X]` sections.
+fn find_monitors(conf: &CephConf, identity: &Identity, mon_host: Option<&str>) -> Result<Vec<Monitor>> {
+    let mon_host = mon_host.map(str::to_owned).or_else(|| conf.value(identity, "mon_host")).unwrap_or_default();
+    match monitors::mon_host(&mon_host) {
+        MonHost::Addresses(found) if found.is_empty() => {
+            let expanded = conf.monitor_sections().into_iter().map(|text| conf.expand_text(identity, text));
+            Ok(monitors::unique(expanded.filter_map(|text| monitors::mon_addr(&text))))
+        }
+        MonHost::Addresses(found) => Ok(found),
+        MonHost::Names(hosts) => {
+            let mut found = Vec::new();
+            for (name, port) in hosts {
+                let addresses = names::resolve(&name).with_context(|| format!("mon_host {mon_host:?}: looking up {name}"))?;
+                found.extend(addresses.into_iter().flat_map(|ip| monitors::by_port(ip, port)));
+            }
+            Ok(monitors::unique(found))
+        }
+    }
+}
+
+/// The addresses that the wanted messenger uses. Where nobody said which: msgr2 (`prefer-crc`, as Ceph 20 does) if
+/// there are addresses for it and the kernel knows it, else msgr1, so that no cluster is out of reach.
+fn select_messenger(found: &[Monitor], options: &mut MapOptions, kernel: (u32, u32)) -> Result<Vec<SocketAddr>> {
+    let addresses = |messenger| -> Vec<SocketAddr> {
+        found.iter().filter(|monitor| monitor.messenger == messenger).map(|monitor| monitor.address).collect()
+    };
+    if options.value("ms_mode").is_none() && kernel >= MSGR2_SINCE && !addresses(Messenger::V2).is_empty() {
+        options.add("ms_mode=prefer-crc").map_err(|e| anyhow!(e))?;
+    }
+    let mode = options.value("ms_mode").unwrap_or("legacy");
+    let (messenger, name) = if mode == "legacy" { (Messenger::V1, "msgr1") } else { (Messenger::V2, "msgr2") };
+    let chosen = addresses(messenger);
+    if chosen.is_empty() {
+        bail!("ms_mode={mode} speaks {name}, but no monitor of mon_host has an address for it (v{}:…)", messenger as u8 + 1);
+    }
+    Ok(chosen)
+}
+
+/// The user's secret and where it was looked for, in Ceph's order: `key`, `keyfile`, `keyring` (ceph
+/// `src/auth/KeyRing.cc`, from_ceph_context). Of several keyrings the first that is there is taken, and only that.
+fn find_secret(root: &Root, conf: &CephConf, identity: &Identity, options: &EntryOptions) -> Result<(Option<Secret>, String)> {
+    if conf.value(identity, "auth_client_required").is_some_and(|required| required.trim() == "none") {
+        return Ok((None, "ceph.conf says auth_client_required = none".to_owned()));
+    }
+    if let Some(key) = conf.value(identity, "key").map(Zeroizing::new) {
+        return Ok((Some(Secret::decode(&key).map_err(|e| anyhow!("ceph.conf: key: {e}"))?), String::new()));
+    }
+    let keyfile = options.keyfile.clone().or_else(|| conf.value(identity, "keyfile").map(PathBuf::from));
+    if let Some(path) = keyfile {
+        let text = read_secret(root, &path)?.with_context(|| format!("keyfile {} does not exist", path.display()))?;
+        return Ok((Some(keyring::from_keyfile(&path, &text).map_err(|e| anyhow!(e))?), String::new()));
+    }
+    const DEFAULT: &str = "/etc/ceph/$cluster.$name.keyring,/etc/ceph/$cluster.keyring,/etc/ceph/keyring,/etc/ceph/keyring.bin";
+    let asked = options.keyring.as_deref().map(|list| conf.expand_text(identity, list));
+    let list = asked.clone().or_else(|| conf.value(identity, "keyring")).unwrap_or_else(|| conf.expand_text(identity, DEFAULT));
+    for path in list.split([',', ';']).map(|path| Path::new(path.trim())) {
+        let Some(text) = read_secret(root, path)? else { continue };
+        let found = keyring::from_keyring(path, &text, &identity.user).map_err(|e| anyhow!(e))?;
+        return match found {
+            Some(secret) => Ok((Some(secret), String::new())),
+            None => bail!("keyring {} has no key of client.{}", path.display(), identity.user),
+        };
+    }
+    if asked.is_some() {
+        bail!("keyring {list} does not exist");
+    }
+    Ok((None, format!("none of the keyrings {list} exists")))
+}
+
+/// A file that holds a secret; the text is wiped when it goes.
+fn read_secret(root: &Root, path: &Path) -> Result<Option<Zeroizing<String>>> {
+    read_if_there(&root.join(path)).map(|text| text.map(Zeroizing::new))
+}
+
+/// Major and minor version of the running kernel; the newest where it cannot be told.
+fn kernel_release(root: &Root) -> (u32, u32) {
+    let text = read_if_there(&root.kernel_release()).ok().flatten().unwrap_or_default();
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
+        _ => (u32::MAX, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::table;
+    use crate::tag::Origin;
+
+    const KEY: &str = "AQCvWKVlAAAAABAAxjSMvNLkZy0nqVkhxMmgEA==";
+
+    /// A folder that is a machine with the given files.
+    fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path());
+        for (path, text) in files {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        (folder, root)
+    }
+
+    fn entry(line: &str) -> Entry {
+        table::parse(Path::new("t"), line).0.remove(0)
+    }
+
+    fn line(files: &[(&str, &str)], text: &str) -> Result<String> {
+        let (_folder, root) = machine(files);
+        let request = Request::resolve(&root, &entry(text))?;
+        let credential = request.secret.as_ref().map(|_| "key=client.x");
+        Ok(request.line(credential, &Tag::new(Origin::Table, [0; 8]))?.to_string())
+    }
+
+    /// The lines, but for key and tag, are what `rbd device map` 16.2.15 writes.
+    #[test]
+    fn lines_are_those_of_the_rbd_command() {
+        let keyring = format!("[client.boot]\nkey = {KEY}\n");
+        let v1 = ("/etc/ceph/ceph.conf", "[global]\nmon_host = v1:1.2.3.4\n");
+        let both = ("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4, 1.2.3.5\n");
+        let k = ("/etc/ceph/ceph.client.boot.keyring", keyring.as_str());
+        let rows = [
+            (v1, "rbd/i id=boot", "1.2.3.4:6789 name=boot,key=client.x rbd i - rbdmap:table:0000000000000000"),
+            (v1, "rbd/n/i@s id=boot,read-only", "1.2.3.4:6789 name=boot,key=client.x,ro,_pool_ns=n rbd i s rbdmap:table:0000000000000000"),
+            (both, "rbd/i id=boot", "1.2.3.4:3300,1.2.3.5:3300 name=boot,key=client.x,ms_mode=prefer-crc rbd i - rbdmap:table:0000000000000000"),
+            (both, "rbd/i id=boot,options='ms_mode=legacy'", "1.2.3.4:6789,1.2.3.5:6789 name=boot,key=client.x,ms_mode=legacy rbd i - rbdmap:table:0000000000000000"),
+        ];
+        for (conf, text, expected) in rows {
+            assert_eq!(line(&[conf, k], text).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn an_old_kernel_is_spoken_to_in_msgr1() {
+        let files = [("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4\n"), ("/proc/sys/kernel/osrelease", "5.10.0-1\n")];
+        assert!(line(&files, "rbd/i").unwrap().starts_with("1.2.3.4:6789 name=admin rbd i - "));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let conf = ("/etc/ceph/ceph.conf", "[global]\nmon_host = v1:1.2.3.4\n");
+        let other = ("/k", "[client.other]\n");
+        let rows: [(&[(&str, &str)], &str, &str); 6] = [
+            (&[], "rbd/i", "no monitors: /etc/ceph/ceph.conf has no mon_host and the line has no mon_host="),
+            (&[], "rbd/i conf=/c.conf", "/c.conf does not exist, but the line says conf=/c.conf"),
+            (&[conf], "rbd/i keyring=/k", "keyring /k does not exist"),
+            (&[conf, other], "rbd/i id=boot,keyring=/k", "keyring /k has no key of client.boot"),
+            (&[conf], "rbd/i keyfile=/f", "keyfile /f does not exist"),
+            (&[conf], "rbd/i options='ms_mode=crc'", "ms_mode=crc speaks msgr2, but no monitor of mon_host has an address for it (v2:…)"),
+        ];
+        for (files, text, expected) in rows {
+            assert_eq!(line(files, text).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_line_that_the_kernel_would_cut_is_refused() {
+        let conf = [("/etc/ceph/ceph.conf", "[global]\nmon_host = v1:1.2.3.4\n")];
+        let error = line(&conf, &format!("rbd/{}", "i".repeat(4094))).unwrap_err().to_string();
+        assert!(error.contains("the kernel takes 4094"), "{error}");
+    }
+}

@@ -1,0 +1,126 @@
+//! Every absolute path that the program touches is made here, below one root: `/` in production, a folder in tests,
+//! so that both run the same code. What the files mean is the business of their readers.
+
+use std::path::{Path, PathBuf};
+
+/// The folder that stands for `/`.
+#[derive(Debug, Clone)]
+pub struct Root(PathBuf);
+
+impl Root {
+    /// A root at `path`; `/` for the machine itself.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// `path`, absolute or not, below this root.
+    pub fn join(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        self.0.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// The table of images to map, one a line (rbdmap(5)).
+    pub fn table(&self) -> PathBuf {
+        self.join("etc/ceph/rbdmap")
+    }
+
+    /// fstab(5).
+    pub fn fstab(&self) -> PathBuf {
+        self.join("etc/fstab")
+    }
+
+    /// Where an administrator's own units and masks are (systemd.unit(5)).
+    pub fn administrator_units(&self) -> PathBuf {
+        self.join("etc/systemd/system")
+    }
+
+    /// The rbd bus of the kernel; missing until the module is loaded.
+    pub fn rbd_bus(&self) -> PathBuf {
+        self.join("sys/bus/rbd")
+    }
+
+    /// A block device of the kernel by its number, `/sys/dev/block/MAJOR:MINOR`.
+    pub fn block_device(&self, number: (u32, u32)) -> PathBuf {
+        self.join(format!("sys/dev/block/{}:{}", number.0, number.1))
+    }
+
+    /// A block device of the kernel by its name.
+    pub fn block(&self, name: &str) -> PathBuf {
+        self.join("sys/block").join(name)
+    }
+
+    /// A device node or link.
+    pub fn dev(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.join("dev").join(name)
+    }
+
+    /// udev's record of a block device: there once its rules have been applied.
+    pub fn udev_record(&self, number: (u32, u32)) -> PathBuf {
+        self.join(format!("run/udev/data/b{}:{}", number.0, number.1))
+    }
+
+    /// The socket of udevd: there while it runs.
+    pub fn udev_control(&self) -> PathBuf {
+        self.join("run/udev/control")
+    }
+
+    /// Every mount of this process's namespace.
+    pub fn mountinfo(&self) -> PathBuf {
+        self.join("proc/self/mountinfo")
+    }
+
+    /// The kernel's command line.
+    pub fn kernel_command_line(&self) -> PathBuf {
+        self.join("proc/cmdline")
+    }
+
+    /// The kernel's release, such as `6.1.0-18-amd64`.
+    pub fn kernel_release(&self) -> PathBuf {
+        self.join("proc/sys/kernel/osrelease")
+    }
+
+    /// The host name.
+    pub fn hostname(&self) -> PathBuf {
+        self.join("proc/sys/kernel/hostname")
+    }
+
+    /// The kernel's log.
+    pub fn kernel_log(&self) -> PathBuf {
+        self.join("dev/kmsg")
+    }
+
+    /// There exactly in an initrd (systemd's `ConditionPathExists=/etc/initrd-release`).
+    pub fn initrd_release(&self) -> PathBuf {
+        self.join("etc/initrd-release")
+    }
+
+    /// There exactly when PID 1 is systemd (sd_booted(3)).
+    pub fn systemd(&self) -> PathBuf {
+        self.join("run/systemd/system")
+    }
+
+    /// PID 1's own D-Bus socket, open to root while dbus-daemon may not run.
+    pub fn systemd_socket(&self) -> PathBuf {
+        self.join("run/systemd/private")
+    }
+
+    /// What the container manager says of itself; there exactly in a container (systemd's container interface).
+    pub fn container(&self) -> PathBuf {
+        self.join("run/systemd/container")
+    }
+
+    /// Where systemd's generators write, `generator`, `generator.early` or `generator.late`.
+    pub fn generated_units(&self, folder: &str) -> PathBuf {
+        self.join("run/systemd").join(folder)
+    }
+
+    /// Our lock files.
+    pub fn locks(&self) -> PathBuf {
+        self.join("run/rbdmap")
+    }
+
+    /// modprobe(8), where the kernel looks for it as well.
+    pub fn modprobe(&self) -> PathBuf {
+        self.join("sbin/modprobe")
+    }
+}

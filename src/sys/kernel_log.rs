@@ -1,0 +1,63 @@
+//! What the kernel said about one attempt: the lines of rbd and libceph that appear in its log from before a write on.
+//!
+//! `/dev/kmsg` (linux `Documentation/ABI/testing/dev-kmsg`): each read is one record, `PRIORITY,SEQUENCE,TIME,FLAGS;text`,
+//! and a reader starts where it seeks to. The surprise: a reader that is overrun gets EPIPE once and goes on.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+
+use nix::libc;
+
+use crate::root::Root;
+
+/// A place in the kernel's log.
+pub struct Since(Option<File>);
+
+/// The longest record that the kernel hands out.
+const RECORD_MAX: usize = 8192;
+
+impl Since {
+    /// From now on. Where the log cannot be read (not root), nothing will be heard.
+    pub fn now(root: &Root) -> Self {
+        let open = || -> io::Result<File> {
+            let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(root.kernel_log())?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        };
+        Self(open().ok())
+    }
+
+    /// What rbd and libceph have said since, in order.
+    pub fn lines(self) -> Vec<String> {
+        let Some(mut file) = self.0 else { return Vec::new() };
+        let mut lines = Vec::new();
+        let mut record = [0; RECORD_MAX];
+        loop {
+            match file.read(&mut record) {
+                Ok(0) => return lines,
+                Ok(length) => lines.extend(message(&String::from_utf8_lossy(&record[..length]))),
+                Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {}
+                Err(_) => return lines,
+            }
+        }
+    }
+}
+
+/// The text of a record, if rbd or libceph wrote it.
+fn message(record: &str) -> Option<String> {
+    let text = record.split_once(';')?.1.lines().next()?;
+    (text.starts_with("rbd:") || text.starts_with("libceph:")).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_rbd_and_libceph_are_heard_and_no_others() {
+        let record = "6,339,5140900,-;rbd: image rbd/nope does not exist\n SUBSYSTEM=x\n";
+        assert_eq!(message(record).as_deref(), Some("rbd: image rbd/nope does not exist"));
+        assert_eq!(message("6,1,2,-;EXT4-fs (rbd0): mounted"), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! One of us at a time for each image: flock(2) on a file in /run/rbdmap.
+//!
+//! The kernel releases the lock when its process ends, however that happens, so none outlives its owner. The empty files
+//! stay: removing a lock file while another waits for it would let two in.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::deadline::Deadline;
+use crate::image::ImageSpec;
+use crate::root::Root;
+use crate::unit;
+
+/// How often the lock is asked for while somebody else has it.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A lock that is held.
+pub struct ImageLock(#[expect(dead_code, reason = "held, never read: dropping it unlocks")] Flock<File>);
+
+/// Waits for the image's lock until the deadline.
+pub fn image(root: &Root, spec: &ImageSpec, deadline: &Deadline) -> Result<ImageLock> {
+    let folder = root.locks();
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let path = folder.join(format!("{}.lock", unit::escape(&spec.to_string())));
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let mut file = Some(options.open(&path).with_context(|| format!("opening {}", path.display()))?);
+    let held = deadline.poll(PAUSE, || match Flock::lock(file.take()?, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Some(lock),
+        Err((returned, _)) => {
+            file = Some(returned);
+            None
+        }
+    });
+    match held {
+        Some(lock) => Ok(ImageLock(lock)),
+        None => bail!("{spec}: another rbdmap has been at work on it for {} s", deadline.limit().as_secs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_image_has_one_lock_and_another_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path());
+        let now = Deadline::after(Duration::ZERO);
+        let (a, b): (ImageSpec, ImageSpec) = ("rbd/a".parse().unwrap(), "rbd/b".parse().unwrap());
+        let held = image(&root, &a, &now).unwrap();
+        assert!(image(&root, &a, &now).is_err());
+        assert!(image(&root, &b, &now).is_ok());
+        drop(held);
+        assert!(image(&root, &a, &now).is_ok());
+    }
+}

@@ -1,0 +1,13 @@
+//! Everything that touches the machine: system calls, sysfs, D-Bus, child processes. Decisions are made elsewhere,
+//! and nothing outside this folder acts.
+
+pub mod device;
+pub mod file;
+pub mod kernel_log;
+pub mod lock;
+pub mod module;
+pub mod mounts;
+pub mod names;
+pub mod notify;
+pub mod rbd;
+pub mod systemd;

@@ -1,0 +1,168 @@
+//! The kernel's rbd bus: what is mapped, mapping by one write, unmapping by one write.
+//!
+//! Interface (linux `Documentation/ABI/testing/sysfs-bus-rbd`): `/sys/bus/rbd/devices/N/` has an attribute a file;
+//! `add_single_major` takes the line of `request`, `remove_single_major` takes `N`; without the module's
+//! parameter single_major they are `add` and `remove`. All want CAP_SYS_ADMIN. Surprises: the kernel executes each
+//! write(2) as a command of its own, so there is exactly one, never a loop; success does not tell the device's
+//! number, so it is found by the line's tag; `key=` is looked up in the credentials of the thread that writes.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::{Context, Result};
+use kernel_key::ThreadKey;
+
+use super::file::read_if_there;
+use crate::deadline::Deadline;
+use crate::image::ImageSpec;
+use crate::request::Request;
+use crate::root::Root;
+use crate::tag::{Origin, Tag};
+
+/// One mapped image, as the kernel tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// N of /dev/rbdN.
+    pub id: u32,
+    /// Which image.
+    pub spec: ImageSpec,
+    /// The cluster's id; empty on kernels before 4.9.
+    pub fsid: String,
+    /// Whether it is read-only.
+    pub read_only: bool,
+    /// Our mark, if we mapped it. Only root can see it.
+    pub tag: Option<Tag>,
+    /// Major and minor number of the whole disk.
+    pub number: (u32, u32),
+}
+
+/// How a write to the bus failed.
+#[derive(Debug)]
+pub enum BusError {
+    /// The kernel answered with an errno.
+    Kernel(io::Error),
+    /// The file of the bus could not be opened.
+    Open(PathBuf, io::Error),
+    /// The kernel would not take the secret into its keyring.
+    Key(io::Error),
+    /// No answer until the deadline. The kernel may still be at it.
+    NoAnswer,
+}
+
+impl Mapping {
+    /// `rbdN`.
+    pub fn name(&self) -> String {
+        format!("rbd{}", self.id)
+    }
+
+    /// Whether this is what a request asks for, so that mapping it again would be a second device. Where ceph.conf
+    /// says no fsid, equal names have to do.
+    pub fn serves(&self, request: &Request) -> bool {
+        let same_cluster = request.fsid.as_ref().is_none_or(|fsid| self.fsid.is_empty() || *fsid == self.fsid);
+        self.spec == request.spec && same_cluster && self.read_only == request.read_only()
+    }
+}
+
+/// Every mapping, in the order in which `rbd device list` prints them: that of their numbers as text.
+pub fn list(root: &Root) -> Result<Vec<Mapping>> {
+    let folder = root.rbd_bus().join("devices");
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("reading {}", folder.display())),
+    };
+    let mut names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    // A device that goes while it is read has no attributes any more: it is not mapped.
+    Ok(names.iter().filter_map(|name| read(root, &folder.join(name), name.parse().ok()?)).collect())
+}
+
+/// Maps: the key into this thread's keyring, one write, the key out again. It runs in a thread of its own, so that
+/// the deadline holds; a write that the kernel does not give back ends with the process.
+pub fn add(root: &Root, request: Request, tag: &Tag, deadline: &Deadline) -> Result<(), BusError> {
+    let (root, tag) = (root.clone(), tag.clone());
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(add_here(&root, &request, &tag)));
+    receiver.recv_timeout(deadline.remaining()).unwrap_or(Err(BusError::NoAnswer))
+}
+
+/// Unmaps by number; whatever has the device open makes it fail with EBUSY.
+pub fn remove(root: &Root, id: u32) -> Result<(), BusError> {
+    write_once(&root.rbd_bus(), "remove", &id.to_string())
+}
+
+/// Eight random bytes for a tag.
+pub fn nonce(root: &Root) -> Result<[u8; 8]> {
+    let (path, mut bytes) = (root.dev("urandom"), [0; 8]);
+    let read = File::open(&path).and_then(|mut file| file.read_exact(&mut bytes));
+    read.with_context(|| format!("reading {}", path.display())).map(|()| bytes)
+}
+
+fn add_here(root: &Root, request: &Request, tag: &Tag) -> Result<(), BusError> {
+    let name = format!("client.{}", request.user);
+    let key = request.secret.as_ref().map(|secret| ThreadKey::add(&name, secret.bytes())).transpose().map_err(BusError::Key)?;
+    let credential = key.as_ref().map(|_| format!("key={name}"));
+    let line = request.line(credential.as_deref(), tag).map_err(|e| BusError::Kernel(io::Error::other(format!("{e:#}"))))?;
+    write_once(&root.rbd_bus(), "add", &line)
+}
+
+/// One write to `VERB_single_major`, or to `VERB` where the module has one major number for each device.
+fn write_once(bus: &Path, verb: &str, text: &str) -> Result<(), BusError> {
+    let open = |path: &Path| OpenOptions::new().write(true).open(path);
+    let single = bus.join(format!("{verb}_single_major"));
+    let (path, opened) = match open(&single) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (bus.join(verb), open(&bus.join(verb))),
+        opened => (single, opened),
+    };
+    let mut file = opened.map_err(|error| BusError::Open(path, error))?;
+    match file.write(text.as_bytes()) {
+        Ok(length) if length == text.len() => Ok(()),
+        Ok(length) => Err(BusError::Kernel(io::Error::other(format!("it took {length} of {} bytes", text.len())))),
+        Err(error) => Err(BusError::Kernel(error)),
+    }
+}
+
+/// One mapping's attributes.
+fn read(root: &Root, folder: &Path, id: u32) -> Option<Mapping> {
+    let attribute = |name: &str| read_if_there(&folder.join(name)).ok().flatten().map(|text| text.trim_end_matches('\n').to_owned());
+    let number = |name: &str| attribute(name).and_then(|text| text.parse().ok());
+    let name = format!("rbd{id}");
+    let spec = ImageSpec {
+        pool: attribute("pool")?,
+        namespace: attribute("pool_ns").filter(|namespace| !namespace.is_empty()),
+        image: attribute("name")?,
+        snapshot: attribute("current_snap").filter(|snapshot| snapshot != "-"),
+    };
+    let read_only = read_if_there(&root.block(&name).join("ro")).ok().flatten().is_some_and(|text| text.trim() == "1");
+    Some(Mapping {
+        id,
+        spec,
+        fsid: attribute("cluster_fsid").unwrap_or_default(),
+        read_only,
+        tag: attribute("config_info").and_then(|line| Tag::from_config_info(&line)),
+        number: (number("major")?, number("minor").unwrap_or(0)),
+    })
+}
+
+/// The block devices of a mapping: the disk and its partitions, by major and minor number.
+pub fn block_numbers(root: &Root, mapping: &Mapping) -> Vec<(u32, u32)> {
+    let disk = root.block(&mapping.name());
+    let partitions = fs::read_dir(&disk).into_iter().flatten().flatten();
+    let partitions = partitions.filter(|entry| entry.path().join("partition").exists());
+    let number = |path: PathBuf| -> Option<(u32, u32)> {
+        let text = read_if_there(&path.join("dev")).ok().flatten()?;
+        let (major, minor) = text.trim().split_once(':')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    };
+    std::iter::once(mapping.number).chain(partitions.filter_map(|entry| number(entry.path()))).collect()
+}
+
+impl Origin {
+    /// Whether a mapping carries our mark with this origin.
+    pub fn made(self, mapping: &Mapping) -> bool {
+        mapping.tag.as_ref().is_some_and(|tag| tag.origin == self)
+    }
+}

@@ -1,0 +1,82 @@
+//! Names and values as systemd writes them: escaping of unit names, unescaping, and specifiers in unit files.
+//!
+//! The rules are those of systemd-escape(1) (systemd `src/basic/unit-name.c`): `/` becomes `-`, everything but ASCII
+//! letters, digits, `:`, `_` and `.` becomes `\xNN`, and so does a leading dot. What goes into the units is the
+//! generator's business.
+
+use std::path::Path;
+
+use crate::image::ImageSpec;
+
+/// The unit that maps an image, `rbdmap@pool-image.service`.
+pub fn instance(spec: &ImageSpec) -> String {
+    format!("rbdmap@{}.service", escape(&spec.to_string()))
+}
+
+/// The unit of a device node, `dev-rbd-pool-image.device`.
+pub fn device(path: &Path) -> String {
+    format!("{}.device", escape_path(path))
+}
+
+/// The unit of a mount point, `mnt-x.mount`.
+pub fn mount(target: &Path) -> String {
+    format!("{}.mount", escape_path(target))
+}
+
+/// A string as part of a unit's name (`systemd-escape STRING`).
+pub fn escape(text: &str) -> String {
+    text.bytes().enumerate().map(|(at, byte)| escape_byte(byte, at == 0)).collect()
+}
+
+/// A path as part of a unit's name (`systemd-escape --path`): without leading, trailing and double slashes; `/` is `-`.
+pub fn escape_path(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.is_empty() { "-".to_owned() } else { escape(&parts.join("/")) }
+}
+
+/// A value for a unit file in which systemd would expand specifiers: every `%` doubled.
+pub fn escape_specifiers(value: &str) -> String {
+    value.replace('%', "%%")
+}
+
+fn escape_byte(byte: u8, first: bool) -> String {
+    match byte {
+        b'/' => "-".to_owned(),
+        b'.' if first => r"\x2e".to_owned(),
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => char::from(byte).to_string(),
+        _ => format!(r"\x{byte:02x}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_escaped_as_systemd_escape_does() {
+        let rows = [
+            ("rbd/image", "rbd-image"),
+            ("rbd/my-image", r"rbd-my\x2dimage"),
+            (".hidden/x", r"\x2ehidden-x"),
+            ("p/n/i@s", r"p-n-i\x40s"),
+            ("p/größe", r"p-gr\xc3\xb6\xc3\x9fe"),
+        ];
+        for (text, escaped) in rows {
+            assert_eq!(escape(text), escaped);
+        }
+    }
+
+    #[test]
+    fn paths_lose_their_outer_slashes() {
+        let rows = [("/", "-"), ("/mnt/x/", "mnt-x"), ("/mnt//a b", r"mnt-a\x20b"), ("/dev/rbd/rbd/i", "dev-rbd-rbd-i")];
+        for (path, escaped) in rows {
+            assert_eq!(escape_path(Path::new(path)), escaped);
+        }
+    }
+
+    #[test]
+    fn specifiers_are_doubled() {
+        assert_eq!(escape_specifiers("100%"), "100%%");
+    }
+}
