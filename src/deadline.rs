@@ -27,16 +27,20 @@ impl Deadline {
     }
 
     /// Asks again and again, `pause` apart, until there is an answer or the deadline has passed (then `None`).
-    pub fn poll<T>(&self, pause: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    pub fn poll<T>(&self, pause: Duration, ask: impl FnMut() -> Option<T>) -> Option<T> {
+        self.poll_with(|| sleep(pause.min(self.remaining())), ask)
+    }
+
+    /// The same, with a pause of the caller's own making, which must be short.
+    pub fn poll_with<T>(&self, pause: impl Fn(), mut ask: impl FnMut() -> Option<T>) -> Option<T> {
         loop {
             if let Some(answer) = ask() {
                 return Some(answer);
             }
-            let left = self.remaining();
-            if left.is_zero() {
+            if self.remaining().is_zero() {
                 return None;
             }
-            sleep(pause.min(left));
+            pause();
         }
     }
 }

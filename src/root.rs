@@ -34,6 +34,11 @@ impl Root {
         self.join("etc/systemd/system")
     }
 
+    /// The same until the next boot: `systemctl mask --runtime` writes here.
+    pub fn runtime_units(&self) -> PathBuf {
+        self.join("run/systemd/system")
+    }
+
     /// The rbd bus of the kernel; missing until the module is loaded.
     pub fn rbd_bus(&self) -> PathBuf {
         self.join("sys/bus/rbd")
@@ -54,9 +59,14 @@ impl Root {
         self.join("dev").join(name)
     }
 
+    /// udev's records of devices.
+    pub fn udev_records(&self) -> PathBuf {
+        self.join("run/udev/data")
+    }
+
     /// udev's record of a block device: there once its rules have been applied.
     pub fn udev_record(&self, number: (u32, u32)) -> PathBuf {
-        self.join(format!("run/udev/data/b{}:{}", number.0, number.1))
+        self.udev_records().join(format!("b{}:{}", number.0, number.1))
     }
 
     /// The socket of udevd: there while it runs.

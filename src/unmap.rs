@@ -19,6 +19,8 @@ use crate::sys::{device, lock, mounts, notify};
 
 /// Between two tries while a device or a file system is in use.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
+/// Between two looks at the link of a device that is gone.
+const LINK_PAUSE: Duration = Duration::from_millis(10);
 /// How long udev may take to remove the link of a device that is gone.
 const LINK_LIMIT: Duration = Duration::from_secs(5);
 
@@ -97,7 +99,7 @@ fn unmap(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result<()> {
 fn await_no_link(root: &Root, mapping: &Mapping) {
     let deadline = Deadline::after(LINK_LIMIT);
     let gone = || (!root.udev_control().exists() || !device::link_leads_to(root, mapping)).then_some(());
-    if deadline.poll(Duration::from_millis(2), gone).is_none() {
+    if deadline.poll(LINK_PAUSE, gone).is_none() {
         tracing::warn!("{}: unmapped, but udev left the link /dev/{}", mapping.spec, mapping.spec.link().display());
     }
 }

@@ -2,21 +2,18 @@
 //!
 //! When the write to the rbd bus returns, the kernel has made the disk, its partitions and /dev/rbdN (linux
 //! `drivers/block/rbd.c`, do_rbd_add); only udev's work is pending. udev is done with a device when its record
-//! `/run/udev/data/bMAJOR:MINOR` is there (systemd `src/libsystemd/sd-device/device-private.c`). The surprise: the record is
-//! written before the link is last touched, so both are asked for.
+//! `/run/udev/data/bMAJOR:MINOR` is there (systemd `src/udev/udev-event.c`, which writes it after the links). The
+//! surprise: a link of this name may be another device's, so where it leads is looked at too.
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 
 use super::rbd::Mapping;
+use super::watch::Watch;
 use crate::deadline::Deadline;
 use crate::root::Root;
-
-/// How often link and record are looked at: a hundredth of what udev takes at best.
-const PAUSE: Duration = Duration::from_millis(2);
 
 /// Waits for udev to finish with the device and for its link.
 pub fn await_link(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result<()> {
@@ -25,8 +22,9 @@ pub fn await_link(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result
     if !root.udev_control().exists() {
         bail!("{} is mapped as /dev/{}, but udevd does not run and nobody makes {link}", mapping.spec, mapping.name());
     }
+    let watch = Watch::on(&root.udev_records());
     let ready = || (root.udev_record(mapping.number).exists() && link_leads_to(root, mapping)).then_some(());
-    match deadline.poll(PAUSE, ready) {
+    match deadline.poll_with(|| watch.sleep(), ready) {
         Some(()) => Ok(()),
         None if link_leads_elsewhere(root, mapping) => {
             bail!("{} is mapped as /dev/{}, but {link} leads to another device of that name", mapping.spec, mapping.name())

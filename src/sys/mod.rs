@@ -11,3 +11,4 @@ pub mod names;
 pub mod notify;
 pub mod rbd;
 pub mod systemd;
+pub mod watch;
