@@ -63,14 +63,21 @@ pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], limit: Duration) ->
     });
     let mapped = plan.mappings.iter().map(|mapping| &mapping.spec);
     let mut held: HashMap<String, &ImageSpec> = HashMap::new();
+    let mut failed: HashMap<&ImageSpec, String> = HashMap::new();
     for spec in mapped.chain(absent).chain(table.iter().map(|entry| &entry.spec)) {
         let instance = unit::instance(spec);
-        if manager.unit(&instance)?.is_active() {
+        let services = manager.services_that_need(&instance)?;
+        if !services.is_empty() {
+            let services = services.join(" ");
+            failed.insert(
+                spec,
+                format!("left mapped: {services} would be stopped with it; `systemctl stop {services}` first"),
+            );
+        } else if manager.unit(&instance)?.is_active() {
             held.insert(instance, spec);
         }
     }
     let names: Vec<String> = held.keys().cloned().collect();
-    let mut failed: HashMap<&ImageSpec, String> = HashMap::new();
     let mut told = |job: &JobReport| {
         if let (Some(spec), false) = (held.get(&job.unit), job.outcome == JobOutcome::Done) {
             failed.insert(spec, why(&manager, job));

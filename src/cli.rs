@@ -35,11 +35,7 @@ pub enum Verb {
     Summary,
     /// Write units for the table and fstab (for systemd, as rbdmap-generator)
     #[command(hide = true)]
-    Generator {
-        normal: PathBuf,
-        early: PathBuf,
-        late: PathBuf,
-    },
+    Generator { normal: PathBuf, early: PathBuf, late: PathBuf },
 }
 
 /// `rbdmap map`.

@@ -54,6 +54,8 @@ fn mount_entry(root: &Root, step: &MountStep<'_>, mapping: &Mapping, report: &mu
     }
     match mounts::mount(step.entry) {
         Ok(()) => report.done(step.spec, format!("mounted on {}", target.display())),
-        Err(error) => report.image_failed(step.spec, format!("mounting {} on {}: {error}", step.entry.source, target.display())),
+        Err(error) => {
+            report.image_failed(step.spec, format!("mounting {} on {}: {error}", step.entry.source, target.display()))
+        }
     }
 }

@@ -136,15 +136,16 @@ mod tests {
         ];
         for (text, (pool, namespace, image, snapshot)) in rows {
             let spec = spec(text);
-            let found =
-                (spec.pool.as_str(), spec.namespace.as_deref(), spec.image.as_str(), spec.snapshot.as_deref());
+            let found = (spec.pool.as_str(), spec.namespace.as_deref(), spec.image.as_str(), spec.snapshot.as_deref());
             assert_eq!(found, (pool, namespace, image, snapshot), "{text}");
         }
     }
 
     #[test]
     fn names_that_kernel_path_or_unit_would_misread_are_refused() {
-        for text in ["", "/", "p/", "/i", "p/i m", "p/i\tm", "a/b/c/d", "p/..", "../i", "p/i@-", "p/i@", "p/n,s/i", "p/i\n"] {
+        for text in
+            ["", "/", "p/", "/i", "p/i m", "p/i\tm", "a/b/c/d", "p/..", "../i", "p/i@-", "p/i@", "p/n,s/i", "p/i\n"]
+        {
             assert!(text.parse::<ImageSpec>().is_err(), "{text:?} was taken");
         }
         assert!(format!("p/i@{}", "s".repeat(251)).parse::<ImageSpec>().is_err());

@@ -18,11 +18,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Starts logging for the rest of the process.
 pub fn start() {
     let journal = journal_listens().then(|| tracing_journald::layer().ok()).flatten().map(|layer| {
-        layer.with_field_prefix(None).with_syslog_identifier("rbdmap".to_owned()).with_priority_mappings(PriorityMappings {
-            info: Priority::Informational,
-            debug: Priority::Debug,
-            ..PriorityMappings::new()
-        })
+        layer.with_field_prefix(None).with_syslog_identifier("rbdmap".to_owned()).with_priority_mappings(
+            PriorityMappings { info: Priority::Informational, debug: Priority::Debug, ..PriorityMappings::new() },
+        )
     });
     let terminal = journal.is_none().then_some(Terminal);
     tracing_subscriber::registry().with(LevelFilter::INFO).with(journal).with(terminal).init();

@@ -6,7 +6,7 @@ mod cli; // what can be typed
 mod config; // what administrators write: table, fstab, ceph.conf, keyrings
 mod deadline; // until when something may take
 mod direct; // the engine that works in this process
-mod generator { pub struct Directories{pub normal:std::path::PathBuf,pub early:std::path::PathBuf,pub late:std::path::PathBuf} pub fn run(_:&crate::root::Root,_:&Directories)->std::process::ExitCode{std::process::ExitCode::SUCCESS} } // units for systemd, from table and fstab
+mod generator; // units for systemd, from table and fstab
 mod image; // the name of an image
 mod list; // `rbdmap list`
 mod logging; // journal or terminal
@@ -52,7 +52,10 @@ mod tests {
     #[test]
     fn the_generators_name_is_its_verb() {
         let called = |name: &str| with_verb(vec![name.into(), "a".into()]);
-        assert_eq!(called("/usr/lib/systemd/system-generators/rbdmap-generator"), ["/usr/lib/systemd/system-generators/rbdmap-generator", "generator", "a"]);
+        assert_eq!(
+            called("/usr/lib/systemd/system-generators/rbdmap-generator"),
+            ["/usr/lib/systemd/system-generators/rbdmap-generator", "generator", "a"]
+        );
         assert_eq!(called("/usr/bin/rbdmap"), ["/usr/bin/rbdmap", "a"]);
     }
 }

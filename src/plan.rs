@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn parents_are_mounted_before_what_is_inside_them_whatever_fstabs_order() {
         let table = entries("rbd/inner\nrbd/outer\n");
-        let fstab = [line("/dev/rbd/rbd/inner", "/srv/x/y"), line("/dev/rbd/rbd/outer", "/srv/x"), line("/dev/sda1", "/")];
+        let fstab =
+            [line("/dev/rbd/rbd/inner", "/srv/x/y"), line("/dev/rbd/rbd/outer", "/srv/x"), line("/dev/sda1", "/")];
         let plan = map(&table, &fstab, &[]);
         let targets: Vec<_> = plan.mounts.iter().map(|step| step.entry.target.to_str().unwrap()).collect();
         assert_eq!(targets, ["/srv/x", "/srv/x/y"]);
@@ -193,7 +194,8 @@ mod tests {
             source: String::new(),
             fstype: "xfs".into(),
         };
-        let mounts = [mounted("/a", (252, 0)), mounted("/", (8, 1)), mounted("/a/b", (252, 16)), mounted("/c", (252, 0))];
+        let mounts =
+            [mounted("/a", (252, 0)), mounted("/", (8, 1)), mounted("/a/b", (252, 16)), mounted("/c", (252, 0))];
         let expected: Vec<PathBuf> = vec!["/c".into(), "/a/b".into(), "/a".into()];
         assert_eq!(mount_points(&mounts, &[(252, 0), (252, 16)]), expected);
     }

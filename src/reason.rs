@@ -85,10 +85,9 @@ impl Facts {
             ),
             Errno::EINVAL => "the kernel does not take an option of this mapping".to_owned(),
             Errno::ENXIO => self.features(lines),
-            Errno::ETIMEDOUT | Errno::EIO => format!(
-                "no monitor answers ({}): are they up, is the network, is mon_host right?",
-                self.monitors
-            ),
+            Errno::ETIMEDOUT | Errno::EIO => {
+                format!("no monitor answers ({}): are they up, is the network, is mon_host right?", self.monitors)
+            }
             Errno::EROFS => "another client holds the exclusive lock and does not give it up".to_owned(),
             Errno::EBUSY => "the image is locked by another program; see `rbd lock ls`".to_owned(),
             Errno::ESHUTDOWN => "this host is on the cluster's blocklist; see `ceph osd blocklist ls`".to_owned(),
@@ -104,7 +103,11 @@ impl Facts {
         if names.is_empty() {
             return "the image has features that this kernel lacks; see `rbd info`".to_owned();
         }
-        format!("this kernel lacks features of the image; turn them off with `rbd feature disable {} {}`", self.spec, names.join(" "))
+        format!(
+            "this kernel lacks features of the image; turn them off with `rbd feature disable {} {}`",
+            self.spec,
+            names.join(" ")
+        )
     }
 }
 
@@ -132,9 +135,21 @@ mod tests {
     #[test]
     fn each_errno_is_a_cause_and_a_remedy() {
         let rows: [(i32, &[&str], &[&str]); 5] = [
-            (2, &["rbd: image rbd/nope does not exist"], &["does not exist", "rbd ls", "the kernel: rbd: image rbd/nope"]),
-            (13, &["libceph: auth protocol 'cephx' msgr authentication failed: -13"], &["client.boot", "ceph auth get"]),
-            (6, &["rbd: image nope: image uses unsupported features: 0x40"], &["rbd feature disable rbd/nope journaling"]),
+            (
+                2,
+                &["rbd: image rbd/nope does not exist"],
+                &["does not exist", "rbd ls", "the kernel: rbd: image rbd/nope"],
+            ),
+            (
+                13,
+                &["libceph: auth protocol 'cephx' msgr authentication failed: -13"],
+                &["client.boot", "ceph auth get"],
+            ),
+            (
+                6,
+                &["rbd: image nope: image uses unsupported features: 0x40"],
+                &["rbd feature disable rbd/nope journaling"],
+            ),
             (22, &["rbd: Unknown parameter 'bogus'"], &["option", "bogus"]),
             (110, &["libceph: mon0 (2)1.2.3.4:3300 connect error"], &["1.2.3.4:3300", "mon_host"]),
         ];

@@ -59,7 +59,8 @@ impl Request {
         let (conf_path, conf) = ceph_conf(root, options, &identity)?;
         let mut map = options.map.clone();
         if let Some(defaults) = conf.value(&identity, "rbd_default_map_options") {
-            map.add_defaults(&defaults).map_err(|e| anyhow!("{}: rbd_default_map_options: {e}", conf_path.display()))?;
+            map.add_defaults(&defaults)
+                .map_err(|e| anyhow!("{}: rbd_default_map_options: {e}", conf_path.display()))?;
         }
         let found = find_monitors(&conf, &identity, options.mon_host.as_deref())?;
         if found.is_empty() {
@@ -75,13 +76,22 @@ impl Request {
     pub fn line(&self, credential: Option<&str>, tag: &Tag) -> Result<Zeroizing<String>> {
         let monitors: Vec<String> = self.monitors.iter().take(MONITORS_MAX).map(SocketAddr::to_string).collect();
         let namespace = self.spec.namespace.as_ref().map(|namespace| format!("_pool_ns={namespace}"));
-        let parts = [Some(format!("name={}", self.user)), credential.map(str::to_owned), Some(self.options.to_string()), namespace];
+        let parts = [
+            Some(format!("name={}", self.user)),
+            credential.map(str::to_owned),
+            Some(self.options.to_string()),
+            namespace,
+        ];
         let options: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
         let snapshot = self.spec.snapshot.as_deref().unwrap_or("-");
         let (pool, image) = (&self.spec.pool, &self.spec.image);
         let line = format!("{} {} {pool} {image} {snapshot} {tag}", monitors.join(","), options.join(","));
         if line.len() > LINE_MAX {
-            bail!("{}: its names and options make a line of {} bytes, the kernel takes {LINE_MAX}", self.spec, line.len());
+            bail!(
+                "{}: its names and options make a line of {} bytes, the kernel takes {LINE_MAX}",
+                self.spec,
+                line.len()
+            );
         }
         Ok(Zeroizing::new(line))
     }
@@ -98,7 +108,9 @@ fn identity(root: &Root, options: &EntryOptions) -> Result<Identity> {
     if user.is_empty() || user.chars().any(|c| c.is_whitespace() || c.is_control() || c == ',') {
         bail!("user {user:?} has a blank, comma or control character, which the kernel cannot take");
     }
-    let stem = |conf: &PathBuf| conf.extension().filter(|e| *e == "conf").and(conf.file_stem()).map(|s| s.to_string_lossy().into_owned());
+    let stem = |conf: &PathBuf| {
+        conf.extension().filter(|e| *e == "conf").and(conf.file_stem()).map(|s| s.to_string_lossy().into_owned())
+    };
     let cluster = options.cluster.clone().or_else(|| options.conf.as_ref().and_then(stem));
     let host = read_if_there(&root.hostname())?.unwrap_or_default();
     let host = host.trim().split('.').next().unwrap_or_default().to_owned();
@@ -128,7 +140,8 @@ fn find_monitors(conf: &CephConf, identity: &Identity, mon_host: Option<&str>) -
         MonHost::Names(hosts) => {
             let mut found = Vec::new();
             for (name, port) in hosts {
-                let addresses = names::resolve(&name).with_context(|| format!("mon_host {mon_host:?}: looking up {name}"))?;
+                let addresses =
+                    names::resolve(&name).with_context(|| format!("mon_host {mon_host:?}: looking up {name}"))?;
                 found.extend(addresses.into_iter().flat_map(|ip| monitors::by_port(ip, port)));
             }
             Ok(monitors::unique(found))
@@ -149,14 +162,22 @@ fn select_messenger(found: &[Monitor], options: &mut MapOptions, kernel: (u32, u
     let (messenger, name) = if mode == "legacy" { (Messenger::V1, "msgr1") } else { (Messenger::V2, "msgr2") };
     let chosen = addresses(messenger);
     if chosen.is_empty() {
-        bail!("ms_mode={mode} speaks {name}, but no monitor of mon_host has an address for it (v{}:…)", messenger as u8 + 1);
+        bail!(
+            "ms_mode={mode} speaks {name}, but no monitor of mon_host has an address for it (v{}:…)",
+            messenger as u8 + 1
+        );
     }
     Ok(chosen)
 }
 
 /// The user's secret and where it was looked for, in Ceph's order: `key`, `keyfile`, `keyring` (ceph
 /// `src/auth/KeyRing.cc`, from_ceph_context). Of several keyrings the first that is there is taken, and only that.
-fn find_secret(root: &Root, conf: &CephConf, identity: &Identity, options: &EntryOptions) -> Result<(Option<Secret>, String)> {
+fn find_secret(
+    root: &Root,
+    conf: &CephConf,
+    identity: &Identity,
+    options: &EntryOptions,
+) -> Result<(Option<Secret>, String)> {
     if conf.value(identity, "auth_client_required").is_some_and(|required| required.trim() == "none") {
         return Ok((None, "ceph.conf says auth_client_required = none".to_owned()));
     }
@@ -168,9 +189,13 @@ fn find_secret(root: &Root, conf: &CephConf, identity: &Identity, options: &Entr
         let text = read_secret(root, &path)?.with_context(|| format!("keyfile {} does not exist", path.display()))?;
         return Ok((Some(keyring::from_keyfile(&path, &text).map_err(|e| anyhow!(e))?), String::new()));
     }
-    const DEFAULT: &str = "/etc/ceph/$cluster.$name.keyring,/etc/ceph/$cluster.keyring,/etc/ceph/keyring,/etc/ceph/keyring.bin";
+    const DEFAULT: &str =
+        "/etc/ceph/$cluster.$name.keyring,/etc/ceph/$cluster.keyring,/etc/ceph/keyring,/etc/ceph/keyring.bin";
     let asked = options.keyring.as_deref().map(|list| conf.expand_text(identity, list));
-    let list = asked.clone().or_else(|| conf.value(identity, "keyring")).unwrap_or_else(|| conf.expand_text(identity, DEFAULT));
+    let list = asked
+        .clone()
+        .or_else(|| conf.value(identity, "keyring"))
+        .unwrap_or_else(|| conf.expand_text(identity, DEFAULT));
     for path in list.split([',', ';']).map(|path| Path::new(path.trim())) {
         let Some(text) = read_secret(root, path)? else { continue };
         let found = keyring::from_keyring(path, &text, &identity.user).map_err(|e| anyhow!(e))?;
@@ -240,9 +265,21 @@ mod tests {
         let k = ("/etc/ceph/ceph.client.boot.keyring", keyring.as_str());
         let rows = [
             (v1, "rbd/i id=boot", "1.2.3.4:6789 name=boot,key=client.x rbd i - rbdmap:table:0000000000000000"),
-            (v1, "rbd/n/i@s id=boot,read-only", "1.2.3.4:6789 name=boot,key=client.x,ro,_pool_ns=n rbd i s rbdmap:table:0000000000000000"),
-            (both, "rbd/i id=boot", "1.2.3.4:3300,1.2.3.5:3300 name=boot,key=client.x,ms_mode=prefer-crc rbd i - rbdmap:table:0000000000000000"),
-            (both, "rbd/i id=boot,options='ms_mode=legacy'", "1.2.3.4:6789,1.2.3.5:6789 name=boot,key=client.x,ms_mode=legacy rbd i - rbdmap:table:0000000000000000"),
+            (
+                v1,
+                "rbd/n/i@s id=boot,read-only",
+                "1.2.3.4:6789 name=boot,key=client.x,ro,_pool_ns=n rbd i s rbdmap:table:0000000000000000",
+            ),
+            (
+                both,
+                "rbd/i id=boot",
+                "1.2.3.4:3300,1.2.3.5:3300 name=boot,key=client.x,ms_mode=prefer-crc rbd i - rbdmap:table:0000000000000000",
+            ),
+            (
+                both,
+                "rbd/i id=boot,options='ms_mode=legacy'",
+                "1.2.3.4:6789,1.2.3.5:6789 name=boot,key=client.x,ms_mode=legacy rbd i - rbdmap:table:0000000000000000",
+            ),
         ];
         for (conf, text, expected) in rows {
             assert_eq!(line(&[conf, k], text).unwrap(), expected);
@@ -251,7 +288,8 @@ mod tests {
 
     #[test]
     fn an_old_kernel_is_spoken_to_in_msgr1() {
-        let files = [("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4\n"), ("/proc/sys/kernel/osrelease", "5.10.0-1\n")];
+        let files =
+            [("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4\n"), ("/proc/sys/kernel/osrelease", "5.10.0-1\n")];
         assert!(line(&files, "rbd/i").unwrap().starts_with("1.2.3.4:6789 name=admin rbd i - "));
     }
 
@@ -259,13 +297,18 @@ mod tests {
     fn what_is_missing_is_named() {
         let conf = ("/etc/ceph/ceph.conf", "[global]\nmon_host = v1:1.2.3.4\n");
         let other = ("/k", "[client.other]\n");
-        let rows: [(&[(&str, &str)], &str, &str); 6] = [
+        type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+        let rows: [Row; 6] = [
             (&[], "rbd/i", "no monitors: /etc/ceph/ceph.conf has no mon_host and the line has no mon_host="),
             (&[], "rbd/i conf=/c.conf", "/c.conf does not exist, but the line says conf=/c.conf"),
             (&[conf], "rbd/i keyring=/k", "keyring /k does not exist"),
             (&[conf, other], "rbd/i id=boot,keyring=/k", "keyring /k has no key of client.boot"),
             (&[conf], "rbd/i keyfile=/f", "keyfile /f does not exist"),
-            (&[conf], "rbd/i options='ms_mode=crc'", "ms_mode=crc speaks msgr2, but no monitor of mon_host has an address for it (v2:…)"),
+            (
+                &[conf],
+                "rbd/i options='ms_mode=crc'",
+                "ms_mode=crc speaks msgr2, but no monitor of mon_host has an address for it (v2:…)",
+            ),
         ];
         for (files, text, expected) in rows {
             assert_eq!(line(files, text).unwrap_err().to_string(), expected);

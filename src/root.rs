@@ -44,11 +44,6 @@ impl Root {
         self.join("sys/bus/rbd")
     }
 
-    /// A block device of the kernel by its number, `/sys/dev/block/MAJOR:MINOR`.
-    pub fn block_device(&self, number: (u32, u32)) -> PathBuf {
-        self.join(format!("sys/dev/block/{}:{}", number.0, number.1))
-    }
-
     /// A block device of the kernel by its name.
     pub fn block(&self, name: &str) -> PathBuf {
         self.join("sys/block").join(name)

@@ -67,7 +67,13 @@ mod tests {
 
     #[test]
     fn what_others_wrote_is_not_ours() {
-        for line in ["1.2.3.4:6789 name=boot rbd image -", "m o p i - tag=abc", "m o p rbdmap:table:1 -", "m o p i - rbdmap:x:1", ""] {
+        for line in [
+            "1.2.3.4:6789 name=boot rbd image -",
+            "m o p i - tag=abc",
+            "m o p rbdmap:table:1 -",
+            "m o p i - rbdmap:x:1",
+            "",
+        ] {
             assert_eq!(Tag::from_config_info(line), None, "{line:?}");
         }
     }

@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn paths_lose_their_outer_slashes() {
-        let rows = [("/", "-"), ("/mnt/x/", "mnt-x"), ("/mnt//a b", r"mnt-a\x20b"), ("/dev/rbd/rbd/i", "dev-rbd-rbd-i")];
+        let rows =
+            [("/", "-"), ("/mnt/x/", "mnt-x"), ("/mnt//a b", r"mnt-a\x20b"), ("/dev/rbd/rbd/i", "dev-rbd-rbd-i")];
         for (path, escaped) in rows {
             assert_eq!(escape_path(Path::new(path)), escaped);
         }

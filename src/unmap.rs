@@ -89,7 +89,10 @@ fn unmap(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result<()> {
         Err(BusError::Key(_) | BusError::NoAnswer) => None,
     });
     removed.unwrap_or_else(|| {
-        bail!("it stays mapped: {device} has been in use for {} s; `fuser -v {device}` and `lsblk {device}` show by whom", deadline.limit().as_secs())
+        bail!(
+            "it stays mapped: {device} has been in use for {} s; `fuser -v {device}` and `lsblk {device}` show by whom",
+            deadline.limit().as_secs()
+        )
     })?;
     await_no_link(root, mapping);
     Ok(())

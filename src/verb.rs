@@ -30,8 +30,8 @@ const UNMAP_LIMIT: Duration = Duration::from_secs(50);
 /// Does what was asked; the answer is the exit status.
 pub fn run(cli: Cli) -> ExitCode {
     let root = Root::new(cli.root);
-    if let Verb::Generator { normal, early, late } = cli.verb {
-        return generator::run(&root, &Directories { normal, early, late });
+    if let Verb::Generator { normal, early, .. } = cli.verb {
+        return generator::run(&root, &Directories { normal, early });
     }
     logging::start();
     let report = match cli.verb {

@@ -62,7 +62,7 @@ impl CephConf {
     /// A key's value in one section, the last where it is given several times.
     pub fn in_section(&self, section: &str, key: &str) -> Option<&str> {
         let sections = self.sections.iter().filter(|found| found.name == section);
-        sections.flat_map(|found| &found.pairs).filter(|(name, _)| name == key).next_back().map(|(_, value)| value.as_str())
+        sections.flat_map(|found| &found.pairs).rfind(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
     /// A client's value of a key: from `[client.ID]`, else `[client]`, else `[global]`; metavariables expanded.
@@ -164,7 +164,9 @@ fn pair(line: &str) -> Result<(String, Zeroizing<String>), String> {
     }
     let value = value.trim();
     let value = match value.chars().next() {
-        Some(quote @ ('"' | '\'')) => quoted(&value[1..], quote).ok_or_else(|| format!("{key}: the quotes do not match"))?,
+        Some(quote @ ('"' | '\'')) => {
+            quoted(&value[1..], quote).ok_or_else(|| format!("{key}: the quotes do not match"))?
+        }
         _ => unescaped(value),
     };
     Ok((key, value))
@@ -226,7 +228,11 @@ mod tests {
             ("[global ]\nmon_host = a\n", "mon_host", None),
             ("[global]\r\nmon_host = a\r\n", "mon_host", Some("a")),
             ("mon_host = a", "mon_host", Some("a")),
-            ("[global]\nkeyring = /e/$cluster.$name.${id}x$unknown.$\n", "keyring", Some("/e/ceph.client.boot.bootx$unknown.$")),
+            (
+                "[global]\nkeyring = /e/$cluster.$name.${id}x$unknown.$\n",
+                "keyring",
+                Some("/e/ceph.client.boot.bootx$unknown.$"),
+            ),
             ("[global]\nkeyring = $a\na = $keyring\n", "keyring", Some("$keyring")),
             ("[global]\nmon_host =\n", "mon_host", Some("")),
         ];

@@ -151,8 +151,14 @@ mod tests {
     #[test]
     fn options_print_sorted_by_subject_the_last_one_winning() {
         let rows: [(&[&str], &str); 4] = [
-            (&["queue_depth=64,ro,lock_on_read,alloc_size=4096,rw", "notrim,ip=127.0.0.1:0,crush_location=rack:a", "ro"],
-             "alloc_size=4096,crush_location=rack:a,ip=127.0.0.1:0,lock_on_read,notrim,queue_depth=64,ro"),
+            (
+                &[
+                    "queue_depth=64,ro,lock_on_read,alloc_size=4096,rw",
+                    "notrim,ip=127.0.0.1:0,crush_location=rack:a",
+                    "ro",
+                ],
+                "alloc_size=4096,crush_location=rack:a,ip=127.0.0.1:0,lock_on_read,notrim,queue_depth=64,ro",
+            ),
             (&["ms_mode=prefer-crc,noshare"], "ms_mode=prefer-crc,noshare"),
             (&["rw,noudev"], ""),
             (&["share,noshare"], "noshare"),

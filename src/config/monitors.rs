@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn one_name_makes_all_of_them_names() {
-        let names = MonHost::Names(vec![("mon-a".into(), None), ("mon-b".into(), Some(6789)), ("1.2.3.4".into(), None)]);
+        let names =
+            MonHost::Names(vec![("mon-a".into(), None), ("mon-b".into(), Some(6789)), ("1.2.3.4".into(), None)]);
         assert_eq!(mon_host("mon-a,mon-b:6789 1.2.3.4"), names);
     }
 

@@ -45,8 +45,22 @@ pub struct EntryOptions {
 
 /// Every option of a line, for "did you mean".
 const OPTIONS: &[&str] = &[
-    "id", "name", "user", "keyring", "keyfile", "conf", "cluster", "mon_host", "namespace", "pool", "snap", "image",
-    "read-only", "exclusive", "options", "device-type",
+    "id",
+    "name",
+    "user",
+    "keyring",
+    "keyfile",
+    "conf",
+    "cluster",
+    "mon_host",
+    "namespace",
+    "pool",
+    "snap",
+    "image",
+    "read-only",
+    "exclusive",
+    "options",
+    "device-type",
 ];
 
 /// Reads a table: the good lines, and what is wrong with the others. `path` is for the faults only.
@@ -197,7 +211,9 @@ pub fn client_id(name: &str) -> Result<String, String> {
 fn krbd_only(device_type: &str) -> Result<(), String> {
     match device_type {
         "krbd" => Ok(()),
-        other => Err(format!("device-type {other:?} is not served: only the kernel's driver (krbd) is, see rbd-nbd(8)")),
+        other => {
+            Err(format!("device-type {other:?} is not served: only the kernel's driver (krbd) is, see rbd-nbd(8)"))
+        }
     }
 }
 
@@ -264,7 +280,10 @@ mod tests {
             ("\n\np/i id=a,keyrng=/k", "rbdmap:3:10: unknown option \"keyrng\"; did you mean \"keyring\"?"),
             ("p/i id", "rbdmap:1:5: option id needs a value, expected id=VALUE"),
             ("p/i id=a b", "rbdmap:1:9: a blank inside an option, expected a comma between options"),
-            ("p/i name=osd.1", "rbdmap:1:5: user \"osd.1\" is not of the form client.ID, the only kind that can map images"),
+            (
+                "p/i name=osd.1",
+                "rbdmap:1:5: user \"osd.1\" is not of the form client.ID, the only kind that can map images",
+            ),
             ("a/b/c/d id=a", "rbdmap:1:1: image \"a/b/c/d\" has more than two slashes, expected pool/namespace/image"),
         ];
         for (text, expected) in rows {

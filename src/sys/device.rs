@@ -27,7 +27,11 @@ pub fn await_link(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result
     match deadline.poll_with(|| watch.sleep(), ready) {
         Some(()) => Ok(()),
         None if link_leads_elsewhere(root, mapping) => {
-            bail!("{} is mapped as /dev/{}, but {link} leads to another device of that name", mapping.spec, mapping.name())
+            bail!(
+                "{} is mapped as /dev/{}, but {link} leads to another device of that name",
+                mapping.spec,
+                mapping.name()
+            )
         }
         None => bail!(
             "{} is mapped as /dev/{}, but udev did not make {link} in time: is 50-rbd.rules installed, does udevd work?",

@@ -22,7 +22,10 @@ pub fn load(root: &Root) -> Result<()> {
         .with_context(|| format!("loading the kernel module rbd: running {}", modprobe.display()))?;
     if !output.status.success() || !root.rbd_bus().exists() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("the kernel module rbd cannot be loaded: {}", said.trim().lines().last().unwrap_or("modprobe said nothing"));
+        bail!(
+            "the kernel module rbd cannot be loaded: {}",
+            said.trim().lines().last().unwrap_or("modprobe said nothing")
+        );
     }
     Ok(())
 }

@@ -74,7 +74,8 @@ pub fn list(root: &Root) -> Result<Vec<Mapping>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("reading {}", folder.display())),
     };
-    let mut names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort_unstable();
     // A device that goes while it is read has no attributes any more: it is not mapped.
     Ok(names.iter().filter_map(|name| read(root, &folder.join(name), name.parse().ok()?)).collect())
@@ -103,9 +104,15 @@ pub fn nonce(root: &Root) -> Result<[u8; 8]> {
 
 fn add_here(root: &Root, request: &Request, tag: &Tag) -> Result<(), BusError> {
     let name = format!("client.{}", request.user);
-    let key = request.secret.as_ref().map(|secret| ThreadKey::add(&name, secret.bytes())).transpose().map_err(BusError::Key)?;
+    let key = request
+        .secret
+        .as_ref()
+        .map(|secret| ThreadKey::add(&name, secret.bytes()))
+        .transpose()
+        .map_err(BusError::Key)?;
     let credential = key.as_ref().map(|_| format!("key={name}"));
-    let line = request.line(credential.as_deref(), tag).map_err(|e| BusError::Kernel(io::Error::other(format!("{e:#}"))))?;
+    let line =
+        request.line(credential.as_deref(), tag).map_err(|e| BusError::Kernel(io::Error::other(format!("{e:#}"))))?;
     write_once(&root.rbd_bus(), "add", &line)
 }
 
@@ -127,7 +134,9 @@ fn write_once(bus: &Path, verb: &str, text: &str) -> Result<(), BusError> {
 
 /// One mapping's attributes.
 fn read(root: &Root, folder: &Path, id: u32) -> Option<Mapping> {
-    let attribute = |name: &str| read_if_there(&folder.join(name)).ok().flatten().map(|text| text.trim_end_matches('\n').to_owned());
+    let attribute = |name: &str| {
+        read_if_there(&folder.join(name)).ok().flatten().map(|text| text.trim_end_matches('\n').to_owned())
+    };
     let number = |name: &str| attribute(name).and_then(|text| text.parse().ok());
     let name = format!("rbd{id}");
     let spec = ImageSpec {

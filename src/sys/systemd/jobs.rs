@@ -1,0 +1,238 @@
+//! Enqueues a batch of jobs and follows each to its end.
+//!
+//! The calls and the signals go over one connection and are read from one stream, in the order in which PID 1 sent them.
+//! So nothing is lost between a call and its answer, whichever way around they come, and none waits for another. The
+//! surprise: StartUnit answers with the job that is queued already if there is one, so several names (aliases, or the
+//! same one twice) may wait for one job.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use futures_core::Stream;
+use zbus::message::{Header, Type};
+use zbus::names::OwnedUniqueName;
+use zbus::{Connection, Message, MessageStream, OwnedObjectPath};
+use zruntime::SharedRuntime;
+
+use super::connection::{plain, within};
+use super::{CALL_LIMIT, proxy};
+
+/// The longest wait; more overflows the clock.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The signal that a job is over.
+const JOB_REMOVED: &str = "JobRemoved";
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobOutcome {
+    /// The job did what it had to. The unit may have failed to stop, or had nothing to start: read its state.
+    Done,
+    /// The unit failed.
+    Failed,
+    /// A unit that it needs failed.
+    Dependency,
+    /// The job took longer than JobTimeoutSec= allows.
+    Timeout,
+    /// Someone asked for the opposite.
+    Canceled,
+    /// The job did not apply to the unit's state.
+    Skipped,
+    /// systemd did not take the job, for this reason: no such unit, masked, not allowed, against a job of the shutdown.
+    Refused(String),
+    /// The limit passed first; systemd goes on with the job.
+    StillRunning,
+    /// systemd has not even answered whether it takes the job.
+    Unanswered,
+    /// A rare result (`assert`, `invalid`, `unsupported`, `collected`, `once`) or one newer than this program.
+    Other(String),
+}
+
+impl From<&str> for JobOutcome {
+    /// The result in JobRemoved (systemd `src/core/job.c`).
+    fn from(result: &str) -> Self {
+        match result {
+            "done" => Self::Done,
+            "failed" => Self::Failed,
+            "dependency" => Self::Dependency,
+            "timeout" => Self::Timeout,
+            "canceled" => Self::Canceled,
+            "skipped" => Self::Skipped,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+/// What became of the job for one unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobReport {
+    /// The unit as the caller named it.
+    pub unit: String,
+    /// How it ended.
+    pub outcome: JobOutcome,
+}
+
+impl fmt::Display for JobReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = match &self.outcome {
+            JobOutcome::Done => "done",
+            JobOutcome::Failed => "failed",
+            JobOutcome::Dependency => "a unit that it needs failed",
+            JobOutcome::Timeout => "its job timed out",
+            JobOutcome::Canceled => "its job was canceled by another one",
+            JobOutcome::Skipped => "skipped, its state does not allow it",
+            JobOutcome::Refused(reason) => reason,
+            JobOutcome::StillRunning => "not done yet, systemd goes on with it",
+            JobOutcome::Unanswered => "systemd did not answer",
+            JobOutcome::Other(result) => return write!(f, "{}: its job ended with the result {result}", self.unit),
+        };
+        write!(f, "{}: {outcome}", self.unit)
+    }
+}
+
+/// The same call for many units.
+pub struct Batch<'a> {
+    /// `StartUnit` or `StopUnit`.
+    pub method: &'static str,
+    /// Whose names are passed.
+    pub units: &'a [String],
+    /// How long to wait for the jobs.
+    pub limit: Duration,
+}
+
+impl Batch<'_> {
+    /// Enqueues all jobs over a connection of their own and waits for them; `done` hears of each.
+    pub fn run(self, connection: &Connection, done: &mut dyn FnMut(&JobReport)) -> Result<Vec<JobReport>> {
+        let mut follower = within(CALL_LIMIT, self.enqueue(connection))?;
+        let mut reports = Vec::new();
+        while !follower.is_over() {
+            let news = zbus::block_on(follower.news())?;
+            news.iter().for_each(&mut *done); // outside of any wait, for it may ask the manager
+            reports.extend(news);
+        }
+        Ok(reports)
+    }
+
+    /// Sends all calls, and awaits no answer but that of Subscribe: whoever waits for one with the stream unread stops
+    /// the stream when its queue is full, and the answer with it.
+    async fn enqueue(&self, connection: &Connection) -> zbus::Result<Follower> {
+        let started = Instant::now();
+        let sender = subscribe(connection).await?;
+        let messages = MessageStream::from(connection);
+        let calls: Vec<Message> = self.units.iter().map(|unit| self.call(unit)).collect::<zbus::Result<_>>()?;
+        connection.send_all(&calls).await?;
+        let serials = calls.iter().map(|call| call.primary_header().serial_num());
+        Ok(Follower {
+            messages,
+            sender,
+            answers_due: started + CALL_LIMIT,
+            jobs_due: started + self.limit.min(FOREVER),
+            asked: serials.zip(self.units.iter().cloned()).collect(),
+            running: Vec::new(),
+            ended: HashMap::new(),
+        })
+    }
+
+    fn call(&self, unit: &str) -> zbus::Result<Message> {
+        let call = Message::method_call(proxy::PATH, self.method).destination(proxy::SERVICE).interface(proxy::MANAGER);
+        call.build(&(unit, "replace"))
+    }
+}
+
+/// Asks for PID 1's signals and returns its name on the bus, so that nobody else's are believed. On its private socket
+/// it has none, and is alone.
+async fn subscribe(connection: &Connection) -> zbus::Result<Option<OwnedUniqueName>> {
+    if connection.is_bus() {
+        let bus = "org.freedesktop.DBus";
+        let rule = format!("type='signal',sender='{}',member='{JOB_REMOVED}'", proxy::SERVICE);
+        connection.call_method(Some(bus), "/org/freedesktop/DBus", Some(bus), "AddMatch", &rule).await?;
+    }
+    let call = connection.call_method(Some(proxy::SERVICE), proxy::PATH, Some(proxy::MANAGER), "Subscribe", &());
+    let answer = call.await?;
+    let sender = answer.header().sender().filter(|_| connection.is_bus()).map(|name| name.to_owned().into());
+    Ok(sender)
+}
+
+/// The jobs of a batch that are not over.
+struct Follower {
+    messages: MessageStream,
+    sender: Option<OwnedUniqueName>,
+    answers_due: Instant,
+    jobs_due: Instant,
+    /// Units by the serial number of the call that systemd has not answered.
+    asked: HashMap<NonZeroU32, String>,
+    /// Units with the job that they wait for.
+    running: Vec<(OwnedObjectPath, String)>,
+    /// Results of jobs that ended while answers were due: one of these may name them.
+    ended: HashMap<OwnedObjectPath, String>,
+}
+
+impl Follower {
+    fn is_over(&self) -> bool {
+        self.asked.is_empty() && self.running.is_empty()
+    }
+
+    /// Waits until at least one more is over, be it because its time is up.
+    async fn news(&mut self) -> Result<Vec<JobReport>> {
+        let runtime = SharedRuntime::current()?;
+        loop {
+            let due = if self.asked.is_empty() { self.jobs_due } else { self.jobs_due.max(self.answers_due) };
+            let next = poll_fn(|context| Pin::new(&mut self.messages).poll_next(context));
+            let Ok(message) = runtime.timeout_at(due, next).await else { return Ok(self.give_up()) };
+            let message = message.unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::BrokenPipe).into()));
+            let news = message.and_then(|message| self.take(&message));
+            let news = news.map_err(|error| anyhow!("{}; jobs that it has taken go on", plain(&error)))?;
+            if !news.is_empty() {
+                return Ok(news);
+            }
+        }
+    }
+
+    /// What one message tells: an answer to a call of ours, the end of a job, or nothing.
+    fn take(&mut self, message: &Message) -> zbus::Result<Vec<JobReport>> {
+        let header = message.header();
+        let unit = header.reply_serial().and_then(|serial| self.asked.remove(&serial));
+        match (message.message_type(), unit) {
+            (Type::MethodReturn, Some(unit)) => {
+                let job: OwnedObjectPath = message.body().deserialize()?;
+                self.running.push((job.clone(), unit));
+                let ended = self.ended.get(&job).cloned();
+                Ok(ended.map_or_else(Vec::new, |result| self.end(&job, &result)))
+            }
+            (Type::Error, Some(unit)) => {
+                let reason = plain(&zbus::Error::from(message.clone()));
+                Ok(vec![JobReport { unit, outcome: JobOutcome::Refused(reason) }])
+            }
+            (Type::Signal, _) if self.is_job_removed(&header) => {
+                let (_, job, _, result): (u32, OwnedObjectPath, String, String) = message.body().deserialize()?;
+                let news = self.end(&job, &result);
+                self.ended.insert(job, result);
+                Ok(news)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn is_job_removed(&self, header: &Header) -> bool {
+        let named = header.member().is_some_and(|member| member.as_str() == JOB_REMOVED)
+            && header.interface().is_some_and(|interface| interface.as_str() == proxy::MANAGER);
+        named && self.sender.as_ref().is_none_or(|sender| header.sender() == Some(sender))
+    }
+
+    fn end(&mut self, job: &OwnedObjectPath, result: &str) -> Vec<JobReport> {
+        let over = self.running.extract_if(.., |(running, _)| running == job);
+        over.map(|(_, unit)| JobReport { unit, outcome: JobOutcome::from(result) }).collect()
+    }
+
+    fn give_up(&mut self) -> Vec<JobReport> {
+        let unanswered = self.asked.drain().map(|(_, unit)| JobReport { unit, outcome: JobOutcome::Unanswered });
+        let running = self.running.drain(..).map(|(_, unit)| JobReport { unit, outcome: JobOutcome::StillRunning });
+        unanswered.chain(running).collect()
+    }
+}

@@ -1,0 +1,176 @@
+//! A client of systemd's manager, PID 1, over D-Bus (org.freedesktop.systemd1(5)): ask what it knows of a unit, reload
+//! it, start and stop units and follow their jobs.
+//!
+//! Every function blocks, in the calling thread, and returns within a stated bound. What to start, and whether at all,
+//! is the caller's business; so is reading a unit's state after its job ([`Manager::unit`]), for the result of a job
+//! tells only of the job. `connection` knows the two ways to PID 1 and `private` the odder of them, `jobs` follows a
+//! batch, `state` says what a unit's state means.
+//!
+//! The surprises (all seen on systemd 252):
+//! - a stop job is `done` also when the unit failed to stop, and a start job is `done` also when a condition of the
+//!   unit did not hold and nothing was started;
+//! - a job that someone else asks for replaces ours, which ends as `canceled`; the same job is shared;
+//! - during a shutdown systemd still takes a start job, unless it is against one of the shutdown's;
+//! - PID 1 answers nobody while it reloads; jobs and the private socket live through that, but only the jobs through
+//!   `systemctl daemon-reexec`.
+
+mod connection;
+#[cfg(test)]
+mod fake;
+mod jobs;
+mod private;
+mod proxy;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use zbus::Connection;
+use zbus::proxy::CacheProperties;
+
+pub use self::jobs::{JobOutcome, JobReport};
+pub use self::state::{SystemState, UnitState};
+
+use self::connection::{Address, within};
+use self::jobs::Batch;
+use self::proxy::{ManagerProxy, UnitProxy};
+use crate::root::Root;
+
+/// How long PID 1 may take to answer a call. It answers in milliseconds, but not while it reloads for someone else, and
+/// the generators that run then have 90 s.
+const CALL_LIMIT: Duration = Duration::from_secs(90);
+
+/// How long PID 1 may take to reload, as systemctl(1) has it.
+const RELOAD_LIMIT: Duration = Duration::from_secs(180);
+
+/// A connection to the system's manager.
+#[derive(Debug)]
+pub struct Manager {
+    connection: Connection,
+    address: Address,
+}
+
+impl Manager {
+    /// Connects to PID 1: by its private socket, which is open to root only and there without dbus-daemon as well, or
+    /// else by the system bus.
+    pub fn connect(root: &Root) -> Result<Self> {
+        let private = Address::Private(root.systemd_socket());
+        let bus = Address::Bus(root.join("run/dbus/system_bus_socket"));
+        let (address, connection) = match private.open() {
+            Ok(connection) => (private, connection),
+            Err(reason) => {
+                tracing::debug!("{reason:#}");
+                let connection = bus.open().with_context(|| format!("{reason:#}; then"))?;
+                (bus, connection)
+            }
+        };
+        Ok(Self { connection, address })
+    }
+
+    /// What the whole system is doing: starting, running, stopping.
+    pub fn state(&self) -> Result<SystemState> {
+        let state = within(CALL_LIMIT, async { self.manager().await?.system_state().await });
+        Ok(SystemState::from(state.context("asking systemd for the system's state")?))
+    }
+
+    /// Makes PID 1 run its generators and read all units again (`systemctl daemon-reload`).
+    pub fn reload(&self) -> Result<()> {
+        within(RELOAD_LIMIT, async { self.manager().await?.reload().await })
+            .context("asking systemd to reload its units")
+    }
+
+    /// Takes a unit out of the failed state, so that it can start whatever its start limit; no such unit is fine.
+    pub fn reset_failed(&self, unit: &str) -> Result<()> {
+        let reset = async {
+            match self.manager().await?.reset_failed_unit(unit).await {
+                Err(zbus::Error::MethodError(name, ..)) if name.as_str() == proxy::NO_SUCH_UNIT => Ok(()),
+                answer => answer,
+            }
+        };
+        within(CALL_LIMIT, reset).with_context(|| format!("asking systemd to forget that {unit} failed"))
+    }
+
+    /// The state of one unit, which systemd loads if it has not. A unit that is not there has the load state
+    /// `not-found`. The fields are read one after the other: a unit that changes meanwhile may show a mixture.
+    pub fn unit(&self, name: &str) -> Result<UnitState> {
+        within(CALL_LIMIT, self.read_unit(name)).with_context(|| format!("asking systemd for the state of {name}"))
+    }
+
+    /// The active services that systemd would stop with a unit: those that require it, or require a mount that does.
+    pub fn services_that_need(&self, unit: &str) -> Result<Vec<String>> {
+        within(CALL_LIMIT, self.follow_requirements(unit)).with_context(|| format!("asking systemd what needs {unit}"))
+    }
+
+    /// Starts units, all at once, and follows their jobs until all are over or `limit` has passed; `done` hears of each
+    /// as it comes and may ask this manager. The reports come in the order of completion. With a limit of zero it
+    /// returns as soon as systemd has taken or refused every job. An error means that systemd can no longer be
+    /// followed, not that a unit failed.
+    pub fn start(&self, units: &[String], limit: Duration, done: &mut dyn FnMut(&JobReport)) -> Result<Vec<JobReport>> {
+        self.run(Batch { method: "StartUnit", units, limit }, done)
+            .with_context(|| format!("asking systemd to start {}", listed(units)))
+    }
+
+    /// Stops units, otherwise as [`Manager::start`] does.
+    pub fn stop(&self, units: &[String], limit: Duration, done: &mut dyn FnMut(&JobReport)) -> Result<Vec<JobReport>> {
+        self.run(Batch { method: "StopUnit", units, limit }, done)
+            .with_context(|| format!("asking systemd to stop {}", listed(units)))
+    }
+
+    /// A batch has a connection of its own: its queue of signals can fill up while `done` asks this manager, and a
+    /// full queue would keep the answer from being read.
+    fn run(&self, batch: Batch, done: &mut dyn FnMut(&JobReport)) -> Result<Vec<JobReport>> {
+        batch.run(&self.address.open()?, done)
+    }
+
+    async fn manager(&self) -> zbus::Result<ManagerProxy<'_>> {
+        ManagerProxy::builder(&self.connection).cache_properties(CacheProperties::No).build().await
+    }
+
+    async fn follow_requirements(&self, unit: &str) -> zbus::Result<Vec<String>> {
+        let (mut services, mut seen) = (Vec::new(), vec![unit.to_owned()]);
+        let mut next = 0;
+        while let Some(name) = seen.get(next).cloned() {
+            next += 1;
+            let path = self.manager().await?.load_unit(&name).await?;
+            let unit = UnitProxy::builder(&self.connection).path(&path).cache_properties(CacheProperties::No);
+            let unit = unit.build().await?;
+            if unit.active_state().await? != "active" {
+                continue;
+            }
+            if next > 1 && name.ends_with(".service") {
+                services.push(name);
+            }
+            for dependent in unit.required_by().await?.into_iter().chain(unit.bound_by().await?) {
+                if !seen.contains(&dependent) {
+                    seen.push(dependent);
+                }
+            }
+        }
+        Ok(services)
+    }
+
+    async fn read_unit(&self, name: &str) -> zbus::Result<UnitState> {
+        let path = self.manager().await?.load_unit(name).await?;
+        let unit = UnitProxy::builder(&self.connection).path(&path).cache_properties(CacheProperties::No);
+        let unit = unit.build().await?;
+        let (result, status) = proxy::result_and_status(&self.connection, &path, name).await?;
+        Ok(UnitState {
+            load: unit.load_state().await?,
+            active: unit.active_state().await?,
+            sub: unit.sub_state().await?,
+            needs_reload: unit.need_daemon_reload().await?,
+            result,
+            status,
+        })
+    }
+}
+
+/// A few of the units by name.
+fn listed(units: &[String]) -> String {
+    match units {
+        [first, second, third, _, ..] => format!("{first}, {second}, {third} and {} more", units.len() - 3),
+        few => few.join(", "),
+    }
+}

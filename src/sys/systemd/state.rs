@@ -1,0 +1,88 @@
+//! What systemd says of itself and of a unit, as plain data, and the reason of a failure in words.
+//!
+//! The strings are those of org.freedesktop.systemd1(5), which adds to them from release to release; so they stay
+//! strings where nothing is decided by them.
+
+/// What `systemctl is-system-running` prints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SystemState {
+    /// Before basic.target.
+    Initializing,
+    /// Jobs of the boot are still waiting or running.
+    Starting,
+    /// All is up.
+    Running,
+    /// All is up but for some failed units.
+    Degraded,
+    /// The rescue or the emergency shell.
+    Maintenance,
+    /// Going down.
+    Stopping,
+    /// A state newer than this program, or `offline`, `unknown`.
+    Other(String),
+}
+
+impl From<String> for SystemState {
+    fn from(state: String) -> Self {
+        match state.as_str() {
+            "initializing" => Self::Initializing,
+            "starting" => Self::Starting,
+            "running" => Self::Running,
+            "degraded" => Self::Degraded,
+            "maintenance" => Self::Maintenance,
+            "stopping" => Self::Stopping,
+            _ => Self::Other(state),
+        }
+    }
+}
+
+/// What systemd knows of a unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnitState {
+    /// LoadState: `loaded`, `not-found`, `masked`, `bad-setting`, `error`.
+    pub load: String,
+    /// ActiveState: `active`, `inactive`, `failed`, `activating`, `deactivating`, `reloading`, `maintenance`.
+    pub active: String,
+    /// SubState: the same in more detail, by the unit's type.
+    pub sub: String,
+    /// NeedDaemonReload: its files have changed since systemd read them.
+    pub needs_reload: bool,
+    /// Result: how it ended last, `success` if well; empty for types that have none.
+    pub result: String,
+    /// StatusText: what the service said last by STATUS= (sd_notify(3)).
+    pub status: String,
+}
+
+impl UnitState {
+    /// It is up: a service has run or runs, a mount is mounted.
+    pub fn is_active(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "reloading")
+    }
+
+    /// Its last start or stop ended badly. Asked after a job too, since a stop job is `done` all the same.
+    pub fn is_failed(&self) -> bool {
+        self.active == "failed" || !matches!(self.result.as_str(), "" | "success")
+    }
+
+    /// Why it is not as it should be, in the unit's own words before systemd's.
+    pub fn reason(&self) -> String {
+        match self.load.as_str() {
+            "loaded" | "" => {}
+            "not-found" => return "systemd has no such unit".to_owned(),
+            "masked" => return "the unit is masked".to_owned(),
+            _ => return format!("systemd cannot use the unit's file ({}); `systemctl status` says more", self.load),
+        }
+        if self.is_failed() && !self.status.is_empty() {
+            return self.status.clone();
+        }
+        match self.result.as_str() {
+            "" | "success" => format!("it is {} ({})", self.active, self.sub),
+            "timeout" => "it took longer than its unit allows".to_owned(),
+            "exit-code" => "its program ended with an error".to_owned(),
+            "signal" | "core-dump" => "its program was killed".to_owned(),
+            "start-limit-hit" => "it failed too often in a short time".to_owned(),
+            "resources" => "systemd lacked the resources to run its program".to_owned(),
+            other => format!("its result is {other}"),
+        }
+    }
+}
