@@ -22,9 +22,9 @@ all: build
 setup-build:
 	packaging/setup build
 
-# The Debian packages that everything needs: building, the lab, the lints.
+# The Debian packages that the tests need: for building, checking units, the lab.
 setup:
-	packaging/setup build lint lab
+	packaging/setup build check lab
 
 build: setup-build
 	cargo build --release --locked
@@ -63,7 +63,8 @@ lab: setup build
 lab-shell: setup build
 	tests/lab/lab shell $(GUEST)
 
-lint: setup
+lint:
+	packaging/setup build check lint
 	packaging/lint
 
 # Ours beside the shell script, the rbd command and the floor, in one guest.

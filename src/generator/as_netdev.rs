@@ -1,0 +1,140 @@
+//! For an fstab entry with `noauto` alone, the units that systemd-fstab-generator would have made of it with `_netdev`.
+//!
+//! That generator makes them of the entry as it is, ordered before local-fs.target, where they close a circle with the
+//! network. No drop-in can take an ordering back, so these override them as a whole; what it makes the same either
+//! way (the links to its makefs unit and to wanted-by= units, device-timeout=) is left to it.
+//!
+//! Line by line this is what systemd 252 writes, with two differences: `%f` for the mount point in the growfs unit,
+//! where systemd's text breaks at a blank, and a time-out in the administrator's own words.
+
+use std::path::Path;
+
+use super::file::{Folder, GeneratedFile};
+use crate::config::fstab::FstabEntry;
+use crate::unit::{self, escape_path, escape_specifiers};
+
+/// The mount unit, the device's drop-in, and what growing needs. The entry has been found writable by `Row::of`.
+pub fn units(entry: &FstabEntry) -> Vec<GeneratedFile> {
+    let mount = unit::mount(&entry.target);
+    let device = unit::device(Path::new(&entry.source));
+    let mut files = vec![
+        GeneratedFile::text(Folder::Early, mount, &mount_text(entry)),
+        GeneratedFile::text(Folder::Early, format!("{device}.d/50-netdev-dependencies.conf"), NETDEV_DEVICE),
+    ];
+    if entry.has("x-systemd.growfs") {
+        files.extend(growfs(&escape_path(&entry.target)));
+    }
+    files
+}
+
+/// The device's time-out begins once there is a network.
+const NETDEV_DEVICE: &str = "[Unit]\nAfter=network-online.target network.target\nWants=network-online.target\n";
+
+fn mount_text(entry: &FstabEntry) -> String {
+    let fstype = Some(entry.fstype.as_str()).filter(|fstype| !fstype.is_empty() && *fstype != "auto");
+    let timeout = values(entry, "x-systemd.mount-timeout").pop();
+    let read_write_only = entry.has("x-systemd.rw-only").then_some("yes");
+    format!(
+        "[Unit]
+Documentation=man:fstab(5) man:systemd-fstab-generator(8)
+SourcePath=/etc/fstab
+{}Before=remote-fs.target
+{}After=blockdev@{}.target
+
+[Mount]
+What={}
+Where={}
+{}{}Options={}
+{}",
+        dependencies(entry),
+        file_system_check(entry),
+        escape_path(Path::new(&entry.source)),
+        escape_specifiers(&entry.source),
+        escape_specifiers(&entry.target.to_string_lossy()),
+        line("Type", fstype),
+        line("TimeoutSec", timeout),
+        escape_specifiers(&options(entry)),
+        line("ReadWriteOnly", read_write_only),
+    )
+}
+
+/// What the `x-systemd.` options ask for, in systemd's order.
+fn dependencies(entry: &FstabEntry) -> String {
+    let units = |option| -> Option<String> {
+        let units: Vec<String> = values(entry, option).iter().map(unit_name).collect();
+        (!units.is_empty()).then(|| units.join(" "))
+    };
+    let requires = units("x-systemd.requires");
+    let paths = values(entry, "x-systemd.requires-mounts-for").join(" ");
+    [
+        line("After", units("x-systemd.after").as_deref()),
+        line("After", requires.as_deref()),
+        line("Requires", requires.as_deref()),
+        line("Before", units("x-systemd.before").as_deref()),
+        line("RequiresMountsFor", Some(paths.as_str()).filter(|paths| !paths.is_empty())),
+    ]
+    .concat()
+}
+
+/// systemd leaves these out where there is no fsck for the type; systemd-fsck looks for itself and is content.
+fn file_system_check(entry: &FstabEntry) -> String {
+    if entry.pass == 0 {
+        return String::new();
+    }
+    let check = format!("systemd-fsck@{}.service", escape_path(Path::new(&entry.source)));
+    // /usr is never unmounted, so it must not go when its check does.
+    let needs = if entry.target == Path::new("/usr") { "Wants" } else { "Requires" };
+    format!("{needs}={check}\nAfter={check}\n")
+}
+
+/// The options less the device's time-out, which is the device's, and with `_netdev`.
+fn options(entry: &FstabEntry) -> String {
+    let of_the_device = |option: &str| {
+        option.starts_with("x-systemd.device-timeout=") || option.starts_with("comment=systemd.device-timeout=")
+    };
+    let kept = entry.options.iter().map(String::as_str).filter(|option| !of_the_device(option));
+    kept.chain(["_netdev"]).collect::<Vec<_>>().join(",")
+}
+
+/// The unit that grows the file system (systemd up to 253 writes it as a whole), and the drop-in by which later ones
+/// order local-fs.target after it, taken away.
+fn growfs(mount: &str) -> [GeneratedFile; 2] {
+    let unit = format!("systemd-growfs@{mount}.service");
+    let order = format!("local-fs.target.d/50-order-{unit}.conf");
+    [GeneratedFile::text(Folder::Early, unit, GROWFS), GeneratedFile::mask(Folder::Early, order)]
+}
+
+const GROWFS: &str = "[Unit]
+Description=Grow File System on %f
+Documentation=man:systemd-growfs@.service(8)
+DefaultDependencies=no
+BindsTo=%i.mount
+Conflicts=shutdown.target
+After=systemd-repart.service %i.mount
+Before=shutdown.target remote-fs.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/lib/systemd/systemd-growfs %f
+TimeoutSec=0
+";
+
+/// Every value of an option that may be there more than once.
+fn values<'a>(entry: &'a FstabEntry, option: &str) -> Vec<&'a str> {
+    entry.options.iter().filter_map(|text| text.strip_prefix(option)?.strip_prefix('=')).collect()
+}
+
+/// A unit's name as it is, a path as the unit of its device or mount.
+fn unit_name(value: &&str) -> String {
+    match Path::new(value) {
+        path if path.starts_with("/dev") => unit::device(path),
+        path if path.is_absolute() => unit::mount(path),
+        _ => (*value).to_owned(),
+    }
+}
+
+/// A line of a unit file, if there is a value.
+fn line(key: &str, value: Option<&str>) -> String {
+    value.map_or_else(String::new, |value| format!("{key}={}\n", escape_specifiers(value)))
+}

@@ -1,0 +1,98 @@
+//! What is written for an image: the link that makes rbdmap.service want its instance, the instance's drop-in, and for
+//! each of its devices the link that makes it require the instance.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::TABLE;
+use super::file::GeneratedFile;
+use crate::config::table::Entry;
+use crate::image::ImageSpec;
+use crate::unit::{self, escape_specifiers};
+
+/// How long systemd waits for a device: a little longer than for its instance (`TimeoutStartSec=` in
+/// rbdmap@.service), so that the instance fails first and says why; and not for ever, for the instance may succeed and
+/// the link still not come.
+const DEVICE_TIMEOUT: u32 = 100;
+
+/// The image's device node, where fstab has it.
+pub fn device(spec: &ImageSpec) -> PathBuf {
+    Path::new("/dev").join(spec.link())
+}
+
+/// The drop-in of an image's instance. `targets` are the mount points on the image itself.
+pub fn drop_in(image: &Entry, targets: &[&Path]) -> GeneratedFile {
+    let files = needed_files(image, targets);
+    let text = format!("[Unit]\nSourcePath={TABLE}\nBefore=rbdmap.service\nRequiresMountsFor={}\n", files.join(" "));
+    GeneratedFile::drop_in(&unit::instance(&image.spec), &text)
+}
+
+/// The hooks and drop-ins of the image's devices: the node of the image and those of its partitions in fstab.
+pub fn device_files(spec: &ImageSpec, devices: &BTreeSet<PathBuf>) -> Vec<GeneratedFile> {
+    let files = |device: &PathBuf| {
+        let device = unit::device(device);
+        let timeout = format!("[Unit]\nJobRunningTimeoutSec={DEVICE_TIMEOUT}\n");
+        [
+            GeneratedFile::hook(&format!("{device}.requires"), &unit::instance(spec)),
+            GeneratedFile::drop_in(&device, &timeout),
+        ]
+    };
+    devices.iter().flat_map(files).collect()
+}
+
+/// The files that a line names, or ceph.conf where it should be, as a value of `RequiresMountsFor=`. Those on the image
+/// itself cannot be waited for; mapping it will say that they are not there.
+fn needed_files(image: &Entry, targets: &[&Path]) -> Vec<String> {
+    let options = &image.options;
+    let cluster = options.cluster.as_deref().unwrap_or("ceph");
+    let conf = options.conf.clone().unwrap_or_else(|| format!("/etc/ceph/{cluster}.conf").into());
+    let keyrings =
+        options.keyring.iter().flat_map(|list| list.split([',', ';'])).map(|path| PathBuf::from(path.trim()));
+    let mut files: Vec<PathBuf> = [conf].into_iter().chain(keyrings).chain(options.keyfile.clone()).collect();
+    files.retain(|file| file.is_absolute() && !targets.iter().any(|target| file.starts_with(target)));
+    files.iter().filter_map(|file| quoted(&file.to_string_lossy())).collect()
+}
+
+/// A path as a word of a list. One with quotes or control characters in it is left out: systemd has no way to write
+/// it there.
+fn quoted(path: &str) -> Option<String> {
+    let path = escape_specifiers(path);
+    match path {
+        path if path.contains(|c: char| c == '"' || c == '\'' || c.is_control()) => None,
+        path if path.contains(char::is_whitespace) => Some(format!("\"{path}\"")),
+        path => Some(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::table;
+
+    fn needed(line: &str, targets: &[&str]) -> String {
+        let entries = table::parse(Path::new(TABLE), line).0;
+        let targets: Vec<&Path> = targets.iter().map(Path::new).collect();
+        needed_files(&entries[0], &targets).join(" ")
+    }
+
+    #[test]
+    fn the_files_of_a_line_are_waited_for() {
+        let rows = [
+            ("rbd/a", "/etc/ceph/ceph.conf"),
+            ("rbd/a cluster=backup", "/etc/ceph/backup.conf"),
+            ("rbd/a conf=/srv/c.conf,keyring='/k/a,/k/b'", "/srv/c.conf /k/a /k/b"),
+            ("rbd/a keyfile='/k/my key'", "/etc/ceph/ceph.conf \"/k/my key\""),
+            ("rbd/a keyfile=/k/100%", "/etc/ceph/ceph.conf /k/100%%"),
+            ("rbd/a keyfile=relative", "/etc/ceph/ceph.conf"),
+        ];
+        for (line, expected) in rows {
+            assert_eq!(needed(line, &[]), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_key_on_the_image_that_it_opens_is_not_waited_for() {
+        assert_eq!(needed("rbd/a keyring=/mnt/a/key", &["/mnt/a"]), "/etc/ceph/ceph.conf");
+        assert_eq!(needed("rbd/a keyring=/mnt/ab/key", &["/mnt/a"]), "/etc/ceph/ceph.conf /mnt/ab/key");
+    }
+}

@@ -1,0 +1,141 @@
+//! `rbdmap-generator`: tells systemd, before it starts anything, which images there are and what stands on them.
+//!
+//! systemd runs it at boot and at every reload (systemd.generator(7)), before there is a network, D-Bus or a journal,
+//! and waits for it: it reads the table, fstab and /etc/systemd/system, and writes links, drop-ins and a few units.
+//! Owns the order of that: `environment` says whether to be silent, `decide` says what to write and what to say,
+//! `write` and `kernel_log` do it. Nothing but a folder that cannot be written is an error: a boot never fails here.
+
+mod administrator;
+mod as_netdev;
+mod decide;
+mod environment;
+mod file;
+mod instance;
+mod kernel_log;
+mod mount;
+mod row;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::config::fstab::{self, FstabEntry};
+use crate::config::table::{self, Entry};
+use crate::root::Root;
+use crate::sys::file::read_if_there;
+use administrator::AdministratorUnits;
+use decide::{Inputs, decide};
+use kernel_log::{KernelLog, Message};
+
+/// The table, as units and messages name it; read below the [`Root`].
+const TABLE: &str = "/etc/ceph/rbdmap";
+
+/// Where systemd wants the units. The third folder that it offers, for what all others override, is of no use here.
+#[derive(Debug, Clone)]
+pub struct Directories {
+    /// Overridden by the administrator's files.
+    pub normal: PathBuf,
+    /// Overrides everything, the administrator's files too.
+    pub early: PathBuf,
+}
+
+/// Reads what there is, decides, writes, and says in the kernel's log what is not served.
+pub fn run(root: &Root, directories: &Directories) -> ExitCode {
+    let log = KernelLog::open(root);
+    match generate(root, directories, &log) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log.write(&Message::warning(format!("{error:#}; no image is mapped")));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn generate(root: &Root, directories: &Directories, log: &KernelLog) -> Result<()> {
+    let administrator = AdministratorUnits::read(root).unwrap_or_else(|error| {
+        log.write(&Message::warning(format!("{error:#}; going on as if there were no units there")));
+        AdministratorUnits::default()
+    });
+    if environment::is_silent(root, &administrator) {
+        return Ok(());
+    }
+    let entries = read_table(root, log);
+    let fstab = if entries.is_empty() { Vec::new() } else { read_fstab(root, log) };
+    let decision = decide(&Inputs { entries: &entries, fstab: &fstab, administrator: &administrator });
+    decision.messages.iter().for_each(|message| log.write(message));
+    write::all(&decision.files, directories, log)
+}
+
+/// The good lines of the table; the others are said in the log.
+fn read_table(root: &Root, log: &KernelLog) -> Vec<Entry> {
+    match read_if_there(&root.table()) {
+        Ok(text) => {
+            let (entries, faults) = table::parse(Path::new(TABLE), &text.unwrap_or_default());
+            faults.iter().for_each(|fault| log.write(&Message::warning(fault.to_string())));
+            entries
+        }
+        Err(error) => {
+            log.write(&Message::warning(format!("{error:#}; no image is mapped")));
+            Vec::new()
+        }
+    }
+}
+
+/// The good lines of fstab, each with the mount point that systemd will see; the others are said in the log.
+fn read_fstab(root: &Root, log: &KernelLog) -> Vec<FstabEntry> {
+    match fstab::read(root) {
+        Ok((mut entries, faults)) => {
+            faults.iter().for_each(|fault| log.write(&Message::warning(fault.to_string())));
+            entries.iter_mut().for_each(|entry| entry.target = resolved(root, &entry.target));
+            entries
+        }
+        Err(error) => {
+            log.write(&Message::warning(format!("{error:#}; images are mapped, nothing is mounted on them")));
+            Vec::new()
+        }
+    }
+}
+
+/// A mount point without double or trailing slashes and without symbolic links, as far as it exists: systemd names
+/// the unit so.
+fn resolved(root: &Root, target: &Path) -> PathBuf {
+    let plain: PathBuf = target.components().collect();
+    let Ok(base) = root.join("/").canonicalize() else { return plain };
+    if !plain.is_absolute() {
+        return plain; // Swap has no mount point but a word.
+    }
+    for there in plain.ancestors() {
+        if let Ok(real) = root.join(there).canonicalize() {
+            let rest = plain.strip_prefix(there).unwrap_or(Path::new(""));
+            let below = real.strip_prefix(&base).map(|real| Path::new("/").join(real).join(rest));
+            return below.map_or(plain.clone(), |path| path.components().collect());
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_are_resolved_as_far_as_they_exist() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path());
+        std::fs::create_dir_all(root.join("srv/deep")).unwrap();
+        std::os::unix::fs::symlink("srv", root.join("data")).unwrap();
+        std::os::unix::fs::symlink("/", root.join("outside")).unwrap();
+        let rows = [
+            ("/data/deep", "/srv/deep"),
+            ("/data/new/x", "/srv/new/x"),
+            ("/mnt//x/", "/mnt/x"),
+            ("/outside/x", "/outside/x"),
+            ("none", "none"),
+        ];
+        for (target, expected) in rows {
+            assert_eq!(resolved(&root, Path::new(target)), Path::new(expected), "{target}");
+        }
+    }
+}
