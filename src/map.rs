@@ -10,9 +10,13 @@ use crate::deadline::Deadline;
 use crate::reason::{self, Facts};
 use crate::request::Request;
 use crate::root::Root;
+use crate::sys::lock::Lock;
 use crate::sys::rbd::{self, Mapping};
-use crate::sys::{device, kernel_log, lock, module};
+use crate::sys::{device, kernel_log, lock, module, monitor, notify};
 use crate::tag::{Origin, Tag};
+
+/// Between two rounds of asking the monitors.
+const MONITOR_PAUSE: Duration = Duration::from_secs(1);
 
 /// An image that is mapped now.
 pub struct Mapped {
@@ -32,13 +36,50 @@ pub fn image(root: &Root, entry: &Entry, limit: Duration) -> Result<Mapped> {
     let adopted = present.is_some();
     let mapping = match present {
         Some(mapping) => mapping,
-        None => add(root, request, &deadline)?,
+        None => {
+            await_monitors(&request, &deadline)?;
+            add(root, request, &deadline)?
+        }
     };
     device::await_link(root, &mapping, &deadline)?;
     Ok(Mapped { mapping, adopted })
 }
 
+/// Waits until a monitor greets. Until then the kernel is not asked, for it would make all others wait as well.
+fn await_monitors(request: &Request, deadline: &Deadline) -> Result<()> {
+    let mut complaint = String::new();
+    let greeted =
+        deadline.poll(MONITOR_PAUSE, || match monitor::any_greets(&request.monitors, request.messenger(), deadline) {
+            Ok(()) => Some(()),
+            Err(said) => {
+                notify::status(&format!("waiting for a monitor: {said}"));
+                complaint = said;
+                None
+            }
+        });
+    let seconds = deadline.limit().as_secs();
+    greeted.ok_or_else(|| {
+        anyhow!(
+            "no monitor has answered for {seconds} s ({complaint}): are they up, is the network, is mon_host right?"
+        )
+    })
+}
+
+/// The lock of whoever makes the kernel meet a cluster; nothing where it has met it.
+fn first_of_cluster(root: &Root, request: &Request, deadline: &Deadline) -> Result<Option<Lock>> {
+    let is_met = || -> Result<bool> {
+        Ok(rbd::list(root)?.iter().any(|mapping| request.fsid.as_deref() == Some(mapping.fsid.as_str())))
+    };
+    if is_met()? {
+        return Ok(None);
+    }
+    let lock = lock::cluster(root, &request.cluster(), deadline)?;
+    // It may have been met while we waited; then we are one of many who need not wait.
+    Ok((!is_met()?).then_some(lock))
+}
+
 fn add(root: &Root, request: Request, deadline: &Deadline) -> Result<Mapping> {
+    let _first = first_of_cluster(root, &request, deadline)?;
     let tag = Tag::new(Origin::Table, rbd::nonce(root)?);
     let facts = Facts::of(&request);
     let log = kernel_log::Since::now(root);

@@ -96,6 +96,20 @@ impl Request {
         Ok(Zeroizing::new(line))
     }
 
+    /// Which messenger the monitors' addresses are for.
+    pub fn messenger(&self) -> Messenger {
+        match self.options.value("ms_mode") {
+            None | Some("legacy") => Messenger::V1,
+            Some(_) => Messenger::V2,
+        }
+    }
+
+    /// What tells the cluster from others: its id, or where that is not known the monitors.
+    pub fn cluster(&self) -> String {
+        let monitors = || self.monitors.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",");
+        self.fsid.clone().unwrap_or_else(monitors)
+    }
+
     /// Whether the mapping will be read-only: asked for, or of a snapshot.
     pub fn read_only(&self) -> bool {
         self.options.read_only() || self.spec.snapshot.is_some()

@@ -19,13 +19,30 @@ use crate::unit;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A lock that is held.
-pub struct ImageLock(#[expect(dead_code, reason = "held, never read: dropping it unlocks")] Flock<File>);
+pub struct Lock(#[expect(dead_code, reason = "held, never read: dropping it unlocks")] Flock<File>);
 
-/// Waits for the image's lock until the deadline.
-pub fn image(root: &Root, spec: &ImageSpec, deadline: &Deadline) -> Result<ImageLock> {
+/// Waits for an image's lock until the deadline.
+pub fn image(root: &Root, spec: &ImageSpec, deadline: &Deadline) -> Result<Lock> {
+    match named(root, &spec.to_string(), deadline)? {
+        Some(lock) => Ok(lock),
+        None => bail!("another rbdmap has been at work on it for {} s", deadline.limit().as_secs()),
+    }
+}
+
+/// Waits for the lock under which one of us, and no more, makes the kernel meet a cluster: the kernel lets one wait for
+/// an answer at a time, and the others where no signal reaches them.
+pub fn cluster(root: &Root, name: &str, deadline: &Deadline) -> Result<Lock> {
+    match named(root, &format!("cluster {name}"), deadline)? {
+        Some(lock) => Ok(lock),
+        None => bail!("another mapping has been waiting for the same cluster for {} s", deadline.limit().as_secs()),
+    }
+}
+
+/// `None` where the deadline passed first.
+fn named(root: &Root, name: &str, deadline: &Deadline) -> Result<Option<Lock>> {
     let folder = root.locks();
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    let path = folder.join(format!("{}.lock", unit::escape(&spec.to_string())));
+    let path = folder.join(format!("{}.lock", unit::escape(name)));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
     let mut file = Some(options.open(&path).with_context(|| format!("opening {}", path.display()))?);
@@ -36,10 +53,7 @@ pub fn image(root: &Root, spec: &ImageSpec, deadline: &Deadline) -> Result<Image
             None
         }
     });
-    match held {
-        Some(lock) => Ok(ImageLock(lock)),
-        None => bail!("{spec}: another rbdmap has been at work on it for {} s", deadline.limit().as_secs()),
-    }
+    Ok(held.map(Lock))
 }
 
 #[cfg(test)]

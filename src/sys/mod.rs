@@ -6,6 +6,7 @@ pub mod file;
 pub mod kernel_log;
 pub mod lock;
 pub mod module;
+pub mod monitor;
 pub mod mounts;
 pub mod names;
 pub mod notify;
