@@ -80,7 +80,7 @@ impl<'a> Work<'a> {
             Err(error) => {
                 notify::status(&format!("{error:#}"));
                 self.report.image_failed(&entry.spec, format!("{error:#}"));
-                self.give_up(|step| *step.spec == entry.spec);
+                self.give_up(&|step| *step.spec == entry.spec);
             }
         }
     }
@@ -101,20 +101,20 @@ impl<'a> Work<'a> {
                 Ok(what) => self.report.done(step.spec, what),
                 Err(why) => {
                     self.report.image_failed(step.spec, why);
-                    self.give_up(|inner| inner.entry.target.starts_with(&step.entry.target));
+                    self.give_up(&|inner| inner.entry.target.starts_with(&step.entry.target));
                 }
             }
         }
     }
 
     /// What stands on, or inside of, what has failed is not mounted in its place.
-    fn give_up(&mut self, lost: impl Fn(&MountStep) -> bool) {
+    fn give_up(&mut self, lost: &dyn Fn(&MountStep) -> bool) {
         let (lost, rest): (Vec<_>, Vec<_>) = self.waiting.iter().copied().partition(|step| lost(step));
         self.waiting = rest;
         for step in lost {
             let target = step.entry.target.display();
             self.report.image_failed(step.spec, format!("not mounted on {target}: what it needs is not there"));
-            self.give_up(|inner| inner.entry.target.starts_with(&step.entry.target));
+            self.give_up(&|inner| inner.entry.target.starts_with(&step.entry.target));
         }
     }
 }

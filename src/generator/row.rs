@@ -1,4 +1,4 @@
-//! Which fstab entries are served, and how: by their options, as the table of the unit's man page has it.
+//! Which fstab entries are served, and how: decided by their options alone.
 //!
 //! `noauto` and `noauto,_netdev` are. The others are refused with a reason that says what to write instead. Where an
 //! option and its opposite are both there, the last counts, as for systemd.
