@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::image::ImageSpec;
+
 /// Maps Ceph RBD images listed in /etc/ceph/rbdmap, mounts them, and takes them down.
 #[derive(Debug, Parser)]
 #[command(name = "rbdmap", version, max_term_width = 100)]
@@ -20,9 +22,11 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Map all images of the table, or those named, and mount their fstab entries
-    Map(MapArguments),
+    Map(Box<MapArguments>),
     /// Unmount and unmap all images that the table mapped, or those named
     Unmap(UnmapArguments),
+    /// Unmount and unmap every image on this machine, whoever mapped it
+    UnmapAll(Engine),
     /// Show what the kernel has mapped, as `rbd device list` does
     #[command(visible_alias = "showmapped")]
     List {
@@ -41,22 +45,69 @@ pub enum Verb {
 /// `rbdmap map`.
 #[derive(Debug, Args)]
 pub struct MapArguments {
-    /// Images of the table, as [pool/[namespace/]]image[@snapshot]; all of it without any
+    /// Images, as [pool/[namespace/]]image[@snapshot]; the whole table without any
     #[arg(value_name = "SPEC")]
-    pub specs: Vec<String>,
+    pub specs: Vec<ImageSpec>,
     /// Map only
     #[arg(long)]
     pub no_mount: bool,
     #[command(flatten)]
+    pub by_hand: ByHand,
+    #[command(flatten)]
     pub engine: Engine,
+}
+
+/// How to map images of which the table says nothing. Any of these makes a mapping by hand.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Mapping by hand, without a line in the table")]
+pub struct ByHand {
+    /// Monitors, in the place of ceph.conf's
+    #[arg(short, long, value_name = "ADDRESS,…", alias = "mon_host", alias = "mon-host")]
+    pub monitor: Option<String>,
+    /// The Ceph user, without `client.`
+    #[arg(long, alias = "user", value_name = "ID")]
+    pub id: Option<String>,
+    /// The Ceph user, as client.ID
+    #[arg(short, long, value_name = "client.ID", conflicts_with = "id")]
+    pub name: Option<String>,
+    /// Where the user's key is
+    #[arg(short, long, value_name = "FILE")]
+    pub keyring: Option<String>,
+    /// A file with nothing but the user's key
+    #[arg(short = 'K', long, value_name = "FILE")]
+    pub keyfile: Option<PathBuf>,
+    /// ceph.conf
+    #[arg(short, long, value_name = "FILE")]
+    pub conf: Option<PathBuf>,
+    /// The cluster's name, which chooses ceph.conf and keyring
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Options for the kernel, see rbd(8)
+    #[arg(short, long, value_name = "OPTION,…")]
+    pub options: Vec<String>,
+    /// Map read-only
+    #[arg(long, alias = "read_only")]
+    pub read_only: bool,
+    /// Do not hand the exclusive lock to others
+    #[arg(long)]
+    pub exclusive: bool,
+    /// Refused: everybody on the machine could read it
+    #[arg(long, hide = true, value_name = "SECRET", value_parser = refuse_secret)]
+    pub key: Option<String>,
+    /// Refused as well
+    #[arg(long, hide = true, value_name = "SECRET", value_parser = refuse_secret)]
+    pub secret: Option<String>,
 }
 
 /// `rbdmap unmap`.
 #[derive(Debug, Args)]
 pub struct UnmapArguments {
-    /// Images, or devices as /dev/…; all that the table mapped without any
-    #[arg(value_name = "SPEC|DEVICE")]
+    /// Images, devices or mount points; all that the table mapped without any
+    #[arg(value_name = "SPEC|DEVICE|MOUNTPOINT")]
     pub targets: Vec<String>,
+    /// The device /dev/rbdN
+    #[arg(short = 'd', long = "device", value_name = "N")]
+    pub devices: Vec<u32>,
     /// Leave alone, without complaint, what others have mapped (for units)
     #[arg(long, hide = true)]
     pub if_ours: bool,
@@ -76,6 +127,9 @@ pub struct Engine {
     /// Give up on an image after this time
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
+    /// Only show what would be done
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// How `list` prints.
@@ -94,6 +148,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn refuse_secret(_: &str) -> Result<String, String> {
+    Err("a secret on the command line can be read by everybody on this machine; \
+         write it into a file of mode 0600 and say --keyfile FILE"
+        .to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +162,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_secret_is_refused_with_the_safe_way_and_is_wrong_usage() {
+        let error = Cli::try_parse_from(["rbdmap", "map", "rbd/a", "--key", "AQ=="]).unwrap_err();
+        assert!(error.to_string().contains("--keyfile FILE"), "{error}");
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn what_is_no_image_is_wrong_usage() {
+        assert_eq!(Cli::try_parse_from(["rbdmap", "map", "a/b/c/d"]).unwrap_err().exit_code(), 2);
     }
 }

@@ -18,13 +18,14 @@ use crate::report::Report;
 use crate::root::Root;
 use crate::sys::rbd::{self, Mapping};
 use crate::sys::{mounts, notify};
+use crate::tag::Origin;
 use crate::unmap;
 
 /// How many images are mapped at a time.
 const PARALLEL: usize = 16;
 
 /// Maps every image of the plan and mounts what stands on those that are mapped now.
-pub fn map(root: &Root, plan: &MapPlan<'_>, limit: Duration) -> Report {
+pub fn map(root: &Root, plan: &MapPlan<'_>, origin: Origin, limit: Duration) -> Report {
     let queue = Mutex::new(plan.images.iter().copied());
     let (sender, results) = mpsc::channel();
     let mut work = Work { root, report: Report::default(), mapped: Vec::new(), waiting: plan.mounts.iter().collect() };
@@ -35,7 +36,7 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, limit: Duration) -> Report {
             scope.spawn(move || {
                 while let Some(entry) = next(queue) {
                     // The receiver outlives the scope.
-                    let _ = sender.send((entry, map::image(root, entry, limit)));
+                    let _ = sender.send((entry, map::image(root, entry, origin, limit)));
                 }
             });
         }

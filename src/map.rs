@@ -27,7 +27,7 @@ pub struct Mapped {
 }
 
 /// Maps an entry's image or finds it mapped. The error is a sentence without the image's name.
-pub fn image(root: &Root, entry: &Entry, limit: Duration) -> Result<Mapped> {
+pub fn image(root: &Root, entry: &Entry, origin: Origin, limit: Duration) -> Result<Mapped> {
     let deadline = Deadline::after(limit);
     let request = Request::resolve(root, entry)?;
     module::load(root)?;
@@ -38,7 +38,7 @@ pub fn image(root: &Root, entry: &Entry, limit: Duration) -> Result<Mapped> {
         Some(mapping) => mapping,
         None => {
             await_monitors(&request, &deadline)?;
-            add(root, request, &deadline)?
+            add(root, request, origin, &deadline)?
         }
     };
     device::await_link(root, &mapping, &deadline)?;
@@ -78,9 +78,9 @@ fn first_of_cluster(root: &Root, request: &Request, deadline: &Deadline) -> Resu
     Ok((!is_met()?).then_some(lock))
 }
 
-fn add(root: &Root, request: Request, deadline: &Deadline) -> Result<Mapping> {
+fn add(root: &Root, request: Request, origin: Origin, deadline: &Deadline) -> Result<Mapping> {
     let _first = first_of_cluster(root, &request, deadline)?;
-    let tag = Tag::new(Origin::Table, rbd::nonce(root)?);
+    let tag = Tag::new(origin, rbd::nonce(root)?);
     let facts = Facts::of(&request);
     let log = kernel_log::Since::now(root);
     rbd::add(root, request, &tag, deadline).map_err(|error| anyhow!(reason::of_map(&facts, &error, &log.lines())))?;

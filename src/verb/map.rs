@@ -1,0 +1,107 @@
+//! `rbdmap map`: the table's images, or one that the command line describes by itself.
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+
+use super::{asks_systemd, read_fstab, read_table, table_path};
+use crate::cli::{ByHand, MapArguments};
+use crate::config::table::{Entry, EntryOptions, client_id};
+use crate::plan::{self, MapPlan};
+use crate::report::Report;
+use crate::root::Root;
+use crate::tag::Origin;
+use crate::{by_systemd, direct};
+
+/// How long one image may take where nobody says: less than the 90 s after which systemd would end us.
+const LIMIT: Duration = Duration::from_secs(80);
+
+/// Maps what was asked for.
+pub fn run(root: &Root, arguments: &MapArguments) -> Result<Report> {
+    if arguments.by_hand.is_given() { by_hand(root, arguments) } else { by_table(root, arguments) }
+}
+
+fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
+    let (table, faults) = read_table(root)?;
+    let lines = if arguments.no_mount { Vec::new() } else { read_fstab(root)? };
+    let plan = plan::map(&table, &lines, &arguments.specs);
+    let limit = arguments.engine.timeout.unwrap_or(LIMIT);
+    let mut report = if arguments.engine.dry_run {
+        show(&plan)
+    } else if asks_systemd(root, &arguments.engine) && !plan.images.is_empty() {
+        by_systemd::map(root, &plan, limit)?
+    } else {
+        direct::map(root, &plan, Origin::Table, limit)
+    };
+    for spec in &plan.unknown {
+        let table = table_path(root);
+        report.image_failed(
+            spec,
+            format!("not in {}; add a line such as `{spec} id=USER`, or say --id USER", table.display()),
+        );
+    }
+    // A line that cannot be read fails a run over the whole table, not one that names other images.
+    if arguments.specs.is_empty() {
+        faults.iter().for_each(|fault| report.failed(fault));
+        if table.is_empty() && faults.is_empty() {
+            tracing::info!("nothing to map: {} lists no image", table_path(root).display());
+        }
+    }
+    Ok(report)
+}
+
+/// systemd knows nothing of such a mapping, so it is made here; at shutdown the sweep takes it down.
+fn by_hand(root: &Root, arguments: &MapArguments) -> Result<Report> {
+    if arguments.specs.is_empty() {
+        bail!("options for mapping by hand need an image to map: rbdmap map SPEC --id USER …");
+    }
+    let options = arguments.by_hand.entry_options().map_err(|error| anyhow!(error))?;
+    let entries: Vec<Entry> =
+        arguments.specs.iter().map(|spec| Entry { spec: spec.clone(), options: options.clone(), line: 0 }).collect();
+    let lines = if arguments.no_mount { Vec::new() } else { read_fstab(root)? };
+    let plan = plan::map(&entries, &lines, &[]);
+    if arguments.engine.dry_run {
+        return Ok(show(&plan));
+    }
+    Ok(direct::map(root, &plan, Origin::Hand, arguments.engine.timeout.unwrap_or(LIMIT)))
+}
+
+fn show(plan: &MapPlan<'_>) -> Report {
+    plan.images.iter().for_each(|entry| println!("would map {}", entry.spec));
+    plan.mounts
+        .iter()
+        .for_each(|step| println!("would mount {} on {}", step.entry.source, step.entry.target.display()));
+    Report::default()
+}
+
+impl ByHand {
+    fn is_given(&self) -> bool {
+        let words = [&self.monitor, &self.id, &self.name, &self.keyring, &self.cluster];
+        let files = [&self.keyfile, &self.conf];
+        words.iter().any(|word| word.is_some())
+            || files.iter().any(|file| file.is_some())
+            || !self.options.is_empty()
+            || self.read_only
+            || self.exclusive
+    }
+
+    /// The same as a line of the table would say. `--read-only` and `--exclusive` win over `-o`, as for `rbd`.
+    fn entry_options(&self) -> Result<EntryOptions, String> {
+        let mut options = EntryOptions {
+            user: self.id.clone(),
+            keyring: self.keyring.clone(),
+            keyfile: self.keyfile.clone(),
+            conf: self.conf.clone(),
+            cluster: self.cluster.clone(),
+            mon_host: self.monitor.clone(),
+            ..EntryOptions::default()
+        };
+        if let Some(name) = &self.name {
+            options.user = Some(client_id(name)?);
+        }
+        self.options.iter().try_for_each(|list| options.map.add(list))?;
+        let flags = [("ro", self.read_only), ("exclusive", self.exclusive)];
+        flags.iter().filter(|(_, given)| *given).try_for_each(|(flag, _)| options.map.add(flag))?;
+        Ok(options)
+    }
+}

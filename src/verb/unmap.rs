@@ -1,0 +1,111 @@
+//! `rbdmap unmap` and `rbdmap unmap-all`: what was named, by image, device or mount point, found among what is mapped.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use nix::sys::stat::{major, minor};
+
+use super::{asks_systemd, read_table};
+use crate::cli::{Engine, UnmapArguments};
+use crate::plan::{self, Target, UnmapPlan};
+use crate::report::Report;
+use crate::root::Root;
+use crate::sys::mounts;
+use crate::sys::rbd::{self, Mapping};
+use crate::{by_systemd, direct};
+
+/// How long taking down may take where nobody says: less than the 60 s after which systemd would end us.
+const LIMIT: Duration = Duration::from_secs(50);
+
+/// Unmaps what was asked for.
+pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
+    let mapped = rbd::list(root)?;
+    let named = arguments.targets.iter().map(|text| target(root, &mapped, text));
+    let numbers = arguments.devices.iter().map(|id| Ok(Target::Device(*id)));
+    let targets: Vec<Target> = named.chain(numbers).collect::<Result<_>>()?;
+    let mut plan = plan::unmap(&mapped, &targets);
+    if arguments.left_over {
+        plan.mappings = mapped.into_iter().filter(|mapping| mapping.tag.is_some()).collect();
+    }
+    let mut report = carry_out(root, &plan, targets.is_empty(), &arguments.engine)?;
+    if !arguments.if_ours {
+        tell(&plan, &mut report);
+    }
+    Ok(report)
+}
+
+/// Unmaps everything there is.
+pub fn all(root: &Root, engine: &Engine) -> Result<Report> {
+    let plan = UnmapPlan { mappings: rbd::list(root)?, ..UnmapPlan::default() };
+    carry_out(root, &plan, true, engine)
+}
+
+fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, engine: &Engine) -> Result<Report> {
+    let limit = engine.timeout.unwrap_or(LIMIT);
+    if engine.dry_run {
+        return show(root, plan);
+    }
+    if !asks_systemd(root, engine) {
+        return Ok(direct::unmap(root, &plan.mappings, limit));
+    }
+    let table = if everything { read_table(root)?.0 } else { Vec::new() };
+    by_systemd::unmap(root, plan, &table, limit)
+}
+
+fn show(root: &Root, plan: &UnmapPlan) -> Result<Report> {
+    let devices: Vec<(u32, u32)> = plan.mappings.iter().flat_map(|mapping| rbd::block_numbers(root, mapping)).collect();
+    let points = plan::mount_points(&mounts::list(root)?, &devices);
+    points.iter().for_each(|target| println!("would unmount {}", target.display()));
+    plan.mappings.iter().for_each(|mapping| println!("would unmap {} (/dev/{})", mapping.spec, mapping.name()));
+    Ok(Report::default())
+}
+
+/// What was named and not touched.
+fn tell(plan: &UnmapPlan, report: &mut Report) {
+    for mapping in &plan.foreign {
+        let device = mapping.name();
+        report.image_failed(
+            &mapping.spec,
+            format!("left alone: another program mapped it; `rbdmap unmap /dev/{device}` unmaps it all the same"),
+        );
+    }
+    for absent in &plan.absent {
+        tracing::info!("{absent}: not mapped");
+    }
+}
+
+/// An argument that starts with `/dev/` is a device or a link to one, as for `rbd unmap`; another that starts with `/`
+/// is a mount point; all else is an image.
+fn target(root: &Root, mapped: &[Mapping], text: &str) -> Result<Target> {
+    let found = match (text.strip_prefix("/dev/"), text.starts_with('/')) {
+        (Some(name), _) => device(root, mapped, &root.dev(name)),
+        (None, true) => mount_point(root, mapped, Path::new(text)),
+        (None, false) => return text.parse().map(Target::Image).map_err(|error| anyhow!("{error}")),
+    };
+    found.map(Target::Device).with_context(|| text.to_owned())
+}
+
+/// The number of the mapping behind a device node or link; that of the disk for a partition.
+fn device(root: &Root, mapped: &[Mapping], path: &Path) -> Result<u32> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.file_type().is_block_device() {
+        bail!("not a block device");
+    }
+    let number = (u32::try_from(major(metadata.rdev()))?, u32::try_from(minor(metadata.rdev()))?);
+    mapping_of(root, mapped, number).context("not an rbd device")
+}
+
+/// The number of the mapping that is mounted there.
+fn mount_point(root: &Root, mapped: &[Mapping], path: &Path) -> Result<u32> {
+    let path = fs::canonicalize(path)?;
+    let mounted = mounts::list(root)?;
+    let mount = mounted.iter().rfind(|mount| mount.target == path).context("nothing is mounted there")?;
+    mapping_of(root, mapped, mount.device).context("what is mounted there is not an RBD image")
+}
+
+fn mapping_of(root: &Root, mapped: &[Mapping], number: (u32, u32)) -> Option<u32> {
+    mapped.iter().find(|mapping| rbd::block_numbers(root, mapping).contains(&number)).map(|mapping| mapping.id)
+}
