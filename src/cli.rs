@@ -46,8 +46,8 @@ pub enum Verb {
 #[derive(Debug, Args)]
 pub struct MapArguments {
     /// Images, as [pool/[namespace/]]image[@snapshot]; the whole table without any
-    #[arg(value_name = "SPEC")]
-    pub specs: Vec<ImageSpec>,
+    #[arg(value_name = "SPEC", value_parser = image)]
+    pub specs: Vec<String>,
     /// Map only
     #[arg(long)]
     pub no_mount: bool,
@@ -139,6 +139,11 @@ pub enum Format {
     Plain,
     /// One line of JSON
     Json,
+}
+
+/// A name that can be mapped; kept as text, since the pool of one without is a matter of ceph.conf.
+fn image(text: &str) -> Result<String, String> {
+    text.parse::<ImageSpec>().map(|_| text.to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

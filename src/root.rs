@@ -24,6 +24,16 @@ impl Root {
         self.join("etc/ceph/rbdmap")
     }
 
+    /// How the program works, and images declared with their mounts.
+    pub fn settings(&self) -> PathBuf {
+        self.join("etc/rbdmap.toml")
+    }
+
+    /// More of the same, a file each.
+    pub fn settings_fragments(&self) -> PathBuf {
+        self.join("etc/rbdmap.toml.d")
+    }
+
     /// fstab(5).
     pub fn fstab(&self) -> PathBuf {
         self.join("etc/fstab")

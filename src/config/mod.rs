@@ -2,6 +2,7 @@
 //! file, line and column. Nothing here acts.
 
 pub mod ceph_conf;
+pub mod environment;
 pub mod fault;
 pub mod fstab;
 pub mod keyring;

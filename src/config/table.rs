@@ -7,7 +7,10 @@
 //! backslash takes the next character as it is and joins lines. Kinder than the script: a last line without newline
 //! counts, and so do blanks after a comma. Stricter: an option that we do not know is a fault, never passed on.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
 
 use super::fault::{Fault, suggestion};
 use super::map_options::MapOptions;
@@ -33,14 +36,33 @@ pub struct EntryOptions {
     pub keyring: Option<String>,
     /// A file with nothing but the key in base64.
     pub keyfile: Option<PathBuf>,
-    /// ceph.conf.
-    pub conf: Option<PathBuf>,
+    /// The key itself, which does not belong here.
+    pub key: Option<KeyText>,
+    /// ceph.conf, or a list of which the first that is there counts.
+    pub conf: Option<String>,
     /// The cluster's name, which chooses ceph.conf and keyring.
     pub cluster: Option<String>,
     /// Monitors in the place of ceph.conf's.
     pub mon_host: Option<String>,
     /// Options for the kernel.
     pub map: MapOptions,
+}
+
+/// A key in base64 that stands in the table. It cannot be printed and is wiped when it goes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyText(Zeroizing<String>);
+
+impl KeyText {
+    /// The base64, to be decoded.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(a key)")
+    }
 }
 
 /// Every option of a line, for "did you mean".
@@ -180,7 +202,7 @@ fn apply(entry: &mut Entry, item: &Item) -> Result<(), String> {
         "name" => options.user = Some(client_id(&item.word()?)?),
         "keyring" | "k" => options.keyring = Some(item.word()?),
         "keyfile" | "K" => options.keyfile = Some(item.word()?.into()),
-        "conf" | "c" => options.conf = Some(item.word()?.into()),
+        "conf" | "c" => options.conf = Some(item.word()?),
         "cluster" => options.cluster = Some(item.word()?),
         "mon_host" | "m" => options.mon_host = Some(item.word()?),
         "pool" | "p" => entry.spec.pool = item.word()?,
@@ -191,14 +213,16 @@ fn apply(entry: &mut Entry, item: &Item) -> Result<(), String> {
         "exclusive" => item.flag().and_then(|()| options.map.add("exclusive"))?,
         "options" | "o" => options.map.add(&item.word()?)?,
         "device_type" | "t" => krbd_only(&item.word()?)?,
-        "key" => return Err(KEY_IN_TABLE.to_owned()),
+        "key" => options.key = Some(KeyText(Zeroizing::new(item.word()?))),
         _ => return Err(format!("unknown option {:?}{}", item.name, suggestion(&item.name, OPTIONS))),
     }
     Ok(())
 }
 
-const KEY_IN_TABLE: &str = "key= puts the secret into a file that anybody may read; \
-    write it into a file of mode 0600 and say keyfile=FILE";
+/// A list of files as Ceph writes it.
+pub fn paths(list: &str) -> impl Iterator<Item = &Path> {
+    list.split([',', ';']).map(str::trim).filter(|path| !path.is_empty()).map(Path::new)
+}
 
 /// The id of a Ceph user's full name: `client.boot` is `boot`.
 pub fn client_id(name: &str) -> Result<String, String> {
@@ -290,7 +314,7 @@ mod tests {
             assert_eq!(fault(text), expected);
         }
         assert!(fault("p/i device-type=nbd").contains("rbd-nbd(8)"));
-        assert!(fault("p/i key=AQ==").contains("keyfile=FILE"));
+        assert!(!format!("{:?}", one("p/i key=AQsecret")).contains("AQ"), "a key is never printed");
     }
 
     #[test]

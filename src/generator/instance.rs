@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::TABLE;
 use super::file::GeneratedFile;
-use crate::config::table::Entry;
+use crate::config::table::{Entry, paths};
 use crate::image::ImageSpec;
 use crate::unit::{self, escape_specifiers};
 
@@ -45,10 +45,9 @@ pub fn device_files(spec: &ImageSpec, devices: &BTreeSet<PathBuf>) -> Vec<Genera
 fn needed_files(image: &Entry, targets: &[&Path]) -> Vec<String> {
     let options = &image.options;
     let cluster = options.cluster.as_deref().unwrap_or("ceph");
-    let conf = options.conf.clone().unwrap_or_else(|| format!("/etc/ceph/{cluster}.conf").into());
-    let keyrings =
-        options.keyring.iter().flat_map(|list| list.split([',', ';'])).map(|path| PathBuf::from(path.trim()));
-    let mut files: Vec<PathBuf> = [conf].into_iter().chain(keyrings).chain(options.keyfile.clone()).collect();
+    let conf = options.conf.clone().unwrap_or_else(|| format!("/etc/ceph/{cluster}.conf"));
+    let named = [Some(&conf), options.keyring.as_ref()].into_iter().flatten().flat_map(|list| paths(list));
+    let mut files: Vec<PathBuf> = named.map(PathBuf::from).chain(options.keyfile.clone()).collect();
     files.retain(|file| file.is_absolute() && !targets.iter().any(|target| file.starts_with(target)));
     files.iter().filter_map(|file| quoted(&file.to_string_lossy())).collect()
 }

@@ -6,12 +6,14 @@ use anyhow::{Result, anyhow, bail};
 
 use super::{asks_systemd, read_fstab, read_table, table_path};
 use crate::cli::{ByHand, MapArguments};
+use crate::config::environment::Environment;
 use crate::config::table::{Entry, EntryOptions, client_id};
+use crate::image::ImageSpec;
 use crate::plan::{self, MapPlan};
 use crate::report::Report;
 use crate::root::Root;
 use crate::tag::Origin;
-use crate::{by_systemd, direct};
+use crate::{by_systemd, direct, request};
 
 /// How long one image may take where nobody says: less than the 90 s after which systemd would end us.
 const LIMIT: Duration = Duration::from_secs(80);
@@ -24,7 +26,9 @@ pub fn run(root: &Root, arguments: &MapArguments) -> Result<Report> {
 fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
     let (table, faults) = read_table(root)?;
     let lines = if arguments.no_mount { Vec::new() } else { read_fstab(root)? };
-    let plan = plan::map(&table, &lines, &arguments.specs);
+    let named: Vec<ImageSpec> =
+        arguments.specs.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(|e: String| anyhow!(e))?;
+    let plan = plan::map(&table, &lines, &named);
     let limit = arguments.engine.timeout.unwrap_or(LIMIT);
     let mut report = if arguments.engine.dry_run {
         show(&plan)
@@ -55,9 +59,13 @@ fn by_hand(root: &Root, arguments: &MapArguments) -> Result<Report> {
     if arguments.specs.is_empty() {
         bail!("options for mapping by hand need an image to map: rbdmap map SPEC --id USER …");
     }
-    let options = arguments.by_hand.entry_options().map_err(|error| anyhow!(error))?;
+    let mut options = arguments.by_hand.entry_options().map_err(|error| anyhow!(error))?;
+    Environment::of_process().complete(&mut options).map_err(|error| anyhow!(error))?;
+    let pool = request::default_pool(root, &options)?;
+    let entry =
+        |text: &String| ImageSpec::parse(text, &pool).map(|spec| Entry { spec, options: options.clone(), line: 0 });
     let entries: Vec<Entry> =
-        arguments.specs.iter().map(|spec| Entry { spec: spec.clone(), options: options.clone(), line: 0 }).collect();
+        arguments.specs.iter().map(entry).collect::<Result<_, _>>().map_err(|error| anyhow!(error))?;
     let lines = if arguments.no_mount { Vec::new() } else { read_fstab(root)? };
     let plan = plan::map(&entries, &lines, &[]);
     if arguments.engine.dry_run {
@@ -91,7 +99,7 @@ impl ByHand {
             user: self.id.clone(),
             keyring: self.keyring.clone(),
             keyfile: self.keyfile.clone(),
-            conf: self.conf.clone(),
+            conf: self.conf.as_ref().map(|path| path.display().to_string()),
             cluster: self.cluster.clone(),
             mon_host: self.monitor.clone(),
             ..EntryOptions::default()

@@ -7,9 +7,10 @@ use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use crate::cli::{Cli, Engine, Format, Verb};
+use crate::config::environment::Environment;
 use crate::config::fault::Fault;
 use crate::config::fstab::{self, FstabEntry};
 use crate::config::table::{self, Entry};
@@ -64,11 +65,22 @@ fn table_path(root: &Root) -> PathBuf {
     env::var_os("RBDMAPFILE").filter(|path| !path.is_empty()).map_or_else(|| root.table(), |path| root.join(path))
 }
 
-/// The table's good lines and the faults of the others. No table is no lines.
+/// The table's good lines, completed by the environment, and the faults of the others. No table is no lines.
 fn read_table(root: &Root) -> Result<(Vec<Entry>, Vec<Fault>)> {
     let path = table_path(root);
-    Ok(table::parse(&path, &read_if_there(&path)?.unwrap_or_default()))
+    let (mut entries, faults) = table::parse(&path, &read_if_there(&path)?.unwrap_or_default());
+    let environment = Environment::of_process();
+    for entry in &mut entries {
+        if entry.options.key.is_some() {
+            tracing::warn!("{}", Fault::new(&path, (entry.line, 0), KEY_IN_TABLE));
+        }
+        environment.complete(&mut entry.options).map_err(|error| anyhow!(error))?;
+    }
+    Ok((entries, faults))
 }
+
+const KEY_IN_TABLE: &str = "key= puts the secret where anybody may read it; write it into a file of mode 0600 and say \
+    keyfile=FILE";
 
 fn read_fstab(root: &Root) -> Result<Vec<FstabEntry>> {
     let (lines, faults) = fstab::read(root)?;

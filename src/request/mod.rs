@@ -9,29 +9,28 @@
 //! longer write for two commands, so a longer line is refused here. Reading files is all that this does to the
 //! machine; writing the line is `sys::rbd`'s.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+mod cluster;
+mod secret;
 
-use anyhow::{Context, Result, anyhow, bail};
+use std::net::SocketAddr;
+
+use anyhow::{Result, anyhow, bail};
 use zeroize::Zeroizing;
 
-use crate::config::ceph_conf::{CephConf, Identity};
-use crate::config::keyring::{self, Secret};
+use crate::config::keyring::Secret;
 use crate::config::map_options::MapOptions;
-use crate::config::monitors::{self, Messenger, MonHost, Monitor};
+use crate::config::monitors::Messenger;
 use crate::config::table::{Entry, EntryOptions};
 use crate::image::ImageSpec;
 use crate::root::Root;
-use crate::sys::file::read_if_there;
-use crate::sys::names;
 use crate::tag::Tag;
+use cluster::{ceph_conf, find_monitors, identity, kernel_release, select_messenger};
+use secret::find_secret;
 
 /// A page less the newline and the NUL with which the kernel prints `config_info`.
 const LINE_MAX: usize = 4094;
 /// `CEPH_MAX_MON` of the kernel.
 const MONITORS_MAX: usize = 31;
-/// The first kernel that knows `ms_mode`.
-const MSGR2_SINCE: (u32, u32) = (5, 11);
 
 /// Everything that one mapping needs.
 pub struct Request {
@@ -116,127 +115,11 @@ impl Request {
     }
 }
 
-/// Cluster, user and host, which choose files and sections.
-fn identity(root: &Root, options: &EntryOptions) -> Result<Identity> {
-    let user = options.user.clone().unwrap_or_else(|| "admin".to_owned());
-    if user.is_empty() || user.chars().any(|c| c.is_whitespace() || c.is_control() || c == ',') {
-        bail!("user {user:?} has a blank, comma or control character, which the kernel cannot take");
-    }
-    let stem = |conf: &PathBuf| {
-        conf.extension().filter(|e| *e == "conf").and(conf.file_stem()).map(|s| s.to_string_lossy().into_owned())
-    };
-    let cluster = options.cluster.clone().or_else(|| options.conf.as_ref().and_then(stem));
-    let host = read_if_there(&root.hostname())?.unwrap_or_default();
-    let host = host.trim().split('.').next().unwrap_or_default().to_owned();
-    Ok(Identity { cluster: cluster.unwrap_or_else(|| "ceph".to_owned()), user, host })
-}
-
-/// The configuration and its path. Only one that was asked for must exist.
-fn ceph_conf(root: &Root, options: &EntryOptions, identity: &Identity) -> Result<(PathBuf, CephConf)> {
-    let path = options.conf.clone().unwrap_or_else(|| format!("/etc/ceph/{}.conf", identity.cluster).into());
-    let text = read_if_there(&root.join(&path))?;
-    if text.is_none() && options.conf.is_some() {
-        bail!("{} does not exist, but the line says conf={}", path.display(), path.display());
-    }
-    let conf = CephConf::parse(&path, &text.unwrap_or_default())?;
-    Ok((path, conf))
-}
-
-/// The monitors' addresses: the line's, or ceph.conf's `mon_host`, or those of its `[mon.X]` sections.
-fn find_monitors(conf: &CephConf, identity: &Identity, mon_host: Option<&str>) -> Result<Vec<Monitor>> {
-    let mon_host = mon_host.map(str::to_owned).or_else(|| conf.value(identity, "mon_host")).unwrap_or_default();
-    match monitors::mon_host(&mon_host) {
-        MonHost::Addresses(found) if found.is_empty() => {
-            let expanded = conf.monitor_sections().into_iter().map(|text| conf.expand_text(identity, text));
-            Ok(monitors::unique(expanded.filter_map(|text| monitors::mon_addr(&text))))
-        }
-        MonHost::Addresses(found) => Ok(found),
-        MonHost::Names(hosts) => {
-            let mut found = Vec::new();
-            for (name, port) in hosts {
-                let addresses =
-                    names::resolve(&name).with_context(|| format!("mon_host {mon_host:?}: looking up {name}"))?;
-                found.extend(addresses.into_iter().flat_map(|ip| monitors::by_port(ip, port)));
-            }
-            Ok(monitors::unique(found))
-        }
-    }
-}
-
-/// The addresses that the wanted messenger uses. Where nobody said which: msgr2 (`prefer-crc`, as Ceph 20 does) if
-/// there are addresses for it and the kernel knows it, else msgr1, so that no cluster is out of reach.
-fn select_messenger(found: &[Monitor], options: &mut MapOptions, kernel: (u32, u32)) -> Result<Vec<SocketAddr>> {
-    let addresses = |messenger| -> Vec<SocketAddr> {
-        found.iter().filter(|monitor| monitor.messenger == messenger).map(|monitor| monitor.address).collect()
-    };
-    if options.value("ms_mode").is_none() && kernel >= MSGR2_SINCE && !addresses(Messenger::V2).is_empty() {
-        options.add("ms_mode=prefer-crc").map_err(|e| anyhow!(e))?;
-    }
-    let mode = options.value("ms_mode").unwrap_or("legacy");
-    let (messenger, name) = if mode == "legacy" { (Messenger::V1, "msgr1") } else { (Messenger::V2, "msgr2") };
-    let chosen = addresses(messenger);
-    if chosen.is_empty() {
-        bail!(
-            "ms_mode={mode} speaks {name}, but no monitor of mon_host has an address for it (v{}:…)",
-            messenger as u8 + 1
-        );
-    }
-    Ok(chosen)
-}
-
-/// The user's secret and where it was looked for, in Ceph's order: `key`, `keyfile`, `keyring` (ceph
-/// `src/auth/KeyRing.cc`, from_ceph_context). Of several keyrings the first that is there is taken, and only that.
-fn find_secret(
-    root: &Root,
-    conf: &CephConf,
-    identity: &Identity,
-    options: &EntryOptions,
-) -> Result<(Option<Secret>, String)> {
-    if conf.value(identity, "auth_client_required").is_some_and(|required| required.trim() == "none") {
-        return Ok((None, "ceph.conf says auth_client_required = none".to_owned()));
-    }
-    if let Some(key) = conf.value(identity, "key").map(Zeroizing::new) {
-        return Ok((Some(Secret::decode(&key).map_err(|e| anyhow!("ceph.conf: key: {e}"))?), String::new()));
-    }
-    let keyfile = options.keyfile.clone().or_else(|| conf.value(identity, "keyfile").map(PathBuf::from));
-    if let Some(path) = keyfile {
-        let text = read_secret(root, &path)?.with_context(|| format!("keyfile {} does not exist", path.display()))?;
-        return Ok((Some(keyring::from_keyfile(&path, &text).map_err(|e| anyhow!(e))?), String::new()));
-    }
-    const DEFAULT: &str =
-        "/etc/ceph/$cluster.$name.keyring,/etc/ceph/$cluster.keyring,/etc/ceph/keyring,/etc/ceph/keyring.bin";
-    let asked = options.keyring.as_deref().map(|list| conf.expand_text(identity, list));
-    let list = asked
-        .clone()
-        .or_else(|| conf.value(identity, "keyring"))
-        .unwrap_or_else(|| conf.expand_text(identity, DEFAULT));
-    for path in list.split([',', ';']).map(|path| Path::new(path.trim())) {
-        let Some(text) = read_secret(root, path)? else { continue };
-        let found = keyring::from_keyring(path, &text, &identity.user).map_err(|e| anyhow!(e))?;
-        return match found {
-            Some(secret) => Ok((Some(secret), String::new())),
-            None => bail!("keyring {} has no key of client.{}", path.display(), identity.user),
-        };
-    }
-    if asked.is_some() {
-        bail!("keyring {list} does not exist");
-    }
-    Ok((None, format!("none of the keyrings {list} exists")))
-}
-
-/// A file that holds a secret; the text is wiped when it goes.
-fn read_secret(root: &Root, path: &Path) -> Result<Option<Zeroizing<String>>> {
-    read_if_there(&root.join(path)).map(|text| text.map(Zeroizing::new))
-}
-
-/// Major and minor version of the running kernel; the newest where it cannot be told.
-fn kernel_release(root: &Root) -> (u32, u32) {
-    let text = read_if_there(&root.kernel_release()).ok().flatten().unwrap_or_default();
-    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
-        _ => (u32::MAX, 0),
-    }
+/// The pool of an image that is named without one: `rbd_default_pool` of ceph.conf.
+pub fn default_pool(root: &Root, options: &EntryOptions) -> Result<String> {
+    let identity = identity(root, options)?;
+    let (_, conf) = ceph_conf(root, options, &identity)?;
+    Ok(conf.value(&identity, "rbd_default_pool").filter(|pool| !pool.is_empty()).unwrap_or_else(|| "rbd".to_owned()))
 }
 
 #[cfg(test)]
@@ -244,6 +127,7 @@ mod tests {
     use super::*;
     use crate::config::table;
     use crate::tag::Origin;
+    use std::path::Path;
 
     const KEY: &str = "AQCvWKVlAAAAABAAxjSMvNLkZy0nqVkhxMmgEA==";
 
@@ -314,7 +198,7 @@ mod tests {
         type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
         let rows: [Row; 6] = [
             (&[], "rbd/i", "no monitors: /etc/ceph/ceph.conf has no mon_host and the line has no mon_host="),
-            (&[], "rbd/i conf=/c.conf", "/c.conf does not exist, but the line says conf=/c.conf"),
+            (&[], "rbd/i conf=/c.conf", "/c.conf does not exist, but was named as ceph.conf"),
             (&[conf], "rbd/i keyring=/k", "keyring /k does not exist"),
             (&[conf, other], "rbd/i id=boot,keyring=/k", "keyring /k has no key of client.boot"),
             (&[conf], "rbd/i keyfile=/f", "keyfile /f does not exist"),
