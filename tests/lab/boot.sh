@@ -1,0 +1,107 @@
+# boot.sh: one boot of a guest, from its first process to the end of the last, and what is in the guest beside Debian.
+# Owns the User Mode Linux process, the disk (a copy-on-write file over the image) and the folder of logs of each boot.
+# The surprise: a guest is several processes on the machine, and only the first is our child. They share its session.
+# shellcheck shell=bash
+
+GUEST_MEMORY=1024M
+BOOT_LIMIT=420
+# A process costs this kernel ten milliseconds and more, so a boot is as short as what it does not start.
+MASKED_UNITS=(
+  ceph.target                                             # ceph-common's: the program must do without it
+  getty.target console-getty.service getty@tty1.service   # nobody logs in
+  systemd-logind.service systemd-user-sessions.service systemd-ask-password-{console,wall}.path
+  {apt-daily,apt-daily-upgrade,dpkg-db-backup,fstrim,e2scrub_all,xfs_scrub_all,systemd-tmpfiles-clean}.timer e2scrub_reap.service
+  systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-random-seed.service
+  modprobe@{configfs,drm,efi_pstore,fuse}.service         # devices and file systems that this kernel does not have
+  {dev-hugepages,dev-mqueue,sys-kernel-config,sys-kernel-debug,sys-kernel-tracing,sys-fs-fuse-connections}.mount
+  proc-sys-fs-binfmt_misc.automount systemd-binfmt.service
+  kmod-static-nodes.service systemd-udev-load-credentials.service systemd-remount-fs.service
+  systemd-tmpfiles-setup-dev.service systemd-tmpfiles-setup-dev-early.service
+)
+MASKED_GENERATORS=(systemd-{gpt-auto,hibernate-resume,bless-boot,getty,rc-local,run,system-update,sysv,veritysetup,integritysetup,tpm2,ssh,factory-reset}-generator)
+
+guest_folder() { echo "$LAB_DIR/guests/$1"; }
+boot_folder() { echo "$LAB_DIR/logs/$1/boot-$2"; }
+
+# Once before the first boot: what is copied over the guest's root at every boot, and an empty disk.
+# The program as `make install` leaves it, the lab's units, the scenarios, and Ceph's files as an administrator gets them.
+guest_prepare() {
+  local guest=$1 overlay prefix=/usr
+  overlay=$(guest_folder "$guest")/overlay
+  guest_ready "$guest"
+  rm -rf "$overlay" "$LAB_DIR/logs/$guest"/boot-*
+  [ -n "${KEEP:-}" ] || rm -f "$(guest_folder "$guest")/disk"
+  install -d -m 755 "$overlay" "$overlay/etc/ceph"
+  cp -a "$LAB/guest/." "$overlay"
+  cp -a "$LAB/expect.sh" "$LAB/scenarios" "$overlay/lab"
+  systemctl --root="$overlay" --quiet enable lab-network.service lab-journal.service
+  systemctl --root="$overlay" --quiet mask "${MASKED_UNITS[@]}" 2>/dev/null
+  guest_mask_generators "$overlay/etc/systemd/system-generators"
+  install -m 600 "$CLUSTER/boot.keyring" "$overlay/etc/ceph/ceph.client.boot.keyring"
+  { echo '[global]'; grep -E '^(fsid|mon_host) ' "$CLUSTER/ceph.conf"; } >"$overlay/etc/ceph/ceph.conf"
+  # With ceph-common in the guest, /usr/local shadows its command, unit and rule by search path.
+  ! guest_has_ceph "$guest" || prefix=/usr/local
+  # shellcheck disable=SC2086 # a command with its arguments
+  logged "$LAB_DIR/logs/$guest/install" ${LAB_INSTALL:-make -s -C "$REPO" install} DESTDIR="$overlay" PREFIX=$prefix
+}
+
+guest_mask_generators() {
+  local name
+  mkdir "$1"
+  for name in "${MASKED_GENERATORS[@]}"; do ln -s /dev/null "$1/$name"; done
+}
+
+# guest_start GUEST BOOT UNIT: becomes the guest's first process; the unit is the lab's own that this boot is for.
+guest_start() {
+  local guest=$1 boot=$2 unit=$3 folder
+  folder=$(guest_folder "$guest")
+  printf '%s\n' "GUEST=$guest" "POOL=$guest" "ADDRESS=$(guest_address "$guest")" "BOOT=$boot" >"$folder/overlay/lab/guest.env"
+  # The kernel's memory is a file in TMPDIR, mapped executable: on a disk the guest would crawl.
+  TMPDIR=/dev/shm exec setsid --wait ip netns exec "$NAMESPACE" linux.uml mem=$GUEST_MEMORY umid="$guest" uml_dir="$folder" \
+    ubd0="$folder/disk,$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \
+    vec0:transport=tap,ifname="$(guest_tap "$guest")",depth=128,gro=1 \
+    systemd.show_status=0 systemd.wants="$unit" lab_in="$folder/overlay" lab_log="$(boot_folder "$guest" "$boot")"
+}
+
+# guest_boot GUEST BOOT: boots, runs the steps on standard input, and is over when the guest has powered itself off.
+# What went wrong with the boot itself is in the file `complaints` of its folder.
+guest_boot() {
+  local guest=$1 boot=$2 folder
+  folder=$(boot_folder "$guest" "$boot")
+  mkdir -p "$folder"
+  cat >"$folder/steps"
+  : >"$folder/complaints"
+  guest_start "$guest" "$boot" lab-agent.service </dev/null >"$folder/console" 2>&1 {LOCK}>&- &
+  if ! wait_until "$BOOT_LIMIT" has_ended $!; then
+    echo "the guest was still there after $BOOT_LIMIT s" >>"$folder/complaints"
+    guest_kill $!
+  fi
+  grep -q 'reboot: Power down\|reboot: System halted' "$folder/console" || echo "the guest did not power off" >>"$folder/complaints"
+}
+has_ended() { ! kill -0 "$1" 2>/dev/null; }
+
+# Ends one guest, by the session of its processes; and all of them, by the namespace they are in.
+guest_kill() {
+  local pids
+  mapfile -t pids < <(ps -o pid= --sid "$1" | tr -d ' ')
+  kill -KILL "$1" "${pids[@]}" 2>/dev/null || true
+}
+guests_kill() {
+  local pid
+  for pid in $(network_pids); do
+    [[ "$(cat "/proc/$pid/comm")" == ceph-* ]] || kill -KILL "$pid" 2>/dev/null || true
+  done
+}
+
+# On this terminal. The cluster is there, the pool is empty but for one image.
+boot_shell() {
+  local guest=$1 terminal
+  [ -t 0 ] || die "a shell needs a terminal"
+  guest_prepare "$guest"
+  [ -n "${KEEP:-}" ] || { pool_create "$guest"; cluster rbd create "$guest/image" --size 256M; }
+  mkdir -p "$(boot_folder "$guest" 1)"
+  progress "the image is $guest/image, its user is client.boot; 'exit' powers the guest off"
+  terminal=$(stty -g)
+  (guest_start "$guest" 1 lab-shell.service {LOCK}>&-) || true
+  stty "$terminal"
+}

@@ -1,0 +1,108 @@
+# cluster.sh: a Ceph cluster of one monitor and one OSD, as small as one can be that the kernel client takes for a real one.
+# Owns the daemons, the pools (one for each guest, so that guests do not meet) and what is asked of the cluster from outside.
+# The surprise: the OSD's mkfs already talks to the monitor, so it too runs inside the namespace; and a ceph command with
+# no cluster behind it waits for ever, so that every one has a limit.
+# shellcheck shell=bash
+
+CLUSTER=$LAB_DIR/cluster
+MONITOR="[v2:$CLUSTER_ADDRESS:3300,v1:$CLUSTER_ADDRESS:6789]"
+
+# One command of Ceph inside the lab's network; the lock is ours, a daemon must not keep it.
+cluster() {
+  CEPH_CONF=$CLUSTER/ceph.conf CEPH_ARGS='' timeout -k 5 60 ip netns exec "$NAMESPACE" "$@" {LOCK}>&-
+}
+
+cluster_is_up() {
+  [ -s "$CLUSTER/ceph.conf" ] && in_network true 2>/dev/null && cluster timeout 5 ceph osd stat 2>/dev/null | grep -q ' 1 up'
+}
+
+cluster_up() {
+  progress "starting the cluster"
+  network_down
+  network_up
+  rm -rf "$CLUSTER"
+  mkdir -p "$CLUSTER"/{mon,osd,log}
+  cluster_configure
+  logged "$CLUSTER/log/start" cluster_start
+}
+
+cluster_start() {
+  cluster_start_monitor
+  cluster_start_osd
+  cluster ceph auth get-or-create client.boot mon 'profile rbd' osd 'profile rbd' -o "$CLUSTER/boot.keyring"
+  wait_until 30 cluster_is_up
+}
+
+cluster_configure() {
+  cat >"$CLUSTER/ceph.conf" <<CONF
+[global]
+fsid = $(cat /proc/sys/kernel/random/uuid)
+mon_host = $MONITOR
+public_addr = $CLUSTER_ADDRESS
+auth_cluster_required = cephx
+auth_service_required = cephx
+auth_client_required = cephx
+# One disk, so one copy, and that is allowed.
+osd_pool_default_size = 1
+osd_pool_default_min_size = 1
+osd_crush_chooseleaf_type = 0
+mon_allow_pool_size_one = true
+# Every run begins with an empty pool.
+mon_allow_pool_delete = true
+# Eight placement groups are plenty, and the autoscaler would need a manager.
+osd_pool_default_pg_num = 8
+osd_pool_default_pg_autoscale_mode = off
+# Silences a warning about old clients; the kernel's is not one of them.
+auth_allow_insecure_global_id_reclaim = true
+# The machine's disk may be fuller than a monitor likes.
+mon_data_avail_crit = 1
+# The disk is a sparse file; the images in it hold a few megabytes.
+osd_objectstore = bluestore
+bluestore_block_size = 4294967296
+bluestore_block_create = true
+osd_memory_target = 939524096
+# Everything in one folder.
+keyring = $CLUSTER/keyring
+mon_data = $CLUSTER/mon
+osd_data = $CLUSTER/osd
+run_dir = $CLUSTER
+log_file = $CLUSTER/log/\$name.log
+pid_file = $CLUSTER/\$name.pid
+admin_socket = $CLUSTER/\$name.asok
+CONF
+}
+
+cluster_start_monitor() {
+  local fsid
+  fsid=$(sed -n 's/^fsid = //p' "$CLUSTER/ceph.conf")
+  ceph-authtool --create-keyring "$CLUSTER/keyring" --gen-key -n mon. --cap mon 'allow *'
+  ceph-authtool "$CLUSTER/keyring" --gen-key -n client.admin --cap mon 'allow *' --cap osd 'allow *'
+  monmaptool --create --fsid "$fsid" --addv a "$MONITOR" "$CLUSTER/monmap"
+  cluster ceph-mon --mkfs -i a --monmap "$CLUSTER/monmap" --keyring "$CLUSTER/keyring"
+  cluster ceph-mon -i a
+}
+
+cluster_start_osd() {
+  local uuid
+  uuid=$(cat /proc/sys/kernel/random/uuid)
+  cluster ceph osd new "$uuid"
+  cluster ceph auth get-or-create osd.0 mon 'allow profile osd' osd 'allow *' >>"$CLUSTER/keyring"
+  cluster ceph-osd -i 0 --mkfs --osd-uuid "$uuid"
+  cluster ceph-osd -i 0
+}
+
+# An empty pool of this name, whatever was in it, and whoever still watches that.
+pool_create() {
+  cluster ceph osd pool rm "$1" "$1" --yes-i-really-really-mean-it
+  cluster ceph osd pool create "$1"
+  cluster ceph osd pool application enable "$1" rbd
+} >>"$CLUSTER/log/pools" 2>&1
+
+# Who holds an image of this pool: a line for each watcher and each lock, nothing if nobody does.
+pool_holders() {
+  local image
+  cluster rbd --pool "$1" ls | while read -r image; do
+    cluster rbd status "$1/$image" | sed -n "s|^\twatcher|$1/$image: watcher|p"
+    cluster rbd lock ls "$1/$image" | sed "s|^|$1/$image: |"
+  done
+}

@@ -1,0 +1,34 @@
+# demo.sh: the lab as a reader wants to see it: what was typed in a guest and what came back, a real boot, a real poweroff.
+# Owns what is shown, and in which order; what is typed is in guest/lab/scenarios/00-demo.sh.
+# shellcheck shell=bash
+
+demo() {
+  local GUEST=${CHOSEN_GUESTS[-1]} POOL
+  POOL=$GUEST
+  guest_prepare "$GUEST"
+  pool_create "$POOL"
+  cluster rbd create "$POOL/demo" --size 512M
+  demo_boot 1 configure "An image of the cluster, a line in the table, a line in fstab."
+  demo_boot 2 booted "Powered off, and on again."
+  headline "Powered off: the journal's last words. Unmounted, unmapped, then the network."
+  sed -nE 's/^\[ *([0-9.]+)\] systemd\[1\]: ((Unmounted mnt-demo|Stopped rbdmap@|Stopped lab-network).*)/\1 s  \2/p
+    /systemd\[1\]: Stopped target multi-user/,$s/^\[ *([0-9.]+)\] (rbdmap\[.*)/\1 s  \2/p' \
+    "$(boot_folder "$GUEST" 2)/journal"
+  headline "Asked from outside: who still watches the image?"
+  echo "# rbd status $POOL/demo"
+  cluster rbd status "$POOL/demo"
+  progress "all of it: $(boot_folder "$GUEST" 2)/journal"
+}
+
+# demo_boot BOOT PHASE HEADLINE
+demo_boot() {
+  local folder
+  folder=$(boot_folder "$GUEST" "$1")
+  progress "booting $GUEST"
+  guest_boot "$GUEST" "$1" <<<"$2 demo"
+  headline "$3"
+  cat "$folder/screen"
+  grep -qx 0 "$folder/demo.$2.status" || die "this did not work: $folder/demo.$2"
+}
+
+headline() { printf '\n== %s\n' "$*"; }

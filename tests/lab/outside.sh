@@ -1,0 +1,31 @@
+# outside.sh: what scenarios use outside the guest: before its first boot, and after each poweroff.
+# They see GUEST, POOL, BOOT, and that boot's BOOT_FOLDER, JOURNAL and CONSOLE (run.sh).
+# shellcheck shell=bash
+
+# image NAME SIZE [OPTION…]: with the features that `rbd create` gives an image when nothing is said.
+image() { cluster rbd create "$POOL/$1" --size "$2" "${@:3}"; }
+
+# in_order PATTERN…: extended regular expressions; each is in the journal, and after the one before it.
+in_order() {
+  local pattern at=0 line
+  for pattern; do
+    line=$(awk -v at="$at" -v pattern="${pattern//\\/\\\\}" 'NR > at && $0 ~ pattern { print NR; exit }' "$JOURNAL")
+    [ -n "$line" ] || fail "not in $JOURNAL after line $at: $pattern"
+    at=$line
+  done
+}
+
+# Everything that kept this boot from ending as it must; a line each, nothing if all is well.
+boot_complaints() {
+  local end=$((SECONDS + 10)) holders
+  cat "$BOOT_FOLDER/complaints"
+  [ -s "$BOOT_FOLDER/network-stopped" ] || echo "the network was not stopped in order"
+  grep '^still' "$BOOT_FOLDER/network-stopped" || true
+  grep -hi 'ordering cycle\|deleted to break\|failed to unmount\|not unmounted' "$JOURNAL" "$CONSOLE" || true
+  # A client that did not say goodbye is remembered for 30 s; one that did, is gone at once.
+  until holders=$(pool_holders "$POOL") && [ -z "$holders" ]; do
+    [ "$SECONDS" -lt "$end" ] || break
+    sleep 1
+  done
+  echo -n "${holders:+$holders$'\n'}"
+}

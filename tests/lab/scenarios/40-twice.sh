@@ -1,0 +1,37 @@
+# twice: a second map does nothing; what others mapped is adopted, survives an unmap of everything, and goes when named by device
+# shellcheck shell=bash
+
+images() {
+  image twice 128M
+  image foreign 128M
+}
+
+# Everything in which two mappings differ: device, client, and the line with our token.
+state() { grep -H . /sys/bus/rbd/devices/*/{client_id,config_info}; }
+
+by_hand() {
+  table twice
+  rbdmap map --no-mount
+  is_mapped_once twice
+  local before
+  before=$(state)
+  expect "rbdmap:" <<<"$before"
+  rbdmap map --no-mount
+  strace -f -o trace rbdmap map --direct --no-mount
+  same "$before" "$(state)" "the mappings after a second and a third map"
+  # Other files of the bus may be looked at; this one is only ever opened to map.
+  expect_not "$ADD" <trace >/dev/null
+  expect "exited with 0" <trace >/dev/null
+
+  table foreign
+  if has_ceph; then rbd --id boot map "$POOL/foreign"; else map_by_hand foreign; fi
+  before=$(state)
+  rbdmap map --no-mount
+  rbdmap map --direct --no-mount
+  same "$before" "$(state)" "the mappings after a foreign one was adopted"
+  rbdmap unmap
+  is_not_mapped twice
+  is_mapped_once foreign
+  rbdmap unmap "$(devices_of foreign)"
+  nothing_left
+}
