@@ -42,6 +42,9 @@ use crate::root::Root;
 /// the generators that run then have 90 s.
 const CALL_LIMIT: Duration = Duration::from_secs(90);
 
+/// Services that prepare a device or a mount for others and are bound to it; stopping them takes nothing from anybody.
+const PREPARES: &[&str] = &["systemd-fsck@", "systemd-growfs@", "systemd-makefs@", "systemd-mkswap@", "rbdmap"];
+
 /// How long PID 1 may take to reload, as systemctl(1) has it.
 const RELOAD_LIMIT: Duration = Duration::from_secs(180);
 
@@ -139,7 +142,7 @@ impl Manager {
             if unit.active_state().await? != "active" {
                 continue;
             }
-            if next > 1 && name.ends_with(".service") {
+            if next > 1 && name.ends_with(".service") && !PREPARES.iter().any(|prefix| name.starts_with(prefix)) {
                 services.push(name);
             }
             for dependent in unit.required_by().await?.into_iter().chain(unit.bound_by().await?) {
