@@ -41,6 +41,7 @@ install:
 	done
 	install -D -m 644 units/50-rbd.rules $(DESTDIR)$(RULES)/50-rbd.rules
 	install -D -m 644 etc/rbdmap $(DESTDIR)$(DOC)/examples/rbdmap
+	install -D -m 644 etc/rbdmap.toml $(DESTDIR)$(DOC)/examples/rbdmap.toml
 	install -D -m 644 README.md $(DESTDIR)$(DOC)/README.md
 
 # A guest boots with an image mapped and mounted, and powers off: watch it.

@@ -8,6 +8,7 @@ mod deadline; // until when something may take
 mod direct; // the engine that works in this process
 mod generator; // units for systemd, from table and fstab
 mod image; // the name of an image
+mod inputs; // all that administrators have written, together
 mod list; // `rbdmap list`
 mod logging; // journal or terminal
 mod map; // one image upward

@@ -1,18 +1,17 @@
 //! `rbdmap summary`: how much of the table is mapped and mounted, as the status text of rbdmap.service. It acts on
 //! nothing and never fails: the instances carry their own failures.
 
-use crate::config::fstab::{self, FstabEntry};
-use crate::config::table::Entry;
+use crate::config::fstab::FstabEntry;
+use crate::inputs::Inputs;
 use crate::plan;
 use crate::root::Root;
 use crate::sys::{mounts, notify, rbd};
 
 /// Tells systemd and the journal.
-pub fn run(root: &Root, table: &[Entry]) {
+pub fn run(root: &Root, inputs: &Inputs) {
     let mapped: Vec<_> = rbd::list(root).unwrap_or_default().into_iter().map(|mapping| mapping.spec).collect();
     let targets: Vec<_> = mounts::list(root).unwrap_or_default().into_iter().map(|mount| mount.target).collect();
-    let lines = fstab::read(root).map(|(lines, _)| lines).unwrap_or_default();
-    let plan = plan::map(table, &lines, &[]);
+    let plan = plan::map(&inputs.entries, &inputs.lines, &[]);
     let images: Vec<(String, bool)> =
         plan.images.iter().map(|entry| (entry.spec.to_string(), mapped.contains(&entry.spec))).collect();
     let wanted: Vec<&FstabEntry> = plan.mounts.iter().map(|step| step.entry).collect();

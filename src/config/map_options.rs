@@ -72,10 +72,15 @@ impl MapOptions {
     pub fn add_defaults(&mut self, list: &str) -> Result<(), String> {
         let mut defaults = Self::default();
         defaults.add(list)?;
-        for (subject, text) in defaults.0 {
-            self.0.entry(subject).or_insert(text);
-        }
+        self.fill(&defaults);
         Ok(())
+    }
+
+    /// The same for a set.
+    pub fn fill(&mut self, defaults: &Self) {
+        for (subject, text) in &defaults.0 {
+            self.0.entry(subject).or_insert_with(|| text.clone());
+        }
     }
 
     /// The value of an option, if it is in the set and takes one.

@@ -8,4 +8,5 @@ pub mod fstab;
 pub mod keyring;
 pub mod map_options;
 pub mod monitors;
+pub mod settings;
 pub mod table;

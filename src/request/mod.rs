@@ -67,7 +67,8 @@ impl Request {
         }
         let monitors = select_messenger(&found, &mut map, kernel_release(root))?;
         let (secret, searched) = find_secret(root, &conf, &identity, options)?;
-        let fsid = conf.value(&identity, "fsid").map(|fsid| fsid.to_ascii_lowercase());
+        let fsid = map.value("fsid").map(str::to_owned).or_else(|| conf.value(&identity, "fsid"));
+        let fsid = fsid.map(|fsid| fsid.to_ascii_lowercase());
         Ok(Self { spec: entry.spec.clone(), user: identity.user, secret, searched, monitors, fsid, options: map })
     }
 

@@ -1,22 +1,18 @@
 //! `rbdmap map`: the table's images, or one that the command line describes by itself.
 
-use std::time::Duration;
-
 use anyhow::{Result, anyhow, bail};
 
-use super::{asks_systemd, read_fstab, read_table, table_path};
+use super::asks_systemd;
 use crate::cli::{ByHand, MapArguments};
 use crate::config::environment::Environment;
 use crate::config::table::{Entry, EntryOptions, client_id};
 use crate::image::ImageSpec;
+use crate::inputs::Inputs;
 use crate::plan::{self, MapPlan};
 use crate::report::Report;
 use crate::root::Root;
 use crate::tag::Origin;
 use crate::{by_systemd, direct, request};
-
-/// How long one image may take where nobody says: less than the 90 s after which systemd would end us.
-const LIMIT: Duration = Duration::from_secs(80);
 
 /// Maps what was asked for.
 pub fn run(root: &Root, arguments: &MapArguments) -> Result<Report> {
@@ -24,31 +20,28 @@ pub fn run(root: &Root, arguments: &MapArguments) -> Result<Report> {
 }
 
 fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
-    let (table, faults) = read_table(root)?;
-    let lines = if arguments.no_mount { Vec::new() } else { read_fstab(root)? };
-    let named: Vec<ImageSpec> =
-        arguments.specs.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(|e: String| anyhow!(e))?;
-    let plan = plan::map(&table, &lines, &named);
-    let limit = arguments.engine.timeout.unwrap_or(LIMIT);
+    let inputs = Inputs::read(root)?;
+    let named = arguments.specs.iter().map(|text| text.parse()).collect::<Result<Vec<ImageSpec>, String>>();
+    let named = named.map_err(|error| anyhow!(error))?;
+    let lines = if arguments.no_mount { &[][..] } else { &inputs.lines };
+    let plan = plan::map(&inputs.entries, lines, &named);
+    let limit = arguments.engine.timeout.unwrap_or(inputs.settings.map_timeout);
     let mut report = if arguments.engine.dry_run {
         show(&plan)
-    } else if asks_systemd(root, &arguments.engine) && !plan.images.is_empty() {
+    } else if asks_systemd(root, &arguments.engine, &inputs) && !plan.images.is_empty() {
         by_systemd::map(root, &plan, limit)?
     } else {
         direct::map(root, &plan, Origin::Table, limit)
     };
     for spec in &plan.unknown {
-        let table = table_path(root);
-        report.image_failed(
-            spec,
-            format!("not in {}; add a line such as `{spec} id=USER`, or say --id USER", table.display()),
-        );
+        let table = inputs.table.display();
+        report.image_failed(spec, format!("not in {table}; add a line such as `{spec} id=USER`, or say --id USER"));
     }
-    // A line that cannot be read fails a run over the whole table, not one that names other images.
-    if arguments.specs.is_empty() {
-        faults.iter().for_each(|fault| report.failed(fault));
-        if table.is_empty() && faults.is_empty() {
-            tracing::info!("nothing to map: {} lists no image", table_path(root).display());
+    // A line that cannot be read fails a run over all of them, not one that names other images.
+    if named.is_empty() {
+        inputs.faults.iter().for_each(|fault| report.failed(fault));
+        if inputs.entries.is_empty() && inputs.faults.is_empty() {
+            tracing::info!("nothing to map: {} lists no image", inputs.table.display());
         }
     }
     Ok(report)
@@ -59,19 +52,22 @@ fn by_hand(root: &Root, arguments: &MapArguments) -> Result<Report> {
     if arguments.specs.is_empty() {
         bail!("options for mapping by hand need an image to map: rbdmap map SPEC --id USER …");
     }
+    let inputs = Inputs::read(root)?;
     let mut options = arguments.by_hand.entry_options().map_err(|error| anyhow!(error))?;
+    options.map.fill(&inputs.settings.defaults);
     Environment::of_process().complete(&mut options).map_err(|error| anyhow!(error))?;
     let pool = request::default_pool(root, &options)?;
     let entry =
         |text: &String| ImageSpec::parse(text, &pool).map(|spec| Entry { spec, options: options.clone(), line: 0 });
     let entries: Vec<Entry> =
         arguments.specs.iter().map(entry).collect::<Result<_, _>>().map_err(|error| anyhow!(error))?;
-    let lines = if arguments.no_mount { Vec::new() } else { read_fstab(root)? };
-    let plan = plan::map(&entries, &lines, &[]);
+    let lines = if arguments.no_mount { &[][..] } else { &inputs.lines };
+    let plan = plan::map(&entries, lines, &[]);
     if arguments.engine.dry_run {
         return Ok(show(&plan));
     }
-    Ok(direct::map(root, &plan, Origin::Hand, arguments.engine.timeout.unwrap_or(LIMIT)))
+    let limit = arguments.engine.timeout.unwrap_or(inputs.settings.map_timeout);
+    Ok(direct::map(root, &plan, Origin::Hand, limit))
 }
 
 fn show(plan: &MapPlan<'_>) -> Report {

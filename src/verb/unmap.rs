@@ -3,22 +3,19 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::stat::{major, minor};
 
-use super::{asks_systemd, read_table};
+use super::asks_systemd;
 use crate::cli::{Engine, UnmapArguments};
+use crate::inputs::Inputs;
 use crate::plan::{self, Target, UnmapPlan};
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::mounts;
 use crate::sys::rbd::{self, Mapping};
 use crate::{by_systemd, direct};
-
-/// How long taking down may take where nobody says: less than the 60 s after which systemd would end us.
-const LIMIT: Duration = Duration::from_secs(50);
 
 /// Unmaps what was asked for.
 pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
@@ -44,15 +41,16 @@ pub fn all(root: &Root, engine: &Engine) -> Result<Report> {
 }
 
 fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, engine: &Engine) -> Result<Report> {
-    let limit = engine.timeout.unwrap_or(LIMIT);
     if engine.dry_run {
         return show(root, plan);
     }
-    if !asks_systemd(root, engine) {
+    let inputs = Inputs::read(root)?;
+    let limit = engine.timeout.unwrap_or(inputs.settings.unmap_timeout);
+    if !asks_systemd(root, engine, &inputs) {
         return Ok(direct::unmap(root, &plan.mappings, limit));
     }
-    let table = if everything { read_table(root)?.0 } else { Vec::new() };
-    by_systemd::unmap(root, plan, &table, limit)
+    let table = if everything { &inputs.entries[..] } else { &[] };
+    by_systemd::unmap(root, plan, table, limit)
 }
 
 fn show(root: &Root, plan: &UnmapPlan) -> Result<Report> {

@@ -66,14 +66,21 @@ fn fragment((key, value): (Key<'_>, Value<'_>)) -> Result<Fragment, Problem> {
 fn problem(error: &Error) -> Problem {
     let start = error.span().map_or(0, |span| span.start);
     let message = error.message();
-    let message = match message.strip_prefix("unknown field `").and_then(|rest| rest.rsplit_once("`, expected ")) {
-        Some((key, expected)) => unknown(key, &expected.split('`').skip(1).step_by(2).collect::<Vec<_>>()),
-        None if message == "invalid type: map, expected a sequence" => {
-            "one table, expected a list of them: write [[image]] and [[image.mount]] with two brackets".to_owned()
-        }
-        None => message.replace(char::is_control, " "),
+    let message = if let Some((key, expected)) = between(message, "unknown field `", "`, expected ") {
+        unknown(key, &expected.split('`').skip(1).step_by(2).collect::<Vec<_>>())
+    } else if let Some((key, _)) = between(message, "missing field `", "`") {
+        format!("key {key:?} is missing")
+    } else if message == "invalid type: map, expected a sequence" {
+        "one table, expected a list of them: write [[image]] and [[image.mount]] with two brackets".to_owned()
+    } else {
+        message.replace(char::is_control, " ")
     };
     Problem { start, message }
+}
+
+/// What stands between `prefix` and the last `middle`, and what comes after that.
+fn between<'a>(text: &'a str, prefix: &str, middle: &str) -> Option<(&'a str, &'a str)> {
+    text.strip_prefix(prefix)?.rsplit_once(middle)
 }
 
 /// What is wrong with a key that nothing has. The value of a secret is not for messages.

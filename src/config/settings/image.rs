@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::DeclaredImage;
-use super::value::{Between, FilePath, Folder, Fsid, Monitor, MountOptions, Options, Problem, Spec, Subfolder, Word};
+use super::value::{Between, FilePath, Folder, Fsid, Monitors, MountOptions, Options, Problem, Spec, Subfolder, Word};
 use crate::config::fstab::FstabEntry;
 use crate::config::map_options::MapOptions;
 use crate::config::table::{Entry, EntryOptions};
@@ -29,8 +29,8 @@ pub struct ImageFragment {
     /// The cluster's name in those paths: ceph.
     cluster: Option<Word>,
     /// In the place of ceph.conf's `mon_host`.
-    monitors: Option<Vec<Monitor>>,
-    /// The cluster's id: the kernel then refuses any other cluster.
+    monitors: Option<Monitors>,
+    /// The cluster's id, in the place of ceph.conf's: the map option of that name.
     fsid: Option<Fsid>,
     /// Map read-only; `false` outdoes a `ro` of the defaults.
     read_only: Option<bool>,
@@ -84,19 +84,18 @@ struct OverlayFragment {
 }
 
 impl ImageFragment {
-    /// What the table's and fstab's lines would be. `path` is the file, `start` the byte and `line` the line of it.
+    /// What the lines of table and fstab would be. It is declared in `path` on `line`, from the byte `start` on.
     pub fn declare(self, path: &Path, start: usize, line: usize) -> Result<DeclaredImage, Problem> {
         let mounts = self.mounts()?;
         let map = self.map_options().map_err(|message| Problem { start, message })?;
-        let join = |monitors: Vec<Monitor>| monitors.into_iter().map(|monitor| monitor.0).collect::<Vec<_>>().join(",");
         let options = EntryOptions {
-            key: None,
             user: self.user.map(|word| word.0),
             keyring: self.keyring.map(|path| path.0),
             keyfile: self.keyfile.map(|path| path.0.into()),
-            conf: self.conf.map(|path| path.0.into()),
+            conf: self.conf.map(|path| path.0),
             cluster: self.cluster.map(|word| word.0),
-            mon_host: self.monitors.map(join),
+            mon_host: self.monitors.map(|monitors| monitors.0),
+            key: None,
             map,
         };
         let entry = Entry { spec: self.spec.0, options, line };

@@ -115,9 +115,9 @@ impl TryFrom<String> for Word {
     type Error = String;
 
     fn try_from(word: String) -> Result<Self, String> {
-        if word.is_empty() || word.chars().any(|c| c.is_whitespace() || c.is_control() || c == ',') {
-            return Err(format!("{word:?} is not a name, expected one without blanks, commas and control characters"));
-        }
+        require(!word.is_empty(), &word, "is not a name")?;
+        require(!word.contains(|c: char| c.is_whitespace() || c == ','), &word, "has a blank or comma in it")?;
+        without_control(&word)?;
         Ok(Self(word))
     }
 }
@@ -131,11 +131,11 @@ impl TryFrom<String> for FilePath {
     type Error = String;
 
     fn try_from(path: String) -> Result<Self, String> {
-        if !path.starts_with('/') || path.contains(char::is_control) {
-            return Err(format!(
-                "{path:?} is not a path, expected one that starts with / and has no control characters"
-            ));
+        if !path.starts_with('/') {
+            // It is not repeated: a key that was written in the place of its file is a secret.
+            return Err("not an absolute path, expected one that starts with /".to_owned());
         }
+        without_control(&path)?;
         Ok(Self(path))
     }
 }
@@ -150,10 +150,9 @@ impl TryFrom<String> for Folder {
 
     fn try_from(path: String) -> Result<Self, String> {
         let FilePath(path) = FilePath::try_from(path)?;
-        if path.split('/').all(|part| part.is_empty() || part == ".") {
-            return Err(format!("{path:?} is the root of all folders, expected one below it"));
-        }
-        without_parents(&path).map(Self)
+        let is_root = path.split('/').all(|part| part.is_empty() || part == ".");
+        require(!is_root, &path, "is the root of all folders, expected one below it")?;
+        normal(&path).map(Self)
     }
 }
 
@@ -166,18 +165,10 @@ impl TryFrom<String> for Subfolder {
     type Error = String;
 
     fn try_from(path: String) -> Result<Self, String> {
-        if path.is_empty() || path.starts_with('/') || path.contains(char::is_control) {
-            return Err(format!("{path:?} is not a folder inside the mount, expected a path such as \"rootfs\""));
-        }
-        without_parents(&path).map(Self)
-    }
-}
-
-fn without_parents(path: &str) -> Result<PathBuf, String> {
-    let path = Path::new(path);
-    match path.components().any(|part| part == Component::ParentDir) {
-        true => Err(format!("{path:?} has \"..\" in it, expected the path without")),
-        false => Ok(path.components().collect()),
+        let relative = !path.is_empty() && !path.starts_with('/');
+        require(relative, &path, "is not a folder inside the mount, expected a relative path")?;
+        without_control(&path)?;
+        normal(&path).map(Self)
     }
 }
 
@@ -190,31 +181,31 @@ impl TryFrom<String> for MountOptions {
     type Error = String;
 
     fn try_from(list: String) -> Result<Self, String> {
-        if list.contains(char::is_control) {
-            return Err(format!("mount options {list:?} contain a control character"));
-        }
+        without_control(&list)?;
         Ok(Self(list.split(',').filter(|option| !option.is_empty()).map(str::to_owned).collect()))
     }
 }
 
-/// A monitor as `mon_host` has it: an address, or the name of a host.
+/// Monitors as `mon_host` has them, each an address or the name of a host.
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Monitor(pub String);
+#[serde(try_from = "Vec<String>")]
+pub struct Monitors(pub String);
 
-impl TryFrom<String> for Monitor {
+impl TryFrom<Vec<String>> for Monitors {
     type Error = String;
 
-    fn try_from(monitor: String) -> Result<Self, String> {
-        let good = match monitors::mon_host(&monitor) {
-            MonHost::Addresses(addresses) => !addresses.is_empty(),
-            MonHost::Names(names) => matches!(&names[..], [(name, _)] if is_host_name(name)),
-        };
-        match good {
-            true => Ok(Self(monitor)),
-            false => Err(format!(
-                "{monitor:?} is no monitor, expected such as 192.168.3.253, v2:192.168.3.253:3300 or mon-a"
-            )),
+    fn try_from(monitors: Vec<String>) -> Result<Self, String> {
+        for monitor in &monitors {
+            let good = match monitors::mon_host(monitor) {
+                MonHost::Addresses(addresses) => !addresses.is_empty(),
+                MonHost::Names(names) => matches!(&names[..], [(name, _)] if is_host_name(name)),
+            };
+            require(good, monitor, "is no monitor, expected such as 192.168.3.253, v2:192.168.3.253:3300 or mon-a")?;
+        }
+        if monitors.is_empty() {
+            Err("no monitors, expected at least one".to_owned())
+        } else {
+            Ok(Self(monitors.join(",")))
         }
     }
 }
@@ -236,9 +227,23 @@ impl TryFrom<String> for Fsid {
 
     fn try_from(id: String) -> Result<Self, String> {
         let lengths: Vec<usize> = id.split('-').map(str::len).collect();
-        if lengths != [8, 4, 4, 4, 12] || !id.chars().all(|c| c == '-' || c.is_ascii_hexdigit()) {
-            return Err(format!("{id:?} is no cluster id, expected what `ceph fsid` prints"));
-        }
+        let good = lengths == [8, 4, 4, 4, 12] && id.chars().all(|c| c == '-' || c.is_ascii_hexdigit());
+        require(good, &id, "is no cluster id, expected what `ceph fsid` prints")?;
         Ok(Self(id.to_ascii_lowercase()))
     }
+}
+
+fn require(good: bool, text: &str, otherwise: &str) -> Result<(), String> {
+    if good { Ok(()) } else { Err(format!("{text:?} {otherwise}")) }
+}
+
+fn without_control(text: &str) -> Result<(), String> {
+    require(!text.contains(char::is_control), text, "has a control character in it")
+}
+
+/// A path without needless slashes and dots.
+fn normal(path: &str) -> Result<PathBuf, String> {
+    let components = Path::new(path).components();
+    require(!components.clone().any(|part| part == Component::ParentDir), path, "has a \"..\" in it")?;
+    Ok(components.collect())
 }

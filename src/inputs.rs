@@ -1,0 +1,131 @@
+//! Everything that administrators have written, read once and put together: table, settings, fstab, Ceph's environment.
+//!
+//! What is wrong is remembered as faults beside what is right. Where the table and the settings name the same image, or
+//! fstab and the settings the same mount point, the older file counts and the other is a fault.
+
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow};
+
+use crate::config::environment::Environment;
+use crate::config::fault::Fault;
+use crate::config::fstab::{self, FstabEntry};
+use crate::config::settings::{self, DeclaredImage, Settings};
+use crate::config::table::{self, Entry};
+use crate::root::Root;
+use crate::sys::file::read_if_there;
+
+/// What was read.
+pub struct Inputs {
+    /// Images, the table's before those of the settings, each completed by defaults and environment.
+    pub entries: Vec<Entry>,
+    /// fstab's lines and those that images of the settings declare.
+    pub lines: Vec<FstabEntry>,
+    /// Limits and defaults.
+    pub settings: Settings,
+    /// What is wrong with all of these.
+    pub faults: Vec<Fault>,
+    /// The table that was read.
+    pub table: PathBuf,
+}
+
+impl Inputs {
+    /// Reads all of it. What does not exist says nothing; what cannot be read is an error.
+    pub fn read(root: &Root) -> Result<Self> {
+        let table = table_path(root);
+        let (entries, faults) = table::parse(&table, &read_if_there(&table)?.unwrap_or_default());
+        let (settings, settings_faults) = settings::read(root);
+        let (lines, fstab_faults) = fstab::read(root)?;
+        let mut inputs = Self { entries, lines, settings, faults, table };
+        inputs.faults.extend(settings_faults);
+        inputs.faults.extend(fstab_faults);
+        for image in std::mem::take(&mut inputs.settings.images) {
+            inputs.add(image);
+        }
+        inputs.complete(&Environment::of_process())?;
+        Ok(inputs)
+    }
+
+    /// Whether the table is the machine's own, from which systemd's units are made.
+    pub fn is_machines_own(&self, root: &Root) -> bool {
+        self.table == root.table()
+    }
+
+    fn add(&mut self, image: DeclaredImage) {
+        let mut fault = |message| self.faults.push(Fault::new(&image.path, (image.entry.line, 0), message));
+        if let Some(entry) = self.entries.iter().find(|entry| entry.spec == image.entry.spec) {
+            let (spec, table, line) = (&entry.spec, self.table.display(), entry.line);
+            return fault(format!("image {spec} is in {table}:{line} as well, which counts; keep one of the two"));
+        }
+        for mount in image.mounts {
+            if self.lines.iter().any(|line| line.target == mount.target) {
+                fault(format!("{} is in fstab as well, which counts; keep one of the two", mount.target.display()));
+            } else {
+                self.lines.push(mount);
+            }
+        }
+        self.entries.push(image.entry);
+    }
+
+    fn complete(&mut self, environment: &Environment) -> Result<()> {
+        for entry in &mut self.entries {
+            if entry.options.key.is_some() {
+                tracing::warn!("{}", Fault::new(&self.table, (entry.line, 0), KEY_IN_TABLE));
+            }
+            entry.options.map.fill(&self.settings.defaults);
+            environment.complete(&mut entry.options).map_err(|error| anyhow!(error))?;
+        }
+        Ok(())
+    }
+}
+
+const KEY_IN_TABLE: &str = "key= puts the secret where anybody may read it; write it into a file of mode 0600 and say \
+    keyfile=FILE";
+
+/// The table: `$RBDMAPFILE`, as for the script, or /etc/ceph/rbdmap.
+fn table_path(root: &Root) -> PathBuf {
+    env::var_os("RBDMAPFILE").filter(|path| !path.is_empty()).map_or_else(|| root.table(), |path| root.join(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inputs(files: &[(&str, &str)]) -> Inputs {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path());
+        std::fs::create_dir_all(root.join("etc/ceph")).unwrap();
+        files.iter().for_each(|(path, text)| std::fs::write(root.join(path), text).unwrap());
+        Inputs::read(&root).unwrap()
+    }
+
+    #[test]
+    fn a_machine_with_nothing_has_nothing_to_do_and_no_faults() {
+        let inputs = inputs(&[]);
+        assert_eq!((inputs.entries.len(), inputs.lines.len(), inputs.faults.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn images_of_table_and_settings_come_together_and_the_table_wins() {
+        let settings = "map_options = \"queue_depth=8\"\n[[image]]\nspec = \"rbd/a\"\n[[image]]\nspec = \"rbd/b\"\n\
+                        [[image.mount]]\nwhere = \"/mnt/b\"\n";
+        let inputs = inputs(&[("etc/ceph/rbdmap", "rbd/a id=x\n"), ("etc/rbdmap.toml", settings)]);
+        let specs: Vec<_> = inputs.entries.iter().map(|entry| entry.spec.to_string()).collect();
+        assert_eq!(specs, ["rbd/a", "rbd/b"]);
+        assert_eq!(inputs.entries[0].options.user.as_deref(), Some("x"));
+        assert_eq!(inputs.entries[0].options.map.to_string(), "queue_depth=8");
+        assert_eq!(inputs.lines.len(), 1);
+        assert!(inputs.faults.iter().any(|fault| fault.message.contains("keep one of the two")));
+    }
+
+    #[test]
+    fn a_bad_line_of_any_file_is_a_fault_beside_the_good_ones() {
+        let inputs = inputs(&[
+            ("etc/ceph/rbdmap", "rbd/a nonsense=1\nrbd/b\n"),
+            ("etc/fstab", "nonsense\n/dev/rbd/rbd/b /b xfs noauto 0 0\n"),
+            ("etc/rbdmap.toml", "nonsense = 1\n"),
+        ]);
+        assert_eq!((inputs.entries.len(), inputs.lines.len(), inputs.faults.len()), (1, 1, 3));
+    }
+}
