@@ -32,7 +32,7 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, limit: Duration) -> Result<Report> {
     let mut units: HashMap<String, (&ImageSpec, Option<&Path>)> =
         plan.images.iter().map(|entry| (unit::instance(&entry.spec), (&entry.spec, None))).collect();
     for step in &plan.mounts {
-        units.insert(unit::mount(&step.entry.target), (step.spec, Some(&step.entry.target)));
+        units.insert(unit::mount(&step.entry.target), (step.images[0], Some(&step.entry.target)));
     }
     let before = rbd::list(root)?;
     let names: Vec<String> = units.keys().cloned().collect();
@@ -40,6 +40,9 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, limit: Duration) -> Result<Report> {
         manager.reset_failed(name)?;
     }
     let mut report = Report::default();
+    for line in &plan.refused {
+        report.failed(format!("not mounted on {}: {}", line.entry.target.display(), line.why));
+    }
     let mut told = |job: &JobReport| {
         let Some((spec, target)) = units.get(&job.unit) else { return };
         match (&job.outcome, target) {
@@ -90,7 +93,7 @@ pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], limit: Duration) ->
     // What a unit tried and could not do is told; what no unit held is done here.
     let (tried, ours): (Vec<Mapping>, Vec<Mapping>) = left.into_iter().partition(|m| failed.contains_key(&m.spec));
     tried.iter().for_each(|mapping| report.image_failed(&mapping.spec, &failed[&mapping.spec]));
-    report.include(direct::unmap(root, &ours, limit));
+    report.include(direct::unmap(root, &ours, limit, plan.hooks));
     Ok(report)
 }
 

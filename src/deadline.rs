@@ -1,6 +1,7 @@
 //! A moment until which something may take: every wait of the program has one.
 
-use std::thread::sleep;
+use std::sync::mpsc;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 /// A point in time that has passed or not.
@@ -24,6 +25,14 @@ impl Deadline {
     /// How long it was when it was made, for messages.
     pub fn limit(&self) -> Duration {
         self.limit
+    }
+
+    /// Does something that may hang, in a thread of its own; `None` if it has not ended in time. It is left behind then,
+    /// and ends with the process.
+    pub fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || sender.send(work()));
+        receiver.recv_timeout(self.remaining()).ok()
     }
 
     /// Asks again and again, `pause` apart, until there is an answer or the deadline has passed (then `None`).
@@ -58,5 +67,13 @@ mod tests {
         });
         assert_eq!(third, Some(3));
         assert_eq!(Deadline::after(Duration::ZERO).poll(Duration::from_secs(60), || None::<()>), None);
+    }
+
+    #[test]
+    fn what_hangs_is_left_behind() {
+        assert_eq!(Deadline::after(Duration::from_secs(60)).run(|| 7), Some(7));
+        let start = Instant::now();
+        let hung = Deadline::after(Duration::from_millis(10)).run(|| sleep(Duration::from_secs(60)));
+        assert!(hung.is_none() && start.elapsed() < Duration::from_secs(30));
     }
 }

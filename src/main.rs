@@ -7,13 +7,17 @@ mod config; // what administrators write: table, fstab, ceph.conf, keyrings
 mod deadline; // until when something may take
 mod direct; // the engine that works in this process
 mod generator; // units for systemd, from table and fstab
+mod holder; // who keeps a device busy, in words
+mod hook; // the administrator's program for an image
 mod image; // the name of an image
 mod inputs; // all that administrators have written, together
 mod list; // `rbdmap list`
 mod logging; // journal or terminal
 mod map; // one image upward
 mod plan; // what is to be done, as data
+mod pool; // a bounded number of threads
 mod reason; // errno to sentence
+mod removal; // one mapping removed
 mod report; // what came of it
 mod request; // what one mapping needs
 mod root; // every absolute path

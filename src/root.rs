@@ -138,4 +138,24 @@ impl Root {
     pub fn modprobe(&self) -> PathBuf {
         self.join("sbin/modprobe")
     }
+
+    /// losetup(8).
+    pub fn losetup(&self) -> PathBuf {
+        self.join("sbin/losetup")
+    }
+
+    /// The folders of the kernel's block devices.
+    pub fn blocks(&self) -> PathBuf {
+        self.join("sys/block")
+    }
+
+    /// The folders of processes, and other views of the kernel's (proc(5)).
+    pub fn proc(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.join("proc").join(name)
+    }
+
+    /// The administrator's hooks, one an image.
+    pub fn hooks(&self) -> PathBuf {
+        self.join("etc/ceph/rbd.d")
+    }
 }

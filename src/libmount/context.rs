@@ -8,7 +8,7 @@
 use std::ffi::{CStr, c_char, c_int};
 use std::path::Path;
 
-use crate::{Error, c_string, ffi};
+use crate::{Error, c_path, c_string, ffi};
 
 /// One thing to mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct MountRequest<'a> {
 #[allow(unsafe_code, reason = "calls into libmount.so.1 on a context that lives here")]
 pub fn mount(request: &MountRequest<'_>) -> Result<(), Error> {
     let source = c_string(request.source)?;
-    let target = c_string(&request.target.to_string_lossy())?;
+    let target = c_path(request.target)?;
     let fstype = c_string(request.fstype)?;
     let options = c_string(request.options)?;
     let context = Context::new()?;
@@ -46,7 +46,7 @@ pub fn mount(request: &MountRequest<'_>) -> Result<(), Error> {
 /// Unmounts what is mounted at a mount point (the topmost, if there are several).
 #[allow(unsafe_code, reason = "calls into libmount.so.1 on a context that lives here")]
 pub fn unmount(target: &Path) -> Result<(), Error> {
-    let name = c_string(&target.to_string_lossy())?;
+    let name = c_path(target)?;
     let context = Context::new()?;
     // SAFETY: as in mount. Swapmatch is turned off so that a mount point is never taken for a device.
     unsafe {

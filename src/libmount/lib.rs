@@ -11,8 +11,11 @@ mod table;
 pub use context::{MountRequest, mount, unmount};
 pub use table::{Entry, Fault, Mounted, fstab, mountinfo};
 
+use std::ffi::CString;
 use std::fmt;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Why libmount could not do what it was asked.
 #[derive(Debug)]
@@ -51,6 +54,12 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// A C string from what a file or an administrator said; a NUL in it is refused.
-fn c_string(text: &str) -> Result<std::ffi::CString, Error> {
-    std::ffi::CString::new(text).map_err(|_| Error::new(format!("{text:?} contains a NUL character"), libc::EINVAL))
+fn c_string(text: &str) -> Result<CString, Error> {
+    CString::new(text).map_err(|_| Error::new(format!("{text:?} contains a NUL character"), libc::EINVAL))
+}
+
+/// The same of a path, byte for byte: a mount point need not be UTF-8.
+fn c_path(path: &Path) -> Result<CString, Error> {
+    let bytes = path.as_os_str().as_bytes();
+    CString::new(bytes).map_err(|_| Error::new(format!("{path:?} contains a NUL character"), libc::EINVAL))
 }

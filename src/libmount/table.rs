@@ -4,11 +4,12 @@
 //! parse is reported with its number and skipped, as mount(8) does. The surprise: libmount keeps no line numbers for
 //! the good lines, so only faults have one.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 
-use crate::{Error, c_string, ffi};
+use crate::{Error, c_path, ffi};
 
 /// One line of fstab.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Entry {
 pub struct Mounted {
     /// Unique while it is mounted; a child has been mounted after its parent.
     pub id: i32,
+    /// The mount that its mount point lies in; one that is not listed for the root of what this process sees.
+    pub parent: i32,
     /// Major and minor number of the device, `0:N` for file systems that have none.
     pub device: (u32, u32),
     /// The folder of the file system that is mounted: `/` unless it is a bind mount or a subvolume.
@@ -42,6 +45,8 @@ pub struct Mounted {
     pub source: String,
     /// The file system's type.
     pub fstype: String,
+    /// The file system's own options as the kernel tells them, such as an overlay's `lowerdir=`.
+    pub fs_options: String,
 }
 
 /// A line that libmount could not read.
@@ -80,7 +85,7 @@ impl Table {
 
     /// Fills the table from a file; the answer is the lines that could not be read.
     fn parse(&mut self, path: &Path, parse: ParseFunction) -> Result<Vec<Fault>, Error> {
-        let name = c_string(&path.to_string_lossy())?;
+        let name = c_path(path)?;
         let mut faults: Vec<Fault> = Vec::new();
         // SAFETY: the table is live; `faults` outlives the call, during which alone the callback uses it, and the
         // pointer is taken back right after it.
@@ -138,7 +143,7 @@ fn fstab_entry(fs: *mut ffi::Fs) -> Entry {
     unsafe {
         Entry {
             source: text(ffi::mnt_fs_get_source(fs)),
-            target: text(ffi::mnt_fs_get_target(fs)).into(),
+            target: path(ffi::mnt_fs_get_target(fs)),
             fstype: text(ffi::mnt_fs_get_fstype(fs)),
             options: text(ffi::mnt_fs_get_options(fs)),
             frequency: ffi::mnt_fs_get_freq(fs),
@@ -154,11 +159,13 @@ fn mounted(fs: *mut ffi::Fs) -> Mounted {
         let device = ffi::mnt_fs_get_devno(fs);
         Mounted {
             id: ffi::mnt_fs_get_id(fs),
+            parent: ffi::mnt_fs_get_parent_id(fs),
             device: (libc::major(device), libc::minor(device)),
-            root: text(ffi::mnt_fs_get_root(fs)).into(),
-            target: text(ffi::mnt_fs_get_target(fs)).into(),
+            root: path(ffi::mnt_fs_get_root(fs)),
+            target: path(ffi::mnt_fs_get_target(fs)),
             source: text(ffi::mnt_fs_get_source(fs)),
             fstype: text(ffi::mnt_fs_get_fstype(fs)),
+            fs_options: text(ffi::mnt_fs_get_fs_options(fs)),
         }
     }
 }
@@ -171,6 +178,17 @@ unsafe fn text(pointer: *const c_char) -> String {
     }
     // SAFETY: the caller hands a NUL-terminated string of a live libmnt_fs.
     unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+}
+
+/// A copy of a C string as a path, byte for byte; NULL is empty.
+#[allow(unsafe_code, reason = "reads a C string that libmount owns")]
+unsafe fn path(pointer: *const c_char) -> PathBuf {
+    if pointer.is_null() {
+        return PathBuf::new();
+    }
+    // SAFETY: as in text.
+    let bytes = unsafe { CStr::from_ptr(pointer) }.to_bytes();
+    PathBuf::from(OsStr::from_bytes(bytes))
 }
 
 #[cfg(test)]
@@ -221,5 +239,6 @@ mod tests {
         assert_eq!(mounts[0].root, PathBuf::from("/sub"));
         assert_eq!(mounts[0].target, PathBuf::from("/mnt/a b"));
         assert_eq!(mounts[0].source, "/dev/rbd1");
+        assert_eq!((mounts[0].id, mounts[0].parent, mounts[0].fs_options.as_str()), (36, 25, "rw"));
     }
 }

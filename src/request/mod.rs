@@ -23,7 +23,7 @@ use crate::config::monitors::Messenger;
 use crate::config::table::{Entry, EntryOptions};
 use crate::image::ImageSpec;
 use crate::root::Root;
-use crate::tag::Tag;
+use crate::tag::{Origin, Tag};
 use cluster::{ceph_conf, find_monitors, identity, kernel_release, select_messenger};
 use secret::find_secret;
 
@@ -96,6 +96,14 @@ impl Request {
         Ok(Zeroizing::new(line))
     }
 
+    /// The line as people are shown it: without our mark, which each write makes anew, and never with a secret, only with
+    /// the name by which the kernel would have it.
+    pub fn preview(&self) -> Result<String> {
+        let key = self.secret.as_ref().map(|_| format!("key=client.{}", self.user));
+        let line = self.line(key.as_deref(), &Tag::new(Origin::Table, [0; 8]))?;
+        Ok(line.rsplit_once(' ').map_or_else(String::new, |(line, _mark)| line.to_owned()))
+    }
+
     /// Which messenger the monitors' addresses are for.
     pub fn messenger(&self) -> Messenger {
         match self.options.value("ms_mode") {
@@ -127,7 +135,6 @@ pub fn default_pool(root: &Root, options: &EntryOptions) -> Result<String> {
 mod tests {
     use super::*;
     use crate::config::table;
-    use crate::tag::Origin;
     use std::path::Path;
 
     const KEY: &str = "AQCvWKVlAAAAABAAxjSMvNLkZy0nqVkhxMmgEA==";
@@ -212,6 +219,18 @@ mod tests {
         for (files, text, expected) in rows {
             assert_eq!(line(files, text).unwrap_err().to_string(), expected);
         }
+    }
+
+    #[test]
+    fn a_preview_has_neither_secret_nor_mark() {
+        let (_folder, root) = machine(&[
+            ("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4\n"),
+            ("/etc/ceph/ceph.client.boot.keyring", &format!("[client.boot]\nkey = {KEY}\n")),
+        ]);
+        let preview = |line| Request::resolve(&root, &entry(line)).and_then(|request| request.preview()).unwrap();
+        let expected = "1.2.3.4:3300 name=boot,key=client.boot,ms_mode=prefer-crc rbd i -";
+        assert_eq!(preview("rbd/i id=boot"), expected);
+        assert_eq!(preview("rbd/i@s"), "1.2.3.4:3300 name=admin,ms_mode=prefer-crc rbd i s");
     }
 
     #[test]

@@ -1,53 +1,90 @@
-//! Waits until a new mapping can be used: udev has applied its rules to the device and the link is there.
+//! The block devices of a mapping, and waiting until a new one can be used: udev has applied its rules, the link is there.
 //!
 //! When the write to the rbd bus returns, the kernel has made the disk, its partitions and /dev/rbdN (linux
 //! `drivers/block/rbd.c`, do_rbd_add); only udev's work is pending. udev is done with a device when its record
-//! `/run/udev/data/bMAJOR:MINOR` is there (systemd `src/udev/udev-event.c`, which writes it after the links). The
-//! surprise: a link of this name may be another device's, so where it leads is looked at too.
+//! `/run/udev/data/bMAJOR:MINOR` is there (systemd `src/udev/udev-event.c`, which writes it after the links). Where no
+//! udevd runs, the links are made here (`link`). The surprise: a link of this name may be another device's, so where it
+//! leads is looked at too.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use libmount::Mounted;
 
+use super::file::read_if_there;
+use super::link;
 use super::rbd::Mapping;
 use super::watch::Watch;
 use crate::deadline::Deadline;
 use crate::root::Root;
 
-/// Waits for udev to finish with the device and for its link.
+/// A block device: a disk or a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// The kernel's name for it, that of its node in /dev.
+    pub name: String,
+    /// Major and minor number.
+    pub number: (u32, u32),
+    /// Which partition, if it is one.
+    pub partition: Option<u32>,
+}
+
+impl Node {
+    /// Whether a mount's file system is on it. Some, btrfs for one, have a number of their own; their source tells.
+    pub fn carries(&self, mount: &Mounted) -> bool {
+        mount.device == self.number || (mount.device.0 == 0 && self.is_at(Path::new(&mount.source)))
+    }
+
+    /// Whether a path is that of its node.
+    pub fn is_at(&self, path: &Path) -> bool {
+        path.strip_prefix("/dev").is_ok_and(|name| name == Path::new(&self.name))
+    }
+}
+
+/// A disk and its partitions, the disk first. Empty where there is no such disk.
+pub fn nodes(root: &Root, disk: &str) -> Vec<Node> {
+    let folder = root.block(disk);
+    let number = |path: &Path| -> Option<(u32, u32)> {
+        let text = read_if_there(&path.join("dev")).ok().flatten()?;
+        let (major, minor) = text.trim().split_once(':')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    };
+    let partitions = fs::read_dir(&folder).into_iter().flatten().flatten().filter_map(|entry| {
+        let partition = read_if_there(&entry.path().join("partition")).ok().flatten()?.trim().parse().ok()?;
+        let name = entry.file_name().into_string().ok()?;
+        Some(Node { name, number: number(&entry.path())?, partition: Some(partition) })
+    });
+    let mut nodes: Vec<Node> = partitions.collect();
+    nodes.sort_by_key(|node| node.partition);
+    nodes.splice(0..0, number(&folder).map(|number| Node { name: disk.to_owned(), number, partition: None }));
+    nodes
+}
+
+/// Waits for udev to finish with the device and for its link; makes the links where there is no udevd.
 pub fn await_link(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result<()> {
-    let link = Path::new("/dev").join(mapping.spec.link());
-    let link = link.display();
     if !root.udev_control().exists() {
-        bail!("{} is mapped as /dev/{}, but udevd does not run and nobody makes {link}", mapping.spec, mapping.name());
+        return link::make(root, mapping);
     }
     let watch = Watch::on(&root.udev_records());
     let ready = || (root.udev_record(mapping.number).exists() && link_leads_to(root, mapping)).then_some(());
-    match deadline.poll_with(|| watch.sleep(), ready) {
-        Some(()) => Ok(()),
-        None if link_leads_elsewhere(root, mapping) => {
-            bail!(
-                "{} is mapped as /dev/{}, but {link} leads to another device of that name",
-                mapping.spec,
-                mapping.name()
-            )
-        }
-        None => bail!(
-            "{} is mapped as /dev/{}, but udev did not make {link} in time: is 50-rbd.rules installed, does udevd work?",
-            mapping.spec,
-            mapping.name()
-        ),
+    if deadline.poll_with(|| watch.sleep(), ready).is_some() {
+        return Ok(());
     }
+    let (spec, name) = (&mapping.spec, mapping.name());
+    let link = Path::new("/dev").join(spec.link());
+    let link = link.display();
+    if target_name(root, mapping).is_some_and(|target| target != name) {
+        bail!("it is mapped as /dev/{name}, but {link} leads to another device of that name");
+    }
+    bail!(
+        "it is mapped as /dev/{name}, but udev did not make {link} in time: is 50-rbd.rules installed, does udevd work?"
+    )
 }
 
 /// Whether the image's link leads to this mapping's device.
 pub fn link_leads_to(root: &Root, mapping: &Mapping) -> bool {
     target_name(root, mapping).is_some_and(|name| name == mapping.name())
-}
-
-fn link_leads_elsewhere(root: &Root, mapping: &Mapping) -> bool {
-    target_name(root, mapping).is_some_and(|name| name != mapping.name())
 }
 
 /// The name of the node that the link points to (`../../rbd0`).

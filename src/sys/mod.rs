@@ -3,8 +3,12 @@
 
 pub mod device;
 pub mod file;
+pub mod holders;
+pub mod hook;
 pub mod kernel_log;
+pub mod link;
 pub mod lock;
+pub mod loops;
 pub mod module;
 pub mod monitor;
 pub mod mounts;

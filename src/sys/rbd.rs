@@ -81,6 +81,11 @@ pub fn list(root: &Root) -> Result<Vec<Mapping>> {
     Ok(names.iter().filter_map(|name| read(root, &folder.join(name), name.parse().ok()?)).collect())
 }
 
+/// The mapping of this number, if there is one.
+pub fn find(root: &Root, id: u32) -> Option<Mapping> {
+    read(root, &root.rbd_bus().join("devices").join(id.to_string()), id)
+}
+
 /// Maps: the key into this thread's keyring, one write, the key out again. It runs in a thread of its own, so that
 /// the deadline holds; a write that the kernel does not give back ends with the process.
 pub fn add(root: &Root, request: Request, tag: &Tag, deadline: &Deadline) -> Result<(), BusError> {

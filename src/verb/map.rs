@@ -1,18 +1,23 @@
 //! `rbdmap map`: the table's images, or one that the command line describes by itself.
 
+use std::time::Duration;
+
 use anyhow::{Result, anyhow, bail};
 
 use super::asks_systemd;
+use crate::by_systemd;
 use crate::cli::{ByHand, MapArguments};
 use crate::config::environment::Environment;
 use crate::config::table::{Entry, EntryOptions, client_id};
+use crate::direct::{self, Manner};
+use crate::hook::Hooks;
 use crate::image::ImageSpec;
 use crate::inputs::Inputs;
 use crate::plan::{self, MapPlan};
 use crate::report::Report;
+use crate::request::{self, Request};
 use crate::root::Root;
 use crate::tag::Origin;
-use crate::{by_systemd, direct, request};
 
 /// Maps what was asked for.
 pub fn run(root: &Root, arguments: &MapArguments) -> Result<Report> {
@@ -27,11 +32,11 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
     let plan = plan::map(&inputs.entries, lines, &named);
     let limit = arguments.engine.timeout.unwrap_or(inputs.settings.map_timeout);
     let mut report = if arguments.engine.dry_run {
-        show(&plan)
+        show(root, &plan)
     } else if asks_systemd(root, &arguments.engine, &inputs) && !plan.images.is_empty() {
         by_systemd::map(root, &plan, limit)?
     } else {
-        direct::map(root, &plan, Origin::Table, limit)
+        direct::map(root, &plan, manner(arguments, Origin::Table, limit))
     };
     for spec in &plan.unknown {
         let table = inputs.table.display();
@@ -64,18 +69,37 @@ fn by_hand(root: &Root, arguments: &MapArguments) -> Result<Report> {
     let lines = if arguments.no_mount { &[][..] } else { &inputs.lines };
     let plan = plan::map(&entries, lines, &[]);
     if arguments.engine.dry_run {
-        return Ok(show(&plan));
+        return Ok(show(root, &plan));
     }
     let limit = arguments.engine.timeout.unwrap_or(inputs.settings.map_timeout);
-    Ok(direct::map(root, &plan, Origin::Hand, limit))
+    Ok(direct::map(root, &plan, manner(arguments, Origin::Hand, limit)))
 }
 
-fn show(plan: &MapPlan<'_>) -> Report {
-    plan.images.iter().for_each(|entry| println!("would map {}", entry.spec));
-    plan.mounts
-        .iter()
-        .for_each(|step| println!("would mount {} on {}", step.entry.source, step.entry.target.display()));
-    Report::default()
+/// Without mounts no hook either: units map so, and a hook comes after the mounts.
+fn manner(arguments: &MapArguments, origin: Origin, limit: Duration) -> Manner {
+    let hooks = if arguments.no_mount { Hooks::Skip } else { Hooks::Run };
+    Manner { origin, limit, hooks }
+}
+
+/// What would be done, with the line that each image would be asked for. What keeps one from being mapped fails here too.
+fn show(root: &Root, plan: &MapPlan<'_>) -> Report {
+    let mut report = Report::default();
+    let mut would_map = Vec::new();
+    for entry in &plan.images {
+        match Request::resolve(root, entry).and_then(|request| request.preview()) {
+            Ok(line) => {
+                println!("would map {}\nwould write: {line}", entry.spec);
+                would_map.push(&entry.spec);
+            }
+            Err(error) => report.image_failed(&entry.spec, format!("{error:#}")),
+        }
+    }
+    let fails = |entry: &&&Entry| !would_map.contains(&&entry.spec);
+    let failed: Vec<&ImageSpec> = plan.images.iter().filter(fails).map(|entry| &entry.spec).collect();
+    for step in plan.mounts.iter().filter(|step| !step.images.iter().any(|spec| failed.contains(spec))) {
+        println!("would mount {} on {}", step.entry.source, step.entry.target.display());
+    }
+    report
 }
 
 impl ByHand {

@@ -9,10 +9,13 @@ use nix::sys::stat::{major, minor};
 
 use super::asks_systemd;
 use crate::cli::{Engine, UnmapArguments};
+use crate::hook::Hooks;
 use crate::inputs::Inputs;
+use crate::plan::teardown::Picture;
 use crate::plan::{self, Target, UnmapPlan};
 use crate::report::Report;
 use crate::root::Root;
+use crate::sys::device::{self, Node};
 use crate::sys::mounts;
 use crate::sys::rbd::{self, Mapping};
 use crate::{by_systemd, direct};
@@ -26,6 +29,10 @@ pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
     let mut plan = plan::unmap(&mapped, &targets);
     if arguments.left_over {
         plan.mappings = mapped.into_iter().filter(|mapping| mapping.tag.is_some()).collect();
+    }
+    // These are for units, which are sandboxed: a hook has a unit of its own.
+    if arguments.if_ours || arguments.left_over {
+        plan.hooks = Hooks::Skip;
     }
     let mut report = carry_out(root, &plan, targets.is_empty(), &arguments.engine)?;
     if !arguments.if_ours {
@@ -47,16 +54,16 @@ fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, engine: &Engine) -
     let inputs = Inputs::read(root)?;
     let limit = engine.timeout.unwrap_or(inputs.settings.unmap_timeout);
     if !asks_systemd(root, engine, &inputs) {
-        return Ok(direct::unmap(root, &plan.mappings, limit));
+        return Ok(direct::unmap(root, &plan.mappings, limit, plan.hooks));
     }
     let table = if everything { &inputs.entries[..] } else { &[] };
     by_systemd::unmap(root, plan, table, limit)
 }
 
 fn show(root: &Root, plan: &UnmapPlan) -> Result<Report> {
-    let devices: Vec<(u32, u32)> = plan.mappings.iter().flat_map(|mapping| rbd::block_numbers(root, mapping)).collect();
-    let points = plan::mount_points(&mounts::list(root)?, &devices);
-    points.iter().for_each(|target| println!("would unmount {}", target.display()));
+    let devices: Vec<Node> = plan.mappings.iter().flat_map(|mapping| device::nodes(root, &mapping.name())).collect();
+    let seen = mounts::look(root)?;
+    Picture::of(&seen).standing_on(&devices).iter().for_each(|step| println!("would {}", step.thing));
     plan.mappings.iter().for_each(|mapping| println!("would unmap {} (/dev/{})", mapping.spec, mapping.name()));
     Ok(Report::default())
 }

@@ -1,38 +1,36 @@
 //! What is to be done, as plain data: decided here from what was read, carried out by either engine.
 //!
-//! Upward, images first, then mounts, a parent before what is mounted inside it. Downward, the reverse. Nothing here looks
-//! at the machine.
+//! Upward, images first, then mounts, each after what it stands on (`closure`). Downward, what the kernel says stands on
+//! a mapping (`teardown`), then the mapping. Nothing here looks at the machine.
+
+pub mod closure; // which fstab entries stand on our images, and in which order
+pub mod mount_tree; // which mount a path lies in
+pub mod overlay; // the folders of an overlay
+pub mod present; // what is mounted already
+pub mod teardown; // what stands on a mapping
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::PathBuf;
-
-use libmount::Mounted;
 
 use crate::config::fstab::FstabEntry;
 use crate::config::table::Entry;
+use crate::hook::Hooks;
 use crate::image::ImageSpec;
 use crate::sys::rbd::Mapping;
 use crate::tag::Origin;
+pub use closure::{MountStep, Refused};
 
 /// What `map` does.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MapPlan<'a> {
     /// Images to map, each once, in the table's order.
     pub images: Vec<&'a Entry>,
-    /// What to mount on them, parents first.
+    /// What to mount on them, each after what it needs.
     pub mounts: Vec<MountStep<'a>>,
+    /// Lines of fstab on them that cannot be mounted.
+    pub refused: Vec<Refused<'a>>,
     /// Names that were asked for and are not in the table.
     pub unknown: Vec<ImageSpec>,
-}
-
-/// One mount and the image below it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct MountStep<'a> {
-    /// The image that it needs.
-    pub spec: &'a ImageSpec,
-    /// The fstab entry.
-    pub entry: &'a FstabEntry,
 }
 
 /// What one of `unmap`'s arguments names.
@@ -53,21 +51,22 @@ pub struct UnmapPlan {
     pub foreign: Vec<Mapping>,
     /// Targets that are not mapped: nothing to do.
     pub absent: Vec<Target>,
+    /// Whether the images' hooks are run first.
+    pub hooks: Hooks,
 }
 
 /// Plans `map` of the whole table, or of the images that are named.
 pub fn map<'a>(table: &'a [Entry], fstab: &'a [FstabEntry], named: &[ImageSpec]) -> MapPlan<'a> {
     let mut seen = HashSet::new();
-    let wanted = |entry: &&Entry| named.is_empty() || named.contains(&entry.spec);
-    let images: Vec<&Entry> = table.iter().filter(wanted).filter(|entry| seen.insert(&entry.spec)).collect();
-    let on = |entry: &&'a Entry| -> Vec<MountStep<'a>> {
-        let spec = &entry.spec;
-        fstab.iter().filter(|line| line.stands_on(spec)).map(|entry| MountStep { spec, entry }).collect()
-    };
-    let mut mounts: Vec<MountStep> = images.iter().flat_map(on).collect();
-    mounts.sort_by(|a, b| a.entry.target.cmp(&b.entry.target));
+    let all: Vec<&Entry> = table.iter().filter(|entry| seen.insert(&entry.spec)).collect();
     let unknown = named.iter().filter(|spec| !seen.contains(spec)).cloned().collect();
-    MapPlan { images, mounts, unknown }
+    let specs: Vec<&ImageSpec> = all.iter().map(|entry| &entry.spec).collect();
+    let closure = closure::of(fstab, &specs);
+    let wanted = |spec: &ImageSpec| named.is_empty() || named.contains(spec);
+    let specs: Vec<&ImageSpec> = specs.into_iter().filter(|spec| wanted(spec)).collect();
+    let closure = if named.is_empty() { closure } else { closure.only(&specs) };
+    let images = all.into_iter().filter(|entry| wanted(&entry.spec)).collect();
+    MapPlan { images, mounts: closure.steps, refused: closure.refused, unknown }
 }
 
 /// Plans `unmap` of what is named, or without names of all that the table made.
@@ -90,11 +89,6 @@ pub fn unmap(mapped: &[Mapping], targets: &[Target]) -> UnmapPlan {
         }
     }
     plan
-}
-
-/// The mount points that stand on the given block devices, the last mounted first.
-pub fn mount_points(mounted: &[Mounted], devices: &[(u32, u32)]) -> Vec<PathBuf> {
-    mounted.iter().rev().filter(|mount| devices.contains(&mount.device)).map(|mount| mount.target.clone()).collect()
 }
 
 impl fmt::Display for Target {
@@ -182,21 +176,5 @@ mod tests {
         assert_eq!((by_name.mappings.len(), by_name.foreign.len()), (0, 1));
         assert_eq!(unmap(&mapped, &[Target::Device(0)]).mappings.len(), 1);
         assert_eq!(unmap(&mapped, &[Target::Device(7)]).absent, [Target::Device(7)]);
-    }
-
-    #[test]
-    fn the_last_mounted_is_unmounted_first() {
-        let mounted = |target: &str, device| Mounted {
-            id: 0,
-            device,
-            root: "/".into(),
-            target: target.into(),
-            source: String::new(),
-            fstype: "xfs".into(),
-        };
-        let mounts =
-            [mounted("/a", (252, 0)), mounted("/", (8, 1)), mounted("/a/b", (252, 16)), mounted("/c", (252, 0))];
-        let expected: Vec<PathBuf> = vec!["/c".into(), "/a/b".into(), "/a".into()];
-        assert_eq!(mount_points(&mounts, &[(252, 0), (252, 16)]), expected);
     }
 }

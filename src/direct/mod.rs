@@ -1,0 +1,216 @@
+//! The direct engine: carries a plan out in this process, without asking systemd. It is what the units themselves run,
+//! and what works where there is no systemd.
+//!
+//! Images are mapped in parallel; each entry of fstab is mounted as soon as the images that it needs are mapped and
+//! what it stands on is mounted; an image's hook is run when nothing of it is waited for any more. So what is slow or
+//! fails holds up nothing but what stands on it. File systems are not checked: fsck, like making and growing them, is
+//! systemd's (systemd-fsck@.service), and happens where its units mount.
+
+mod mount;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::config::table::Entry;
+use crate::deadline::Deadline;
+use crate::hook::{self, Event, Hooks};
+use crate::image::ImageSpec;
+use crate::map::{self, Mapped};
+use crate::plan::{MapPlan, MountStep};
+use crate::pool::Pool;
+use crate::report::Report;
+use crate::root::Root;
+use crate::sys::notify;
+use crate::sys::rbd::Mapping;
+use crate::tag::Origin;
+use crate::unmap;
+use mount::MountJob;
+
+/// What a run is told beside its plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Who asks for the mappings.
+    pub origin: Origin,
+    /// How long an image, a mount or a hook may take.
+    pub limit: Duration,
+    /// Whether the hooks of new mappings are run.
+    pub hooks: Hooks,
+}
+
+/// Maps every image of the plan, mounts what stands on those that are mapped now, and runs the hooks of those that
+/// were not mapped before.
+pub fn map(root: &Root, plan: &MapPlan<'_>, manner: Manner) -> Report {
+    let images = plan.images.iter().map(|entry| (&entry.spec, Image::Awaited)).collect();
+    let steps = vec![Stage::Waiting; plan.mounts.len()];
+    let mut work = Work { root, plan, manner, images, steps, pool: Pool::new(), report: Report::default() };
+    notify::status("mapping");
+    for line in &plan.refused {
+        work.report.failed(format!("not mounted on {}: {}", line.entry.target.display(), line.why));
+    }
+    for entry in &plan.images {
+        work.map_image(entry);
+    }
+    loop {
+        work.mount_what_can_be();
+        if manner.hooks == Hooks::Run {
+            work.run_hooks();
+        }
+        // Every job ends by itself within its limit.
+        match work.pool.next(Duration::MAX) {
+            Some(done) => work.take(done),
+            None => return work.report,
+        }
+    }
+}
+
+/// Takes down what the plan names.
+pub fn unmap(root: &Root, mappings: &[Mapping], limit: Duration, hooks: Hooks) -> Report {
+    unmap::mappings(root, mappings, limit, hooks)
+}
+
+/// How far an image is.
+enum Image {
+    /// Being mapped.
+    Awaited,
+    /// Mapped; whether it was before.
+    Mapped { mapping: Mapping, adopted: bool },
+    /// Mapped, and its hook has been called.
+    Hooked(Mapping),
+    /// Not to be had.
+    Failed,
+}
+
+/// How far a mount is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    Running,
+    Mounted,
+    Failed,
+}
+
+/// What a job came to. Images and steps by their place in the plan.
+enum Done {
+    Image(usize, Result<Mapped>),
+    Step(usize, Result<String, String>),
+    Hook(ImageSpec, Result<(), String>),
+}
+
+/// What has been done so far, and what is under way.
+struct Work<'a> {
+    root: &'a Root,
+    plan: &'a MapPlan<'a>,
+    manner: Manner,
+    images: HashMap<&'a ImageSpec, Image>,
+    steps: Vec<Stage>,
+    pool: Pool<Done>,
+    report: Report,
+}
+
+impl Work<'_> {
+    fn map_image(&mut self, entry: &Entry) {
+        let Some(at) = self.plan.images.iter().position(|other| other.spec == entry.spec) else { return };
+        let (root, entry, manner) = (self.root.clone(), entry.clone(), self.manner);
+        self.pool.submit(move || Done::Image(at, map::image(&root, &entry, manner.origin, manner.limit)));
+    }
+
+    fn take(&mut self, done: Done) {
+        match done {
+            Done::Image(at, result) => {
+                let spec = &self.plan.images[at].spec;
+                let text = match &result {
+                    Ok(mapped) => mapped.describe(),
+                    Err(error) => format!("{error:#}"),
+                };
+                notify::status(&text);
+                let image = match result {
+                    Ok(mapped) => {
+                        self.report.done(spec, text);
+                        Image::Mapped { mapping: mapped.mapping, adopted: mapped.adopted }
+                    }
+                    Err(_) => {
+                        self.report.image_failed(spec, text);
+                        Image::Failed
+                    }
+                };
+                self.images.insert(spec, image);
+            }
+            Done::Step(at, Ok(what)) => {
+                self.report.done(self.plan.mounts[at].images[0], what);
+                self.steps[at] = Stage::Mounted;
+            }
+            Done::Step(at, Err(why)) => self.lose(at, &why),
+            Done::Hook(_, Ok(())) => {}
+            Done::Hook(spec, Err(why)) => self.report.image_failed(&spec, why),
+        }
+    }
+
+    fn lose(&mut self, at: usize, why: &str) {
+        self.report.image_failed(self.plan.mounts[at].images[0], why);
+        self.steps[at] = Stage::Failed;
+    }
+
+    /// Starts every mount whose time has come, and gives up those whose time cannot come. What a step needs is before
+    /// it in the list, so one walk is enough.
+    fn mount_what_can_be(&mut self) {
+        for (at, step) in self.plan.mounts.iter().enumerate() {
+            if self.steps[at] != Stage::Waiting {
+                continue;
+            }
+            let target = step.entry.target.display();
+            if let Some(missing) = self.what_is_lost(step) {
+                self.lose(at, &format!("not mounted on {target}: it needs {missing}"));
+            } else if self.is_ready(step) {
+                self.steps[at] = Stage::Running;
+                let job = self.mount_job(step);
+                self.pool.submit(move || Done::Step(at, job.run()));
+            }
+        }
+    }
+
+    fn mount_job(&self, step: &MountStep<'_>) -> MountJob {
+        let own = step.own.and_then(|spec| match self.images.get(spec) {
+            Some(Image::Mapped { mapping, .. } | Image::Hooked(mapping)) => Some(mapping.clone()),
+            _ => None,
+        });
+        let elsewhere = step.elsewhere.iter().map(|target| target.to_path_buf()).collect();
+        MountJob { root: self.root.clone(), entry: step.entry.clone(), own, elsewhere, limit: self.manner.limit }
+    }
+
+    /// What the step can wait for in vain, in words.
+    fn what_is_lost(&self, step: &MountStep<'_>) -> Option<String> {
+        let mount = step.after.iter().find(|need| self.steps[**need] == Stage::Failed);
+        let mount =
+            mount.map(|need| format!("{}, which is not mounted", self.plan.mounts[*need].entry.target.display()));
+        let image = step.images.iter().find(|spec| matches!(self.images.get(*spec), Some(Image::Failed)));
+        mount.or_else(|| image.map(|spec| format!("{spec}, which is not mapped")))
+    }
+
+    /// Images that this plan does not map are not waited for: what stands on them is mounted already, or it fails.
+    fn is_ready(&self, step: &MountStep<'_>) -> bool {
+        let is_mapped = |spec: &&ImageSpec| !matches!(self.images.get(*spec), Some(Image::Awaited | Image::Failed));
+        step.images.iter().all(is_mapped) && step.after.iter().all(|need| self.steps[*need] == Stage::Mounted)
+    }
+
+    /// Starts the hook of every image that is new and of which nothing is waited for.
+    fn run_hooks(&mut self) {
+        let is_open = |at: &usize| matches!(self.steps[*at], Stage::Waiting | Stage::Running);
+        let open: Vec<usize> = (0..self.steps.len()).filter(is_open).collect();
+        for (spec, image) in &mut self.images {
+            let Image::Mapped { mapping, adopted: false } = image else { continue };
+            if open.iter().any(|at| self.plan.mounts[*at].images.contains(spec)) {
+                continue;
+            }
+            *image = Image::Hooked(mapping.clone());
+            let (root, spec, limit) = (self.root.clone(), (*spec).clone(), self.manner.limit);
+            self.pool.submit(move || {
+                let result = hook::run(&root, &spec, Event::Map, &Deadline::after(limit));
+                Done::Hook(spec, result)
+            });
+        }
+    }
+}

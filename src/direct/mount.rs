@@ -1,0 +1,70 @@
+//! One mount of the direct engine: finds it made already, or makes it. It may hang where a disk does not answer, so it has
+//! a thread of its own, which is left behind after the limit.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::fstab::FstabEntry;
+use crate::deadline::Deadline;
+use crate::plan::present;
+use crate::root::Root;
+use crate::sys::rbd::Mapping;
+use crate::sys::{device, mounts};
+
+/// One mount, with all that it takes to make it in another thread.
+pub struct MountJob {
+    /// Where it is mounted.
+    pub root: Root,
+    /// The fstab entry.
+    pub entry: FstabEntry,
+    /// The mapping of its own image.
+    pub own: Option<Mapping>,
+    /// Mount points that it needs and that nobody mounts for it.
+    pub elsewhere: Vec<PathBuf>,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+impl MountJob {
+    /// Mounts, if it is not mounted; the error is a sentence.
+    pub fn run(self) -> Result<String, String> {
+        let target = self.entry.target.display().to_string();
+        let source = self.entry.source.clone();
+        let deadline = Deadline::after(self.limit);
+        let ended = deadline.run(move || self.mount()).unwrap_or_else(|| {
+            Err(format!("mounting {source} on {target} has not ended for {} s", deadline.limit().as_secs()))
+        })?;
+        Ok(ended)
+    }
+
+    fn mount(&self) -> Result<String, String> {
+        let (source, target) = (&self.entry.source, self.entry.target.display());
+        let seen = mounts::look(&self.root).map_err(|error| format!("{error:#}"))?;
+        let is_there = |place: &PathBuf| seen.mounts.iter().any(|mount| mount.target == real(&self.root, place));
+        if let Some(missing) = self.elsewhere.iter().find(|place| !is_there(place)) {
+            return Err(format!("not mounted on {target}: it needs {}, which is not mounted", missing.display()));
+        }
+        let devices = self.own.as_ref().map(|own| device::nodes(&self.root, &own.name())).unwrap_or_default();
+        if present::is_mounted(&self.really(), &devices, &seen) {
+            return Ok(format!("already mounted on {target}"));
+        }
+        match mounts::mount(&self.entry) {
+            Ok(()) => Ok(format!("mounted on {target}")),
+            Err(error) => Err(format!("mounting {source} on {target}: {error}")),
+        }
+    }
+
+    /// The entry as the kernel tells it: without symbolic links.
+    fn really(&self) -> FstabEntry {
+        let source = Path::new(&self.entry.source);
+        let is_device = source.strip_prefix("/dev").is_ok();
+        let source = if source.is_absolute() && !is_device { real(&self.root, source) } else { source.to_path_buf() };
+        let source = source.to_string_lossy().into_owned();
+        FstabEntry { source, target: real(&self.root, &self.entry.target), ..self.entry.clone() }
+    }
+}
+
+fn real(root: &Root, path: &Path) -> PathBuf {
+    fs::canonicalize(root.join(path)).unwrap_or_else(|_| path.to_path_buf())
+}

@@ -1,0 +1,136 @@
+//! Who keeps a device busy, in words: what an administrator needs to end it. Who that is is found by `sys::holders`.
+
+use std::fmt;
+
+/// How many are named; the rest is counted.
+const NAMED: usize = 5;
+
+/// A process, as an administrator knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Its name.
+    pub command: String,
+    /// systemd's unit that it belongs to.
+    pub unit: Option<String>,
+}
+
+/// Whoever keeps a device, or a file system on it, busy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// A process that has a path open, runs or maps it, or stands in it.
+    Process(Process, String),
+    /// A mount namespace, of this process and maybe others, in which it is mounted there.
+    Namespace(Process, String),
+    /// A device made of it: dm-crypt, LVM, RAID, bcache. With its name for people.
+    Device(String, Option<String>),
+    /// A loop device of this file.
+    Loop(String, String),
+    /// Swap in this device or file.
+    Swap(String),
+}
+
+/// `NAME is in use by A, B and 3 more`.
+pub fn sentence(name: &str, holders: &[Holder]) -> String {
+    if holders.is_empty() {
+        return format!("{name} is in use, but no process has it open: is it exported (NFS, iSCSI), or traced?");
+    }
+    let mut named: Vec<String> = holders.iter().take(NAMED).map(ToString::to_string).collect();
+    if holders.len() > NAMED {
+        named.push(format!("{} more", holders.len() - NAMED));
+    }
+    let last = named.pop().unwrap_or_default();
+    let by = if named.is_empty() { last } else { format!("{} and {last}", named.join(", ")) };
+    format!("{name} is in use by {by}")
+}
+
+/// The unit in the text of /proc/PID/cgroup: the innermost group that is one (systemd's `cg_path_get_unit`, which takes
+/// the outermost, would name a user's manager in the place of the user's service).
+pub fn unit(cgroup: &str) -> Option<String> {
+    let is_systemds = |line: &&str| line.starts_with("0::") || line.contains(":name=systemd:");
+    let path = cgroup.lines().filter(is_systemds).max_by_key(|line| line.len())?.rsplit(':').next()?;
+    let is_unit =
+        |name: &&str| [".service", ".scope", ".mount", ".socket", ".swap"].iter().any(|end| name.ends_with(end));
+    path.rsplit('/').find(is_unit).map(str::to_owned)
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process(process, path) => write!(f, "{}: {path})", process.opened()),
+            Self::Namespace(process, target) => {
+                write!(f, "{}: mounted on {target} in a mount namespace of its own)", process.opened())
+            }
+            Self::Device(device, None) => write!(f, "/dev/{device}"),
+            Self::Device(device, Some(name)) => write!(f, "/dev/{device} ({name})"),
+            Self::Loop(device, file) => write!(f, "/dev/{device} (loop device of {file})"),
+            Self::Swap(path) => write!(f, "swap ({path}; `swapoff` ends it)"),
+        }
+    }
+}
+
+impl Process {
+    /// `pid 812 (postgres, postgresql.service`, to be continued and closed.
+    fn opened(&self) -> String {
+        let unit = self.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
+        format!("pid {} ({}{unit}", self.pid, self.command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: u32, unit: Option<&str>) -> Process {
+        Process { pid, command: "postgres".into(), unit: unit.map(str::to_owned) }
+    }
+
+    #[test]
+    fn holders_are_named_with_what_it_takes_to_end_them() {
+        let rows = [
+            (
+                Holder::Process(process(812, Some("postgresql.service")), "/srv/db/base/1".into()),
+                "/srv/db is in use by pid 812 (postgres, postgresql.service: /srv/db/base/1)",
+            ),
+            (Holder::Process(process(9, None), "/srv/db".into()), "/srv/db is in use by pid 9 (postgres: /srv/db)"),
+            (
+                Holder::Namespace(process(9, Some("x.service")), "/srv/db".into()),
+                "/srv/db is in use by pid 9 (postgres, x.service: mounted on /srv/db in a mount namespace of its own)",
+            ),
+            (Holder::Device("dm-0".into(), Some("vg-data".into())), "/srv/db is in use by /dev/dm-0 (vg-data)"),
+            (Holder::Device("md0".into(), None), "/srv/db is in use by /dev/md0"),
+            (
+                Holder::Loop("loop0".into(), "/srv/db/x".into()),
+                "/srv/db is in use by /dev/loop0 (loop device of /srv/db/x)",
+            ),
+            (Holder::Swap("/dev/rbd0".into()), "/srv/db is in use by swap (/dev/rbd0; `swapoff` ends it)"),
+        ];
+        for (holder, expected) in rows {
+            assert_eq!(sentence("/srv/db", &[holder]), expected);
+        }
+    }
+
+    #[test]
+    fn many_are_counted_and_none_is_said() {
+        let many: Vec<Holder> = (1..=9).map(|pid| Holder::Process(process(pid, None), "/x".into())).collect();
+        assert!(sentence("/x", &many).ends_with("pid 5 (postgres: /x) and 4 more"));
+        assert!(sentence("/x", &many[..2]).ends_with("(postgres: /x) and pid 2 (postgres: /x)"));
+        assert!(sentence("/x", &[]).contains("no process has it open"));
+    }
+
+    #[test]
+    fn units_are_found_in_both_kinds_of_cgroups() {
+        let rows = [
+            ("0::/system.slice/postgresql.service\n", Some("postgresql.service")),
+            ("0::/system.slice/docker-1.scope/inner\n", Some("docker-1.scope")),
+            ("0::/user.slice/user-0.slice/user@0.service/app.slice/a.service\n", Some("a.service")),
+            ("12:cpu:/\n1:name=systemd:/system.slice/x.service\n0::/\n", Some("x.service")),
+            ("0::/\n", None),
+            ("", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(unit(text).as_deref(), expected, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Takes mappings down, in this process, from what the kernel says: the hook, then everything that stands on the mapping,
+//! the last mounted first, then the mapping. Which mappings is decided by the plan.
+//!
+//! Each goes as fast as it can, whatever becomes of the others. What is in use is tried again until the deadline, and
+//! what is there is read again each time: after a last close udev's probing has the device open for a moment (ceph
+//! `src/krbd.cc`, do_krbd_remove: 250 ms), at shutdown applications are still ending, and somebody may mount
+//! meanwhile. What is gone already is success; what is still in use at the end stays, and `busy` says by whom.
+
+mod busy;
+#[cfg(test)]
+mod tests;
+mod thing;
+
+use std::collections::{HashMap, HashSet};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::deadline::Deadline;
+use crate::hook::{self, Event, Hooks};
+use crate::plan::teardown::{Picture, Step, Thing};
+use crate::pool::Pool;
+use crate::removal::{self, Removal};
+use crate::report::Report;
+use crate::root::Root;
+use crate::sys::device::{self, Node};
+use crate::sys::rbd::Mapping;
+use crate::sys::{mounts, notify};
+use thing::{BUSY_PAUSE, Key, Tried};
+
+/// Takes the mappings down, each independently of the others' failures.
+pub fn mappings(root: &Root, mappings: &[Mapping], limit: Duration, hooks: Hooks) -> Report {
+    let stage = if hooks == Hooks::Run { Stage::Hook } else { Stage::Stack };
+    let items = mappings.iter().map(|mapping| Item::new(root, mapping, stage)).collect();
+    let deadline = Deadline::after(limit);
+    let mut work = Work { root, deadline, items, things: HashMap::new(), pool: Pool::new(), report: Report::default() };
+    work.start_hooks();
+    while work.items.iter().any(|item| item.stage != Stage::Over) {
+        if let Err(error) = work.round() {
+            work.report.failed(format!("{error:#}"));
+            break;
+        }
+        if work.deadline.remaining().is_zero() {
+            work.give_up();
+            break;
+        }
+        work.collect();
+    }
+    work.report
+}
+
+/// How far a mapping is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Its hook is running.
+    Hook,
+    /// Something stands on it, or it was found busy.
+    Stack,
+    /// The kernel is removing it.
+    Removing,
+    /// Gone, or given up.
+    Over,
+}
+
+/// One mapping that is to go.
+struct Item {
+    mapping: Mapping,
+    nodes: Vec<Node>,
+    stage: Stage,
+    /// All that was ever seen on it.
+    things: HashSet<Key>,
+    /// When it may be tried to remove it.
+    not_before: Instant,
+}
+
+impl Item {
+    fn new(root: &Root, mapping: &Mapping, stage: Stage) -> Self {
+        let disk = Node { name: mapping.name(), number: mapping.number, partition: None };
+        let mut nodes = device::nodes(root, &mapping.name());
+        if !nodes.contains(&disk) {
+            nodes.push(disk);
+        }
+        Self { mapping: mapping.clone(), nodes, stage, things: HashSet::new(), not_before: Instant::now() }
+    }
+}
+
+/// What a job came to.
+enum Done {
+    Hook(usize, Result<(), String>),
+    Thing(Key, Tried),
+    Removal(usize, Removal),
+}
+
+/// What has been done so far, and what is under way.
+struct Work<'a> {
+    root: &'a Root,
+    deadline: Deadline,
+    items: Vec<Item>,
+    things: HashMap<Key, Tried>,
+    pool: Pool<Done>,
+    report: Report,
+}
+
+impl Work<'_> {
+    /// Hooks may take half of the time: the other half is for what they leave.
+    fn start_hooks(&mut self) {
+        let deadline = Deadline::after(self.deadline.limit() / 2);
+        for (at, item) in self.items.iter().enumerate().filter(|(_, item)| item.stage == Stage::Hook) {
+            let (root, spec) = (self.root.clone(), item.mapping.spec.clone());
+            self.pool.submit(move || Done::Hook(at, hook::run(&root, &spec, Event::Unmap, &deadline)));
+        }
+    }
+
+    /// Looks what is there, and starts all that can be done now.
+    fn round(&mut self) -> anyhow::Result<()> {
+        let seen = mounts::look(self.root)?;
+        let picture = Picture::of(&seen);
+        let stacks: Vec<Vec<Step>> = self.items.iter().map(|item| picture.standing_on(&item.nodes)).collect();
+        // An image may be mounted inside another's mount: nothing of it goes before its hook has ended.
+        let hooked = self.items.iter().zip(&stacks).filter(|(item, _)| item.stage == Stage::Hook);
+        let hooked: HashSet<Key> = hooked.flat_map(|(_, steps)| steps).map(|step| Key::of(&step.thing)).collect();
+        for (at, steps) in stacks.iter().enumerate() {
+            let item = &mut self.items[at];
+            if item.stage != Stage::Stack || item.not_before > Instant::now() {
+                continue;
+            }
+            item.things.extend(steps.iter().map(|step| Key::of(&step.thing)));
+            // What is gone from the kernel's list may not have been struck from libmount's yet.
+            let under_way = |key: &Key| matches!(self.things.get(key), Some(Tried::UnderWay));
+            let in_vain = steps.iter().find_map(|step| match self.things.get(&Key::of(&step.thing)) {
+                Some(Tried::InVain(why)) => Some(why),
+                _ => None,
+            });
+            if let Some(why) = in_vain {
+                item.stage = Stage::Over;
+                let why = format!("it stays mapped as /dev/{}: {why}", item.mapping.name());
+                self.report.image_failed(&item.mapping.spec, why);
+            } else if steps.is_empty() && !item.things.iter().any(under_way) {
+                item.stage = Stage::Removing;
+                let (root, mapping, deadline) = (self.root.clone(), item.mapping.clone(), self.deadline);
+                self.pool.submit(move || Done::Removal(at, removal::attempt(&root, &mapping, &deadline)));
+            }
+            steps.iter().filter(|step| !hooked.contains(&Key::of(&step.thing))).for_each(|step| self.take_away(step));
+        }
+        Ok(())
+    }
+
+    /// Starts to unmount it, or to give it back, if that can be done now.
+    fn take_away(&mut self, step: &Step<'_>) {
+        let key = Key::of(&step.thing);
+        let may_be_tried = match self.things.get(&key) {
+            None | Some(Tried::Unmounted(_)) => true,
+            Some(Tried::Again(time)) => *time <= Instant::now(),
+            Some(Tried::UnderWay | Tried::InVain(_)) => false,
+        };
+        if !may_be_tried || !step.free || step.hidden_below.is_some() {
+            return;
+        }
+        self.things.insert(key.clone(), Tried::UnderWay);
+        match step.thing {
+            Thing::Mount(mount) => {
+                let target = mount.target.clone();
+                self.pool.submit(move || Done::Thing(key, thing::unmount(&target)));
+            }
+            Thing::Loop(device) => {
+                let (root, name) = (self.root.clone(), device.name.clone());
+                self.pool.submit(move || Done::Thing(key, thing::detach(&root, &name)));
+            }
+        }
+    }
+
+    /// Takes what has come, and waits a moment if nothing has.
+    fn collect(&mut self) {
+        let patience = BUSY_PAUSE.min(self.deadline.remaining());
+        match self.pool.next(patience) {
+            Some(done) => {
+                self.take(done);
+                // All that has come meanwhile before the next look.
+                while let Some(done) = self.pool.next(Duration::ZERO) {
+                    self.take(done);
+                }
+            }
+            None if self.pool.is_idle() => sleep(patience),
+            None => {}
+        }
+    }
+
+    fn take(&mut self, done: Done) {
+        match done {
+            Done::Hook(at, result) => {
+                self.items[at].stage = Stage::Stack;
+                if let Err(why) = result {
+                    self.report.image_failed(&self.items[at].mapping.spec, why);
+                }
+            }
+            Done::Thing(key, tried) => {
+                if let Tried::Unmounted(target) = &tried {
+                    tracing::info!("unmounted {}", target.display());
+                }
+                self.things.insert(key, tried);
+            }
+            Done::Removal(at, removal) => {
+                let item = &mut self.items[at];
+                let (spec, device) = (&item.mapping.spec, item.mapping.name());
+                item.stage = Stage::Over;
+                match removal {
+                    Removal::Gone => self.report.done(spec, format!("unmapped /dev/{device}")),
+                    Removal::Failed(why) => self.report.image_failed(spec, why),
+                    Removal::Busy => {
+                        notify::status(&format!("/dev/{device} is in use"));
+                        item.stage = Stage::Stack;
+                        item.not_before = Instant::now() + BUSY_PAUSE;
+                    }
+                }
+            }
+        }
+    }
+}
