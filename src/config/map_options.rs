@@ -2,13 +2,16 @@
 //!
 //! They are those of `rbd device map -o` (ceph `src/tools/rbd/action/Kernel.cc`) plus `osd_request_timeout`; the kernel
 //! parses them in `drivers/block/rbd.c` and `net/ceph/ceph_common.c`. A set keeps one option per subject, the last
-//! one given, sorted by subject: that is the order in which `rbd` writes them too. `rw` is the default and
-//! never written. `udev` and `noudev` are `rbd`'s own and dropped.
+//! one given, sorted by subject: that is the order in which `rbd` writes them too. Values are kept in `rbd`'s own form:
+//! to the kernel 010 is eight. `rw` is the default and never written; `udev` and `noudev` are `rbd`'s own and dropped,
+//! and so is the value of an option that takes none: `ro=1` is `ro`, and so, alas, is `ro=0`.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 
 use super::fault::suggestion;
+use super::monitors::ip_and_port;
 
 /// A set of options, one per subject.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +25,10 @@ enum Value {
     Number(u32),
     /// One of these words.
     Word(&'static [&'static str]),
+    /// An address to speak from, its port of no consequence.
+    Address,
+    /// A cluster's id.
+    Uuid,
     /// Text that the kernel checks.
     Text,
 }
@@ -36,8 +43,8 @@ const KNOWN: &[(&str, Value)] = &[
     ("crc", Value::Flag("crc")),
     ("crush_location", Value::Text),
     ("exclusive", Value::Flag("exclusive")),
-    ("fsid", Value::Text),
-    ("ip", Value::Text),
+    ("fsid", Value::Uuid),
+    ("ip", Value::Address),
     ("lock_on_read", Value::Flag("lock_on_read")),
     ("lock_timeout", Value::Number(0)),
     ("mount_timeout", Value::Number(0)),
@@ -100,12 +107,10 @@ impl MapOptions {
             return Err(format!("unknown map option {name:?}{}", suggestion(name, &names)));
         };
         match takes {
-            Value::Flag(_) if value.is_some() => return Err(format!("map option {name} takes no value")),
-            Value::Flag(subject) => self.0.insert(subject, item.to_owned()),
+            Value::Flag(subject) => self.0.insert(subject, name.to_owned()),
             _ => {
                 let value = value.ok_or_else(|| format!("map option {name} needs a value"))?;
-                takes.check(name, value)?;
-                self.0.insert(known, item.to_owned())
+                self.0.insert(known, format!("{name}={}", takes.read(name, value)?))
             }
         };
         Ok(())
@@ -113,14 +118,20 @@ impl MapOptions {
 }
 
 impl Value {
-    fn check(&self, name: &str, value: &str) -> Result<(), String> {
-        let good = match self {
-            Self::Flag(_) => false,
-            Self::Number(least) => value.parse::<u32>().is_ok_and(|number| number >= *least),
-            Self::Word(words) => words.contains(&value),
-            Self::Text => !value.is_empty() && !value.chars().any(|c| c.is_whitespace() || c.is_control()),
+    /// The value in the form in which `rbd` hands it on.
+    fn read(&self, name: &str, value: &str) -> Result<String, String> {
+        let read = match self {
+            Self::Flag(_) => None,
+            Self::Number(least) => value.parse::<u32>().ok().filter(|number| number >= least).map(|n| n.to_string()),
+            Self::Word(words) => words.contains(&value).then(|| value.to_owned()),
+            Self::Address => ip_and_port(value).map(|(ip, port)| SocketAddr::new(ip, port.unwrap_or(0)).to_string()),
+            Self::Uuid => uuid(value),
+            Self::Text => {
+                let good = !value.is_empty() && !value.chars().any(|c| c.is_whitespace() || c.is_control());
+                good.then(|| value.to_owned())
+            }
         };
-        if good { Ok(()) } else { Err(format!("map option {name} cannot be {value:?}, expected {}", self.expected())) }
+        read.ok_or_else(|| format!("map option {name} cannot be {value:?}, expected {}", self.expected()))
     }
 
     fn expected(&self) -> String {
@@ -128,9 +139,22 @@ impl Value {
             Self::Flag(_) => "no value".to_owned(),
             Self::Number(least) => format!("a number of at least {least}"),
             Self::Word(words) => words.join(", "),
+            Self::Address => "an IP address".to_owned(),
+            Self::Uuid => "a UUID".to_owned(),
             Self::Text => "text without blanks".to_owned(),
         }
     }
+}
+
+/// A UUID in small letters; dashes stand where they belong or not at all.
+fn uuid(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    if digits.len() != 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let digits = digits.to_ascii_lowercase();
+    let canonical = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-");
+    (text.len() == 32 || text.eq_ignore_ascii_case(&canonical)).then_some(canonical)
 }
 
 impl fmt::Display for MapOptions {
@@ -155,7 +179,7 @@ mod tests {
     /// The expected texts are what `rbd device map` 16.2.15 wrote for the same options.
     #[test]
     fn options_print_sorted_by_subject_the_last_one_winning() {
-        let rows: [(&[&str], &str); 4] = [
+        let rows: [(&[&str], &str); 8] = [
             (
                 &[
                     "queue_depth=64,ro,lock_on_read,alloc_size=4096,rw",
@@ -167,6 +191,10 @@ mod tests {
             (&["ms_mode=prefer-crc,noshare"], "ms_mode=prefer-crc,noshare"),
             (&["rw,noudev"], ""),
             (&["share,noshare"], "noshare"),
+            (&["queue_depth=007,lock_timeout=+3"], "lock_timeout=3,queue_depth=7"),
+            (&["ip=10.0.0.1"], "ip=10.0.0.1:0"),
+            (&["ip=::1"], "ip=[::1]:0"),
+            (&["fsid=11111111-2222-3333-4444-ABCDEFABCDEF,ro=1"], "fsid=11111111-2222-3333-4444-abcdefabcdef,ro"),
         ];
         for (lists, expected) in rows {
             assert_eq!(printed(lists), expected);
@@ -180,8 +208,9 @@ mod tests {
             ("queue_depth", "map option queue_depth needs a value"),
             ("queue_depth=0", "map option queue_depth cannot be \"0\", expected a number of at least 1"),
             ("queue_depth=0x10", "map option queue_depth cannot be \"0x10\", expected a number of at least 1"),
-            ("ro=1", "map option ro takes no value"),
-            ("ip=a b", "map option ip cannot be \"a b\", expected text without blanks"),
+            ("ip=host", "map option ip cannot be \"host\", expected an IP address"),
+            ("fsid=1-1", "map option fsid cannot be \"1-1\", expected a UUID"),
+            ("crush_location=a b", "map option crush_location cannot be \"a b\", expected text without blanks"),
         ];
         for (list, expected) in rows {
             assert_eq!(MapOptions::default().add(list).unwrap_err(), expected);

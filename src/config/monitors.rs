@@ -130,7 +130,7 @@ fn address_or_vector(item: &str) -> Option<Vec<Monitor>> {
 }
 
 /// `IP`, `IP:PORT`, `[IPv6]`, `[IPv6]:PORT`, a `/nonce` after it ignored.
-fn ip_and_port(text: &str) -> Option<(IpAddr, Option<u16>)> {
+pub fn ip_and_port(text: &str) -> Option<(IpAddr, Option<u16>)> {
     let text = text.split_once('/').map_or(text, |(address, _)| address);
     if let Ok(ip) = text.parse() {
         return Some((ip, None));

@@ -21,7 +21,7 @@ use crate::tag::Origin;
 pub use closure::{MountStep, Refused};
 
 /// What `map` does.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MapPlan<'a> {
     /// Images to map, each once, in the table's order.
     pub images: Vec<&'a Entry>,

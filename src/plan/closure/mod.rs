@@ -40,7 +40,7 @@ pub struct MountStep<'a> {
 }
 
 /// An entry that cannot be mounted, and why.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused<'a> {
     /// The fstab entry.
     pub entry: &'a FstabEntry,

@@ -1,0 +1,133 @@
+//! Upward: instances and mounts are started, all at once, after systemd has read the files if they changed.
+//!
+//! systemd orders what stands on a device by itself; what stands on other mounts (binds, overlays, loop files), and mounts
+//! for which no unit is generated, are made here afterwards.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+
+use super::{GRACE, connect, why};
+use crate::config::table::Entry;
+use crate::direct::{self, Manner};
+use crate::hook::Hooks;
+use crate::image::ImageSpec;
+use crate::plan::MapPlan;
+use crate::report::Report;
+use crate::root::Root;
+use crate::sys::rbd::{self, Mapping};
+use crate::sys::systemd::{JobOutcome, JobReport, Manager};
+use crate::tag::Origin;
+use crate::unit;
+
+/// Has systemd start the instances and mounts of the plan.
+pub fn map(root: &Root, plan: &MapPlan<'_>, limit: Duration) -> Result<Report> {
+    let manager = connect(root)?;
+    if units_are_stale(root) {
+        manager.reload()?;
+    }
+    let work = Work { root, manager, before: rbd::list(root)?, limit };
+    work.revive(plan)?;
+    let units = work.units(plan)?;
+    let mut report = work.start(&units)?;
+    if units.len() < plan.images.len() + plan.mounts.len() + plan.refused.len() {
+        report.include(work.mount_the_rest(plan)?);
+    }
+    Ok(report)
+}
+
+/// The image that a unit is about, and the mount point if it is a mount.
+type Subject<'a> = (&'a ImageSpec, Option<&'a Path>);
+
+struct Work<'a> {
+    root: &'a Root,
+    manager: Manager,
+    /// What was mapped before anything was started.
+    before: Vec<Mapping>,
+    limit: Duration,
+}
+
+impl Work<'_> {
+    /// An instance that is active while its image is not mapped (somebody unmapped it without systemd) would not start.
+    fn revive(&self, plan: &MapPlan<'_>) -> Result<()> {
+        let mut stale = Vec::new();
+        for entry in plan.images.iter().filter(|entry| !is_mapped(&self.before, &entry.spec)) {
+            let instance = unit::instance(&entry.spec);
+            if self.manager.unit(&instance)?.is_active() {
+                stale.push(instance);
+            }
+        }
+        if !stale.is_empty() {
+            self.manager.stop(&stale, self.limit, &mut |_| {})?;
+        }
+        Ok(())
+    }
+
+    /// The units of the plan: an instance for each image, and the mounts that systemd has and can order.
+    fn units<'p>(&self, plan: &MapPlan<'p>) -> Result<HashMap<String, Subject<'p>>> {
+        let instances = plan.images.iter().map(|entry| (unit::instance(&entry.spec), (&entry.spec, None)));
+        let mut units: HashMap<String, Subject> = instances.collect();
+        for step in &plan.mounts {
+            let name = unit::mount(&step.entry.target);
+            if let (Some(spec), "loaded") = (step.own, self.manager.unit(&name)?.load.as_str()) {
+                units.insert(name, (spec, Some(&step.entry.target)));
+            }
+        }
+        Ok(units)
+    }
+
+    fn start(&self, units: &HashMap<String, Subject<'_>>) -> Result<Report> {
+        let names: Vec<String> = units.keys().cloned().collect();
+        names.iter().try_for_each(|name| self.manager.reset_failed(name))?;
+        let mut report = Report::default();
+        let mut told = |job: &JobReport| {
+            let Some((spec, target)) = units.get(&job.unit) else { return };
+            match (&job.outcome, target) {
+                (JobOutcome::Done, Some(target)) => report.done(spec, format!("mounted on {}", target.display())),
+                (JobOutcome::Done, None) => report.done(spec, self.describe(spec)),
+                // The image's own failure is told by its own job.
+                (JobOutcome::Dependency, Some(_)) => {}
+                _ => report.image_failed(spec, why(&self.manager, job)),
+            }
+        };
+        self.manager.start(&names, self.limit + GRACE, &mut told)?;
+        Ok(report)
+    }
+
+    /// On those images that are mapped by now; the others have been told of.
+    fn mount_the_rest(&self, plan: &MapPlan<'_>) -> Result<Report> {
+        let mapped = rbd::list(self.root)?;
+        let images = plan.images.iter().copied().filter(|entry: &&Entry| is_mapped(&mapped, &entry.spec)).collect();
+        let rest = MapPlan { images, ..plan.clone() };
+        Ok(direct::map(self.root, &rest, Manner { origin: Origin::Table, limit: self.limit, hooks: Hooks::Skip }))
+    }
+
+    fn describe(&self, spec: &ImageSpec) -> String {
+        let now = rbd::list(self.root).unwrap_or_default();
+        match now.iter().find(|mapping| mapping.spec == *spec) {
+            Some(mapping) if self.before.contains(mapping) => format!("already mapped as /dev/{}", mapping.name()),
+            Some(mapping) => format!("mapped as /dev/{}", mapping.name()),
+            None => "was mapped, and is no longer".to_owned(),
+        }
+    }
+}
+
+fn is_mapped(mappings: &[Mapping], spec: &ImageSpec) -> bool {
+    mappings.iter().any(|mapping| mapping.spec == *spec)
+}
+
+/// Whether table, fstab or settings changed after systemd last ran its generators, which begins with new folders.
+fn units_are_stale(root: &Root) -> bool {
+    let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let generated: Option<SystemTime> =
+        ["generator", "generator.early"].iter().filter_map(|folder| modified(&root.generated_units(folder))).min();
+    let inputs = [root.table(), root.fstab(), root.settings()].iter().filter_map(|path| modified(path)).max();
+    match (inputs, generated) {
+        (Some(inputs), Some(generated)) => inputs >= generated,
+        (inputs, None) => inputs.is_some(),
+        (None, _) => false,
+    }
+}

@@ -1,0 +1,39 @@
+//! The systemd engine: asks PID 1 to start or stop the units that the generator has rendered from the same plan,
+//! follows the jobs, and tells what came of each image in the unit's own words.
+//!
+//! Order, dependencies and time-outs are systemd's. What it has no unit for, or does not hold, such as a mapping made with
+//! `--direct`, is done here as the direct engine would.
+
+mod map;
+mod unmap;
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::root::Root;
+use crate::sys::systemd::{JobOutcome, JobReport, Manager, SystemState};
+
+pub use map::map;
+pub use unmap::unmap;
+
+/// What systemd needs beyond the limit of the program that a unit runs.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// A connection to a manager that takes jobs.
+fn connect(root: &Root) -> Result<Manager> {
+    let manager = Manager::connect(root)?;
+    if manager.state()? == SystemState::Stopping {
+        bail!("the system is shutting down: systemd takes no new work, and unmaps all images by itself");
+    }
+    Ok(manager)
+}
+
+/// Why a job did not do its work: the unit's own words where it has any.
+fn why(manager: &Manager, job: &JobReport) -> String {
+    let own = manager.unit(&job.unit).map(|unit| unit.reason()).unwrap_or_default();
+    match &job.outcome {
+        JobOutcome::Failed if !own.is_empty() => own,
+        _ => job.to_string(),
+    }
+}
