@@ -70,13 +70,15 @@ impl CephConf {
         self.raw(identity, key).map(|value| self.expand(identity, value, EXPANSION_DEPTH))
     }
 
-    /// `mon addr` of every monitor that has a section of its own, in the order of their names.
+    /// `mon addr` of every monitor that has a section of its own, in the order of their names; what a section does not say
+    /// `[mon]` and `[global]` say for it.
     pub fn monitor_sections(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.sections.iter().map(|section| section.name.as_str()).collect();
         names.retain(|name| name.starts_with("mon."));
         names.sort_unstable();
         names.dedup();
-        names.into_iter().filter_map(|name| self.in_section(name, "mon_addr")).collect()
+        let address = |name| [name, "mon", "global"].into_iter().find_map(|name| self.in_section(name, "mon_addr"));
+        names.into_iter().filter_map(address).collect()
     }
 
     /// A text with its metavariables (`$name`, `${name}`) expanded; what is unknown stays as it is.
@@ -269,6 +271,7 @@ mod tests {
     fn monitors_of_their_own_sections_come_in_the_order_of_their_names() {
         let conf = parse("[mon.b]\nmon addr = 2:6789\n[mon.a]\nmon_addr = 1:6789\n[mon]\nmon addr = 3\n");
         assert_eq!(conf.monitor_sections(), ["1:6789", "2:6789"]);
+        assert_eq!(parse("[mon.a]\nhost = x\n[mon]\nmon addr = 3\n").monitor_sections(), ["3"]);
     }
 
     proptest! {

@@ -19,16 +19,19 @@ pub struct Secret(Zeroizing<Vec<u8>>);
 /// Bytes before the key proper.
 const HEADER: usize = 12;
 
-/// Ceph takes base64 with or without padding.
+/// Bits after the last whole byte are nobody's business (ceph `src/common/armor.c`). Padding may be missing, which Ceph does
+/// not take: its script loses it from a table's `key=…==`.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 impl Secret {
     /// Decodes a key as keyrings and key files hold it. The error never repeats the text.
     pub fn decode(text: &str) -> Result<Self, String> {
-        let standard = Zeroizing::new(text.trim_end().replace('-', "+").replace('_', "/"));
+        let standard = standard_base64(text);
         let bytes = BASE64.decode(standard.as_bytes()).map_err(|_| "the key is not base64".to_owned())?;
         let secret = Self(Zeroizing::new(bytes));
         let length = match secret.0.get(HEADER - 2..HEADER) {
@@ -45,6 +48,21 @@ impl Secret {
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// What counts of a key's text, as Ceph has it: newlines do not, nor does anything after the padding; `-` and `_` are the
+/// `+` and `/` of base64 for URLs.
+fn standard_base64(text: &str) -> Zeroizing<String> {
+    let mut standard = Zeroizing::new(String::with_capacity(text.len()));
+    for c in text.split('=').next().unwrap_or_default().trim_end().chars() {
+        match c {
+            '\n' => {}
+            '-' => standard.push('+'),
+            '_' => standard.push('/'),
+            c => standard.push(c),
+        }
+    }
+    standard
 }
 
 /// The secret of `client.ID` in a keyring's text; `None` where the keyring has no such user.
@@ -89,7 +107,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_may_end_in_newlines() {
-        assert_eq!(from_keyfile(Path::new("f"), &format!("{KEY}\n\n")).map(|secret| secret.bytes().len()), Ok(28));
+    fn a_key_file_may_have_newlines_and_more_after_the_padding() {
+        let length = |text: &str| from_keyfile(Path::new("f"), text).map(|secret| secret.bytes().len());
+        assert_eq!(length(&format!("{KEY}\n\n")), Ok(28));
+        assert_eq!(length(&format!("{}\n{}\n# boot\n", &KEY[..20], &KEY[20..])), Ok(28));
+        assert!(length(&format!(" {KEY}")).is_err());
     }
 }

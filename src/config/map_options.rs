@@ -11,7 +11,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::fault::suggestion;
-use super::monitors::ip_and_port;
+use super::monitors::endpoint;
 
 /// A set of options, one per subject.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,9 +70,10 @@ const KNOWN: &[(&str, Value)] = &[
 ];
 
 impl MapOptions {
-    /// Adds what `list` says (`option[=value],…`) to the set; a subject that is there already is replaced.
+    /// Adds what `list` says (`option[=value],…`) to the set; a subject that is there already is replaced. A blank separates
+    /// as a comma does: to `rbd` only the first, but there is no value with one in it.
     pub fn add(&mut self, list: &str) -> Result<(), String> {
-        list.split(',').map(str::trim).filter(|item| !item.is_empty()).try_for_each(|item| self.add_one(item))
+        list.split([',', ' ']).map(str::trim).filter(|item| !item.is_empty()).try_for_each(|item| self.add_one(item))
     }
 
     /// Adds what `list` says, but only on subjects of which the set says nothing yet.
@@ -124,7 +125,7 @@ impl Value {
             Self::Flag(_) => None,
             Self::Number(least) => value.parse::<u32>().ok().filter(|number| number >= least).map(|n| n.to_string()),
             Self::Word(words) => words.contains(&value).then(|| value.to_owned()),
-            Self::Address => ip_and_port(value).map(|(ip, port)| SocketAddr::new(ip, port.unwrap_or(0)).to_string()),
+            Self::Address => endpoint(value).map(|(ip, port)| SocketAddr::new(ip, port.unwrap_or(0)).to_string()),
             Self::Uuid => uuid(value),
             Self::Text => {
                 let good = !value.is_empty() && !value.chars().any(|c| c.is_whitespace() || c.is_control());
@@ -146,8 +147,9 @@ impl Value {
     }
 }
 
-/// A UUID in small letters; dashes stand where they belong or not at all.
+/// A UUID in small letters; there may be braces around it, and its dashes stand where they belong or not at all.
 fn uuid(text: &str) -> Option<String> {
+    let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     if digits.len() != 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
@@ -192,8 +194,8 @@ mod tests {
             (&["rw,noudev"], ""),
             (&["share,noshare"], "noshare"),
             (&["queue_depth=007,lock_timeout=+3"], "lock_timeout=3,queue_depth=7"),
-            (&["ip=10.0.0.1"], "ip=10.0.0.1:0"),
-            (&["ip=::1"], "ip=[::1]:0"),
+            (&["ip=10.0.0.1", "ro notrim, noshare"], "ip=10.0.0.1:0,notrim,ro,noshare"),
+            (&["ip=v1:[::1]:7/8"], "ip=[::1]:7"),
             (&["fsid=11111111-2222-3333-4444-ABCDEFABCDEF,ro=1"], "fsid=11111111-2222-3333-4444-abcdefabcdef,ro"),
         ];
         for (lists, expected) in rows {
@@ -210,7 +212,7 @@ mod tests {
             ("queue_depth=0x10", "map option queue_depth cannot be \"0x10\", expected a number of at least 1"),
             ("ip=host", "map option ip cannot be \"host\", expected an IP address"),
             ("fsid=1-1", "map option fsid cannot be \"1-1\", expected a UUID"),
-            ("crush_location=a b", "map option crush_location cannot be \"a b\", expected text without blanks"),
+            ("crush_location=a\tb", "map option crush_location cannot be \"a\\tb\", expected text without blanks"),
         ];
         for (list, expected) in rows {
             assert_eq!(MapOptions::default().add(list).unwrap_err(), expected);

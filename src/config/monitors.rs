@@ -54,20 +54,14 @@ pub fn mon_host(text: &str) -> MonHost {
     }
 }
 
-/// Reads the `mon addr` of a monitor's own section: one address, msgr1 unless it says otherwise.
+/// Reads the `mon addr` of a monitor's own section: one address, msgr1 unless it says otherwise. What follows it is ignored.
 pub fn mon_addr(text: &str) -> Option<Monitor> {
-    let text = text.trim();
-    let (messenger, rest) = match (text.strip_prefix("v1:"), text.strip_prefix("v2:")) {
-        (Some(rest), _) => (Messenger::V1, rest),
-        (_, Some(rest)) => (Messenger::V2, rest),
-        _ => (Messenger::V1, text),
-    };
-    let (ip, port) = ip_and_port(rest)?;
-    Some(Monitor { messenger, address: SocketAddr::new(ip, port.unwrap_or(messenger.default_port())) })
+    split(text).first().and_then(|address| typed(address, Messenger::V1))
 }
 
 /// The addresses that an IP means with the port that was given, if one was.
 pub fn by_port(ip: IpAddr, port: Option<u16>) -> Vec<Monitor> {
+    let port = port.filter(|port| *port != 0);
     let both = [Messenger::V2, Messenger::V1];
     let speaks = |messenger: &&Messenger| match port {
         Some(3300) => **messenger == Messenger::V2,
@@ -79,6 +73,12 @@ pub fn by_port(ip: IpAddr, port: Option<u16>) -> Vec<Monitor> {
         address: SocketAddr::new(ip, port.unwrap_or(messenger.default_port())),
     };
     both.iter().filter(speaks).map(monitor).collect()
+}
+
+/// Reads one address whatever messenger it is for: `[v1:|v2:|any:]IP[:PORT]`.
+pub fn endpoint(text: &str) -> Option<(IpAddr, Option<u16>)> {
+    let prefix = ["v1:", "v2:", "any:"].into_iter().find(|prefix| text.starts_with(prefix)).unwrap_or_default();
+    ip_and_port(&text[prefix.len()..])
 }
 
 /// The addresses each once, in order.
@@ -115,28 +115,44 @@ fn split(text: &str) -> Vec<String> {
     items
 }
 
-/// `[v2:IP:PORT,v1:IP:PORT]` or a single address.
+/// `[v2:IP:PORT,v1:IP:PORT]`, where brackets around one address mean nothing, or a single address.
 fn address_or_vector(item: &str) -> Option<Vec<Monitor>> {
-    if let Some(vector) = item.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'))
-        && vector.contains("v1:") | vector.contains("v2:")
-    {
-        return split(vector).iter().map(|address| mon_addr(address)).collect();
+    let vector = item.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).map(split);
+    match vector.as_deref() {
+        None => single(item),
+        Some([]) => None,
+        Some([address]) => single(address),
+        Some(addresses) => addresses.iter().map(|address| typed(address, Messenger::V2)).collect(),
     }
-    if item.starts_with("v1:") || item.starts_with("v2:") {
-        return mon_addr(item).map(|monitor| vec![monitor]);
-    }
-    let (ip, port) = ip_and_port(item.strip_prefix("any:").unwrap_or(item))?;
-    Some(by_port(ip, port))
 }
 
-/// `IP`, `IP:PORT`, `[IPv6]`, `[IPv6]:PORT`, a `/nonce` after it ignored.
-pub fn ip_and_port(text: &str) -> Option<(IpAddr, Option<u16>)> {
+fn single(address: &str) -> Option<Vec<Monitor>> {
+    if address.starts_with("v1:") || address.starts_with("v2:") {
+        return typed(address, Messenger::V1).map(|monitor| vec![monitor]);
+    }
+    endpoint(address).map(|(ip, port)| by_port(ip, port))
+}
+
+/// One address for the messenger that it names, or else for this one.
+fn typed(address: &str, untyped: Messenger) -> Option<Monitor> {
+    let messenger = match address.get(..3) {
+        Some("v1:") => Messenger::V1,
+        Some("v2:") => Messenger::V2,
+        _ => untyped,
+    };
+    let (ip, port) = endpoint(address)?;
+    let port = port.filter(|port| *port != 0).unwrap_or(messenger.default_port());
+    Some(Monitor { messenger, address: SocketAddr::new(ip, port) })
+}
+
+/// `IP`, `[IP]`, `IPv4:PORT`, `[IP]:PORT`, a `/nonce` after it ignored.
+fn ip_and_port(text: &str) -> Option<(IpAddr, Option<u16>)> {
     let text = text.split_once('/').map_or(text, |(address, _)| address);
     if let Ok(ip) = text.parse() {
         return Some((ip, None));
     }
     if let Some((ip, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        let ip = IpAddr::V6(ip.parse().ok()?);
+        let ip = ip.parse().ok()?;
         return match rest.strip_prefix(':') {
             Some(port) => Some((ip, Some(port.parse().ok()?))),
             None => rest.is_empty().then_some((ip, None)),
@@ -168,12 +184,16 @@ mod tests {
     /// The expected addresses are those of Ceph 16.2.15's monitor map for the same text.
     #[test]
     fn addresses_mean_what_they_mean_to_ceph() {
-        let rows: [(&str, &[&str]); 12] = [
+        let rows: [(&str, &[&str]); 16] = [
             ("1.2.3.4", &["v2:1.2.3.4:3300", "v1:1.2.3.4:6789"]),
             ("any:1.2.3.4", &["v2:1.2.3.4:3300", "v1:1.2.3.4:6789"]),
             ("1.2.3.4:6789", &["v1:1.2.3.4:6789"]),
             ("1.2.3.4:3300", &["v2:1.2.3.4:3300"]),
             ("1.2.3.4:7000", &["v2:1.2.3.4:7000", "v1:1.2.3.4:7000"]),
+            ("1.2.3.4:0", &["v2:1.2.3.4:3300", "v1:1.2.3.4:6789"]),
+            ("[1.2.3.4]:6789", &["v1:1.2.3.4:6789"]),
+            ("[any:1.2.3.4]", &["v2:1.2.3.4:3300", "v1:1.2.3.4:6789"]),
+            ("[1.2.3.4:9,v1:1.2.3.4:0]", &["v2:1.2.3.4:9", "v1:1.2.3.4:6789"]),
             ("v1:1.2.3.4,v2:1.2.3.4:9", &["v1:1.2.3.4:6789", "v2:1.2.3.4:9"]),
             ("[v2:1.2.3.4:3300/0,v1:1.2.3.4:6789/0]", &["v2:1.2.3.4:3300", "v1:1.2.3.4:6789"]),
             ("1.2.3.4:6789, 1.2.3.5:6789 ;1.2.3.4:6789", &["v1:1.2.3.4:6789", "v1:1.2.3.5:6789"]),
@@ -196,8 +216,10 @@ mod tests {
 
     #[test]
     fn a_monitors_own_section_means_msgr1_unless_it_says_otherwise() {
-        let v1 = mon_addr("1.2.3.4").map(|monitor| (monitor.messenger, monitor.address.port()));
-        assert_eq!(v1, Some((Messenger::V1, 6789)));
+        for text in ["1.2.3.4", "any:1.2.3.4:0", "1.2.3.4:6789, 1.2.3.5"] {
+            let v1 = mon_addr(text).map(|monitor| (monitor.messenger, monitor.address.port()));
+            assert_eq!(v1, Some((Messenger::V1, 6789)), "{text}");
+        }
         assert_eq!(mon_addr("host"), None);
     }
 

@@ -10,7 +10,7 @@ use crate::deadline::Deadline;
 use crate::plan::present;
 use crate::root::Root;
 use crate::sys::rbd::Mapping;
-use crate::sys::{device, mounts};
+use crate::sys::{device, lock, mounts};
 
 /// One mount, with all that it takes to make it in another thread.
 pub struct MountJob {
@@ -32,14 +32,16 @@ impl MountJob {
         let target = self.entry.target.display().to_string();
         let source = self.entry.source.clone();
         let deadline = Deadline::after(self.limit);
-        let ended = deadline.run(move || self.mount()).unwrap_or_else(|| {
+        let ended = deadline.run(move || self.mount(&deadline)).unwrap_or_else(|| {
             Err(format!("mounting {source} on {target} has not ended for {} s", deadline.limit().as_secs()))
         })?;
         Ok(ended)
     }
 
-    fn mount(&self) -> Result<String, String> {
+    fn mount(&self, deadline: &Deadline) -> Result<String, String> {
         let (source, target) = (&self.entry.source, self.entry.target.display());
+        let place = real(&self.root, &self.entry.target);
+        let _lock = lock::mount_point(&self.root, &place, deadline).map_err(|error| format!("{error:#}"))?;
         let seen = mounts::look(&self.root).map_err(|error| format!("{error:#}"))?;
         let is_there = |place: &PathBuf| seen.mounts.iter().any(|mount| mount.target == real(&self.root, place));
         if let Some(missing) = self.elsewhere.iter().find(|place| !is_there(place)) {

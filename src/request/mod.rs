@@ -204,12 +204,13 @@ mod tests {
         let conf = ("/etc/ceph/ceph.conf", "[global]\nmon_host = v1:1.2.3.4\n");
         let other = ("/k", "[client.other]\n");
         type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
-        let rows: [Row; 6] = [
+        let rows: [Row; 7] = [
             (&[], "rbd/i", "no monitors: /etc/ceph/ceph.conf has no mon_host and the line has no mon_host="),
             (&[], "rbd/i conf=/c.conf", "/c.conf does not exist, but was named as ceph.conf"),
             (&[conf], "rbd/i keyring=/k", "keyring /k does not exist"),
             (&[conf, other], "rbd/i id=boot,keyring=/k", "keyring /k has no key of client.boot"),
             (&[conf], "rbd/i keyfile=/f", "keyfile /f does not exist"),
+            (&[conf, other], "rbd/i keyfile=/f,keyring=/k", "keyfile /f does not exist"),
             (
                 &[conf],
                 "rbd/i options='ms_mode=crc'",
@@ -219,6 +220,24 @@ mod tests {
         for (files, text, expected) in rows {
             assert_eq!(line(files, text).unwrap_err().to_string(), expected);
         }
+    }
+
+    #[test]
+    fn the_key_is_searched_in_cephs_order() {
+        let conf = |more: &str| format!("[global]\nmon_host = v1:1.2.3.4\n{more}");
+        let keyring = format!("[client.boot]\nkey = {KEY}\n");
+        let rows = [
+            ("/k", keyring.as_str(), "", "rbd/i id=boot,keyfile=/none,keyring=/k"),
+            ("/f", KEY, "key = broken\n", "rbd/i id=boot,keyfile=/f"),
+            ("/f", KEY, "key =\nkeyfile = /f\n", "rbd/i id=boot"),
+        ];
+        for (path, text, more, entry) in rows {
+            let line = line(&[("/etc/ceph/ceph.conf", &conf(more)), (path, text)], entry);
+            assert!(line.is_ok_and(|line| line.contains(",key=client.x ")), "{entry}");
+        }
+        let missing =
+            line(&[("/etc/ceph/ceph.conf", &conf("keyfile = /none\n")), ("/k", &keyring)], "rbd/i keyring=/k");
+        assert_eq!(missing.unwrap_err().to_string(), "keyfile /none does not exist");
     }
 
     #[test]

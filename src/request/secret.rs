@@ -11,39 +11,51 @@ use crate::config::table::{EntryOptions, paths};
 use crate::root::Root;
 use crate::sys::file::read_if_there;
 
-/// The user's secret and where it was looked for, in Ceph's order: `key`, `keyfile`, `keyring` (ceph
-/// `src/auth/KeyRing.cc`, from_ceph_context). Of several keyrings the first that is there is taken, and only that.
-pub fn find_secret(
-    root: &Root,
-    conf: &CephConf,
-    identity: &Identity,
-    options: &EntryOptions,
-) -> Result<(Option<Secret>, String)> {
+/// Where Ceph looks for a user's key if nobody says.
+const KEYRINGS: &str =
+    "/etc/ceph/$cluster.$name.keyring,/etc/ceph/$cluster.keyring,/etc/ceph/keyring,/etc/ceph/keyring.bin";
+
+/// A secret, if there is one, and where it was looked for if there is none.
+type Found = (Option<Secret>, String);
+
+/// The user's secret and where it was looked for, in Ceph's order: the line's key or key file, then ceph.conf's, then
+/// keyrings. What surprises: the line's key file may be missing if a later place has the key, ceph.conf's may not.
+pub fn find_secret(root: &Root, conf: &CephConf, identity: &Identity, options: &EntryOptions) -> Result<Found> {
     if conf.value(identity, "auth_client_required").is_some_and(|required| required.trim() == "none") {
         return Ok((None, "ceph.conf says auth_client_required = none".to_owned()));
     }
     if let Some(key) = &options.key {
-        return Ok((Some(Secret::decode(key.text()).map_err(|error| anyhow!("key: {error}"))?), String::new()));
+        return found(Secret::decode(key.text()).map_err(|error| format!("key: {error}")));
     }
-    if let Some(key) = conf.value(identity, "key").map(Zeroizing::new) {
-        return Ok((Some(Secret::decode(&key).map_err(|e| anyhow!("ceph.conf: key: {e}"))?), String::new()));
+    let Some(path) = &options.keyfile else { return in_later_places(root, conf, identity, options) };
+    if let Some(text) = read_secret(root, path)? {
+        return found(keyring::from_keyfile(path, &text));
     }
-    let keyfile = options.keyfile.clone().or_else(|| conf.value(identity, "keyfile").map(PathBuf::from));
-    if let Some(path) = keyfile {
+    let missing = || format!("keyfile {} does not exist", path.display());
+    match in_later_places(root, conf, identity, options).with_context(missing)? {
+        (None, _) => bail!(missing()),
+        later => Ok(later),
+    }
+}
+
+/// ceph.conf's `key` and `keyfile`, then keyrings, of which the first that is there is taken, and only that.
+fn in_later_places(root: &Root, conf: &CephConf, identity: &Identity, options: &EntryOptions) -> Result<Found> {
+    let configured = |key: &str| conf.value(identity, key).filter(|value| !value.is_empty());
+    if let Some(key) = configured("key").map(Zeroizing::new) {
+        return found(Secret::decode(&key).map_err(|error| format!("ceph.conf: key: {error}")));
+    }
+    if let Some(path) = configured("keyfile").map(PathBuf::from) {
         let text = read_secret(root, &path)?.with_context(|| format!("keyfile {} does not exist", path.display()))?;
-        return Ok((Some(keyring::from_keyfile(&path, &text).map_err(|e| anyhow!(e))?), String::new()));
+        return found(keyring::from_keyfile(&path, &text));
     }
-    const DEFAULT: &str =
-        "/etc/ceph/$cluster.$name.keyring,/etc/ceph/$cluster.keyring,/etc/ceph/keyring,/etc/ceph/keyring.bin";
     let asked = options.keyring.as_deref().map(|list| conf.expand_text(identity, list));
     let list = asked
         .clone()
         .or_else(|| conf.value(identity, "keyring"))
-        .unwrap_or_else(|| conf.expand_text(identity, DEFAULT));
+        .unwrap_or_else(|| conf.expand_text(identity, KEYRINGS));
     for path in paths(&list) {
         let Some(text) = read_secret(root, path)? else { continue };
-        let found = keyring::from_keyring(path, &text, &identity.user).map_err(|e| anyhow!(e))?;
-        return match found {
+        return match keyring::from_keyring(path, &text, &identity.user).map_err(|error| anyhow!(error))? {
             Some(secret) => Ok((Some(secret), String::new())),
             None => bail!("keyring {} has no key of client.{}", path.display(), identity.user),
         };
@@ -52,6 +64,10 @@ pub fn find_secret(
         bail!("keyring {list} does not exist");
     }
     Ok((None, format!("none of the keyrings {list} exists")))
+}
+
+fn found(secret: Result<Secret, String>) -> Result<Found> {
+    secret.map(|secret| (Some(secret), String::new())).map_err(|error| anyhow!(error))
 }
 
 /// A file that holds a secret; the text is wiped when it goes.

@@ -4,7 +4,9 @@
 //! stay: removing a lock file while another waits for it would let two in.
 
 use std::fs::{self, File, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -17,6 +19,8 @@ use crate::unit;
 
 /// How often the lock is asked for while somebody else has it.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How much of a name fits into a file's, with room for hash and ending; file systems take 255 bytes.
+const NAME_MAX: usize = 200;
 
 /// A lock that is held.
 pub struct Lock(#[expect(dead_code, reason = "held, never read: dropping it unlocks")] Flock<File>);
@@ -38,11 +42,31 @@ pub fn cluster(root: &Root, name: &str, deadline: &Deadline) -> Result<Lock> {
     }
 }
 
+/// Waits for the lock of a mount point: between looking whether something is mounted there and mounting it, another of us
+/// would do the same, and the kernel mounts one on top of the other.
+pub fn mount_point(root: &Root, target: &Path, deadline: &Deadline) -> Result<Lock> {
+    match named(root, &format!("mount {}", target.display()), deadline)? {
+        Some(lock) => Ok(lock),
+        None => bail!("another rbdmap has been mounting there for {} s", deadline.limit().as_secs()),
+    }
+}
+
+/// A name as a file's: escaped, and where that is too long for a file system, cut and told apart by a hash.
+fn file_name(name: &str) -> String {
+    let escaped = unit::escape(name);
+    if escaped.len() <= NAME_MAX {
+        return format!("{escaped}.lock");
+    }
+    let mut hasher = DefaultHasher::new();
+    escaped.hash(&mut hasher);
+    format!("{}-{:016x}.lock", &escaped[..NAME_MAX], hasher.finish())
+}
+
 /// `None` where the deadline passed first.
 fn named(root: &Root, name: &str, deadline: &Deadline) -> Result<Option<Lock>> {
     let folder = root.locks();
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    let path = folder.join(format!("{}.lock", unit::escape(name)));
+    let path = folder.join(file_name(name));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
     let mut file = Some(options.open(&path).with_context(|| format!("opening {}", path.display()))?);
@@ -59,6 +83,13 @@ fn named(root: &Root, name: &str, deadline: &Deadline) -> Result<Option<Lock>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_names_are_files_too_and_differ() {
+        let name = |end: &str| file_name(&format!("{}{end}", "ü".repeat(100)));
+        assert!(name("a").len() < 255);
+        assert_ne!(name("a"), name("b"));
+    }
 
     #[test]
     fn one_image_has_one_lock_and_another_its_own() {

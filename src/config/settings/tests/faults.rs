@@ -51,7 +51,7 @@ fn images() {
             "spec = \"a\\u0000b\"",
             "f:2:8: image \"a\\0b\" contains a blank or control character, which the kernel cannot take",
         ),
-        ("options = 'ro=1'\nspec = 'a'", "f:2:11: map option ro takes no value"),
+        ("options = 'queue_depth'\nspec = 'a'", "f:2:11: map option queue_depth needs a value"),
         ("spec = 'a'\nuser = 'a b'", "f:3:8: \"a b\" has a blank or comma in it"),
         ("spec = 'a'\nuser = ''", "f:3:8: \"\" is not a name"),
         ("spec = 'a'\nid = 'a'\nuser = 'b'", "f:1:1: duplicate field `user`"),
