@@ -9,16 +9,16 @@ bench() {
   local GUEST=bookworm POOL=bookworm
   guest_has_ceph "$GUEST" || die "the comparison needs a guest with ceph-common"
   guest_ready "$GUEST"
-  pool_create "$POOL"
-  cluster rbd create "$POOL/bench" --size 512M
   bench_boots stock true
   bench_boots ours ""
   bench_print
 }
 
-# bench_boots NAME INSTALL: a fresh disk, one boot to write the files, then those that are measured.
+# bench_boots NAME INSTALL: a fresh pool and disk, one boot to write the files, then those that are measured.
 bench_boots() {
   local name=$1 boot
+  pool_create "$POOL"
+  cluster rbd create "$POOL/bench" --size 512M
   LAB_INSTALL=$2 guest_prepare "$GUEST"
   rm -rf "$LAB_DIR/logs/bench/$name"
   mkdir -p "$LAB_DIR/logs/bench/$name"
@@ -63,4 +63,47 @@ bench_print() {
 # bench_row TEXT OURS OTHER
 bench_row() {
   printf '%-44s %12s %12s %8s\n' "$1" "$2" "$3" "$(awk -v a="$2" -v b="$3" 'BEGIN { printf "%.2f", b / a }')"
+}
+
+# Many images, by themselves: one boot, a step for each network, number and way (guest/lab/scenarios/00-bench-many.sh).
+bench_many() {
+  # shellcheck disable=SC2034 # boot.sh's, in the place of which this is
+  local GUEST=bookworm POOL=bookworm BOOT_LIMIT=3600 number network way folder broken
+  guest_ready "$GUEST"
+  guest_prepare "$GUEST"
+  pool_create "$POOL"
+  for number in $(seq 64); do
+    cluster rbd create "$POOL/bench-$number" --size 8M &
+    [ $((number % 8)) != 0 ] || wait
+  done
+  folder=$(boot_folder "$GUEST" 1)
+  progress "bench many: a quarter of an hour in one boot"
+  printf '%s bench-many\n' {plain,slow}-{1,16,64}-{ours,units,script,loop,parallel,floor} | guest_boot "$GUEST" 1
+  rm -rf "$LAB_DIR/logs/bench/many"
+  mkdir -p "$LAB_DIR/logs/bench"
+  cp -r "$folder" "$LAB_DIR/logs/bench/many"
+  broken=$(grep -Lx 0 "$folder"/bench-many.*.status) || true
+  [ -z "$broken" ] || die "these steps did not work: $broken"
+  for network in plain slow; do
+    for way in map unmap; do bench_many_print "$network" "$way"; done
+  done
+  printf '\n%-44s %12s\n' "all of 64 mapped already: list, ms" "$(median many plain-64-ours-list)" \
+    "all of 64 mapped already: map, ms" "$(median many plain-64-ours-again)" "peak memory with 64, KiB" "$(median many plain-64-ours-peak_kib)"
+}
+
+# bench_many_print plain|slow map|unmap: milliseconds, and in brackets how many times the floor's.
+bench_many_print() {
+  local number way floor figure text="no delay"
+  [ "$1" = plain ] || text="every packet 20 ms later"
+  printf '\n%-32s' "$2, ms, $text"
+  printf '%15s' "rbdmap" "its units" script "rbd loop" "rbd parallel" floor
+  for number in 1 16 64; do
+    printf '\n%-32s' "  images: $number"
+    floor=$(median many "$1-$number-floor-$2")
+    for way in ours units script loop parallel floor; do
+      figure=$(median many "$1-$number-$way-$2")
+      printf '%15s' "$figure ($(awk -v a="$figure" -v b="$floor" 'BEGIN { printf "%.2f", a / b }'))"
+    done
+  done
+  echo
 }

@@ -4,7 +4,9 @@
 # shellcheck shell=bash
 
 GUEST_MEMORY=1024M
-BOOT_LIMIT=420
+# Seconds for a boot and its poweroff, and for each step in between; one that hangs at shutdown takes for ever.
+BOOT_LIMIT=150
+STEP_LIMIT=40
 # A process costs this kernel ten milliseconds and more, so a boot is as short as what it does not start.
 MASKED_UNITS=(
   ceph.target                                             # ceph-common's: the program must do without it
@@ -66,14 +68,15 @@ guest_start() {
 # guest_boot GUEST BOOT: boots, runs the steps on standard input, and is over when the guest has powered itself off.
 # What went wrong with the boot itself is in the file `complaints` of its folder.
 guest_boot() {
-  local guest=$1 boot=$2 folder
+  local guest=$1 boot=$2 folder limit
   folder=$(boot_folder "$guest" "$boot")
   mkdir -p "$folder"
   cat >"$folder/steps"
+  limit=$((BOOT_LIMIT + STEP_LIMIT * $(wc -l <"$folder/steps")))
   : >"$folder/complaints"
   guest_start "$guest" "$boot" lab-agent.service </dev/null >"$folder/console" 2>&1 {LOCK}>&- &
-  if ! wait_until "$BOOT_LIMIT" has_ended $!; then
-    echo "the guest was still there after $BOOT_LIMIT s" >>"$folder/complaints"
+  if ! wait_until "$limit" has_ended $!; then
+    echo "the guest was still there after $limit s" >>"$folder/complaints"
     guest_kill $!
   fi
   grep -q 'reboot: Power down\|reboot: System halted' "$folder/console" || echo "the guest did not power off" >>"$folder/complaints"
@@ -85,6 +88,8 @@ guest_kill() {
   local pids
   mapfile -t pids < <(ps -o pid= --sid "$1" | tr -d ' ')
   kill -KILL "$1" "${pids[@]}" 2>/dev/null || true
+  # Reaped here, or bash would announce the death.
+  wait "$1" 2>/dev/null || true
 }
 guests_kill() {
   local pid

@@ -69,6 +69,9 @@ run_dir = $CLUSTER
 log_file = $CLUSTER/log/\$name.log
 pid_file = $CLUSTER/\$name.pid
 admin_socket = $CLUSTER/\$name.asok
+# Two commands at once would quarrel over theirs.
+[client]
+admin_socket =
 CONF
 }
 

@@ -8,8 +8,9 @@ GUEST_PACKAGES=(
   systemd systemd-sysv dbus       # what boots, and what the program talks to
   udev kmod mount e2fsprogs xfsprogs libmount1   # devices, modules, file systems
   iproute2 procps                 # the network unit, and what a person types in a shell
+  time                            # peak memory, for the comparison
   strace                          # scenarios that look for the key, or kill at a system call
-  time                            # the peak memory of a command, for the comparison
+  fdisk                           # a scenario that partitions an image
 )
 
 guest_suite() { echo "${1%%-*}"; }
@@ -33,14 +34,16 @@ guest_ready() {
   image=$(guest_image "$1")
   [ ! -s "$image" ] || return 0
   progress "building the image of $1"
-  rm -rf "$(dirname "$image")"
+  rm -rf --one-file-system "$(dirname "$image")"
   mkdir -p "$(dirname "$image")" "$LAB_DIR/logs/$1"
   logged "$LAB_DIR/logs/$1/image" guest_build "$1" "${image%.img}.root" "$image"
 }
 
+# mmdebstrap mounts /proc and the like in the root that it makes, and has a process group of its own: in namespaces of its
+# own its mounts and its processes end with it, however it ends.
 guest_build() {
   local guest=$1 root=$2 image=$3
-  mmdebstrap --variant=minbase --include="$(guest_packages "$guest" | paste -sd ,)" \
+  unshare --pid --mount-proc --fork --kill-child mmdebstrap --variant=minbase --include="$(guest_packages "$guest" | paste -sd ,)" \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     "$(guest_suite "$guest")" "$root"
   guest_finish "$guest" "$root"

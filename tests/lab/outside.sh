@@ -5,6 +5,14 @@
 # image NAME SIZE [OPTION…]: with the features that `rbd create` gives an image when nothing is said.
 image() { cluster rbd create "$POOL/$1" --size "$2" "${@:3}"; }
 
+# user NAME MON-CAPABILITY OSD-CAPABILITY: a user of the cluster, whose keyring the guest gets as administrators name it.
+user() {
+  local keyring
+  keyring=$(guest_folder "$GUEST")/overlay/etc/ceph/ceph.client.$1.keyring
+  cluster ceph auth get-or-create "client.$1" mon "$2" osd "$3" -o "$keyring"
+  chmod 600 "$keyring"
+}
+
 # in_order PATTERN…: extended regular expressions; each is in the journal, and after the one before it.
 in_order() {
   local pattern at=0 line

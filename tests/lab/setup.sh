@@ -15,6 +15,7 @@ HOST_PACKAGES=(
   procps              # ps: which processes of the namespace belong to which guest
   systemd             # systemctl --root: enable and mask units in a guest before it boots
   make                # make install: the program as a user gets it
+  squashfs-tools      # what a scenario mounts read-only
 )
 
 setup_host() {

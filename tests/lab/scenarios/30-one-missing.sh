@@ -41,5 +41,5 @@ booted() {
 
 powered_off() {
   [ "$BOOT" -gt 1 ] || return 0
-  in_order "Unmounted mnt-present\.mount" "Stopped rbdmap@$POOL.present\.service" "Stopping lab-network\.service"
+  in_order "Unmounted mnt-present\.mount" "Stopped rbdmap@.*present\.service" "Stopping lab-network\.service"
 }

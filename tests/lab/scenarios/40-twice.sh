@@ -6,9 +6,6 @@ images() {
   image foreign 128M
 }
 
-# Everything in which two mappings differ: device, client, and the line with our token.
-state() { grep -H . /sys/bus/rbd/devices/*/{client_id,config_info}; }
-
 by_hand() {
   table twice
   rbdmap map --no-mount

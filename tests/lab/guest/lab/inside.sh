@@ -6,11 +6,23 @@ KEYRING=/etc/ceph/ceph.client.boot.keyring
 ADD=/sys/bus/rbd/add_single_major
 REMOVE=/sys/bus/rbd/remove_single_major
 
-# The administrator's two files: a line for an image, a line for its mount.
-table() { echo "$POOL/$1 id=boot,keyring=$KEYRING" >>/etc/ceph/rbdmap; }
+# The administrator's two files: a line for an image, with further options if any, and a line for its mount.
+table() { echo "$POOL/$1 id=boot,keyring=$KEYRING${2:+,$2}" >>/etc/ceph/rbdmap; }
 fstab() { echo "$*" >>/etc/fstab; }
 
 instance() { systemd-escape --template=rbdmap@.service "$POOL/$1"; }
+
+# Every mapping, a line `SPEC rbdN rw|ro` each, from sysfs. Without a process, of which this kernel starts few in a second.
+mappings() {
+  local device pool_name namespace name snapshot ro
+  for device in /sys/bus/rbd/devices/*; do
+    { read -r pool_name <"$device/pool" && read -r namespace <"$device/pool_ns" && read -r name <"$device/name" &&
+      read -r snapshot <"$device/current_snap" && read -r ro <"/sys/block/rbd${device##*/}/ro"; } 2>/dev/null || continue
+    [ "$snapshot" != - ] || snapshot=
+    if [ "$ro" = 1 ]; then ro=ro; else ro=rw; fi
+    echo "$pool_name/${namespace:+$namespace/}$name${snapshot:+@$snapshot} rbd${device##*/} $ro"
+  done
+}
 
 # The devices that an image is mapped as, a line each; from sysfs, as udev may lag behind.
 devices_of() {
@@ -26,6 +38,21 @@ mapped() { [ -n "$(devices_of "$1")" ]; }
 is_mapped_once() { same 1 "$(devices_of "$1" | wc -l)" "mappings of $1"; }
 is_not_mapped() { same "" "$(devices_of "$1")" "mappings of $1"; }
 has_ceph() { command -v rbd >/dev/null; }
+
+# What two mappings of one image differ in: device, client, and the line with our token.
+state() { grep -H . /sys/bus/rbd/devices/*/{client_id,config_info}; }
+
+# ends STATUS COMMAND…: with that exit status. What it said, on either channel, is in SAID, how long it took, in
+# milliseconds, in TOOK.
+ends() {
+  local wanted=$1 status=0 start=${EPOCHREALTIME/[.,]/}
+  shift
+  SAID=$("$@" 2>&1) || status=$?
+  TOOK=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
+  same "$wanted" "$status" "exit status of '$*', which said '$SAID'"
+}
+says() { expect "$1" <<<"$SAID" >/dev/null; }
+within() { [ "$TOOK" -le "$1" ] || fail "it took $TOOK ms, more than $1 ms"; }
 
 # Maps an image with neither our program nor Ceph's: a bare write of the line, the key in it.
 map_by_hand() {

@@ -1,0 +1,111 @@
+# names: whatever Ceph lets an image be called is mapped, listed, linked as udev links it, and unmapped: namespace, snapshot, clone, pool
+# shellcheck shell=bash
+
+# A name, and what udev makes of it in a link.
+odd_names() {
+  cat <<'NAMES'
+a-b a-b
+-c -c
+d.e d.e
+f_g f_g
+h+i h+i
+j:k j:k
+l=m l=m
+n$o n_o
+p%q p_q
+r,s r_s
+t* t_
+u'v u_v
+[w] _w_
+x~y x_y
+größe größe
+NAMES
+}
+
+images() {
+  local name link
+  while read -r name link; do image "$name" 8M; done < <(odd_names)
+  image snapped 8M
+  cluster rbd snap create "$POOL/snapped@monday"
+  cluster rbd snap protect "$POOL/snapped@monday"
+  cluster rbd clone "$POOL/snapped@monday" "$POOL/cloned"
+  # The same name in a namespace of the pool and in another pool is another image.
+  cluster rbd namespace create "$POOL/space"
+  image space/snapped 8M
+  pool_create "$POOL-2"
+  cluster rbd create "$POOL-2/snapped" --size 8M
+}
+
+# A line `SPEC LINK` for each image of the table.
+wanted() {
+  local name link
+  while read -r name link; do echo "$POOL/$name $POOL/$link"; done < <(odd_names)
+  for name in "$POOL"/{snapped,snapped@monday,cloned,space/snapped} "$POOL-2/snapped"; do echo "$name $name"; done
+}
+
+by_hand() {
+  local spec link
+  while read -r spec link; do echo "$spec id=boot,keyring=$KEYRING"; done < <(wanted) >>/etc/ceph/rbdmap
+  # And once more what is there already.
+  table cloned
+  rbdmap map --direct --no-mount
+  all_are_mapped
+  local before
+  before=$(state)
+  rbdmap map --direct --no-mount
+  same "$before" "$(state)" "the mappings after a second map"
+  same_list
+  cat /sys/bus/rbd/devices/*/parent | expect "snap_name monday" >/dev/null
+  rbdmap unmap --direct
+  nothing_left
+
+  rbdmap map --no-mount
+  all_are_mapped
+  rbdmap unmap
+  nothing_left
+
+  read_only_beside_writable
+}
+
+# Each once, with the features that an image has by default, a snapshot read-only, and exactly the links that are wanted.
+all_are_mapped() {
+  local spec link device mode
+  udevadm settle
+  same "$(wanted | cut -d ' ' -f 1 | sort)" "$(mappings | cut -d ' ' -f 1 | sort)" "what is mapped"
+  same "$(wanted | cut -d ' ' -f 2 | sort)" "$(find /dev/rbd -type l -printf '%P\n' | sort)" "the links"
+  while read -r spec device mode; do
+    link=$(wanted | grep -F -- "$spec ")
+    [ "/dev/rbd/${link#* }" -ef "/dev/$device" ] || fail "/dev/rbd/${link#* } does not lead to $device, which is $spec"
+    if [[ $spec = *@* ]]; then same ro "$mode" "mode of $spec"; else same rw "$mode" "mode of $spec"; fi
+  done < <(mappings)
+  same 0x000000000000003d "$(sort -u /sys/bus/rbd/devices/*/features)" "features"
+}
+
+same_list() {
+  local spec device mode
+  if has_ceph; then
+    diff <(rbd --id boot device list) <(rbdmap list) || fail "not what rbd device list prints"
+  fi
+  local list
+  list=$(rbdmap list)
+  while read -r spec device mode; do
+    spec=${spec#*/}
+    spec=${spec%@*}
+    grep -wF "/dev/$device" <<<"$list" | expect " ${spec#space/} " >/dev/null
+  done < <(mappings)
+}
+
+# Two mappings of one image, which go one by one.
+read_only_beside_writable() {
+  rbdmap map --no-mount "$POOL/cloned"
+  rbdmap map --no-mount --id boot --read-only "$POOL/cloned"
+  same "ro rw" "$(mappings | cut -d ' ' -f 3 | sort | paste -sd ' ')" "the mappings of one image"
+  rbdmap map --no-mount --id boot --read-only "$POOL/cloned"
+  same 2 "$(mappings | wc -l)" "mappings after the third map"
+  rbdmap unmap
+  same "$POOL/cloned ro" "$(mappings | cut -d ' ' -f 1,3)" "what is left when the table's is gone"
+  rbdmap unmap "$POOL/cloned"
+  nothing_left
+}
+
+powered_off() { same "" "$(pool_holders "$POOL-2")" "holders in the second pool"; }

@@ -1,0 +1,94 @@
+# races: two of us at once never map twice, map against unmap leaves all or nothing, and what is in use is named and stays usable
+# shellcheck shell=bash
+
+images() {
+  image race-a 32M
+  image race-b 32M
+}
+
+by_hand() {
+  fresh race-a ext4
+  fresh race-b ext4
+  mkdir -p /mnt/race-a /mnt/race-b
+  table race-a
+  table race-b
+  fstab "/dev/rbd/$POOL/race-a /mnt/race-a ext4 noauto 0 0"
+  fstab "/dev/rbd/$POOL/race-b /mnt/race-b ext4 noauto 0 0"
+  map_against_map
+  map_against_unmap
+  busy
+  nothing_left
+}
+
+map_against_map() {
+  local first second
+  for _ in 1 2 3; do
+    timeout 30 rbdmap map --direct &
+    first=$!
+    timeout 30 rbdmap map --direct &
+    second=$!
+    wait $first || fail "the first of two ended with $?"
+    wait $second || fail "the second of two ended with $?"
+    stands race-a
+    stands race-b
+    same 2 "$(mappings | wc -l)" mappings
+    same 2 "$(grep -c ' /mnt/race-' /proc/self/mountinfo)" mounts
+    rbdmap unmap --direct
+    nothing_left
+  done
+}
+
+# Which of the two wins is open, and each may find that the other was quicker; but each ends, and no image is half done.
+map_against_unmap() {
+  local map unmap image round
+  for round in $(seq 10); do
+    timeout 30 rbdmap map --direct >map.said 2>&1 &
+    map=$!
+    timeout 30 rbdmap unmap --direct >unmap.said 2>&1 &
+    unmap=$!
+    ended $map "map of round $round"
+    ended $unmap "unmap of round $round"
+    for image in race-a race-b; do
+      if mapped $image; then stands $image; else stands_not $image; fi
+    done
+  done
+  rbdmap map --direct
+  stands race-a
+  stands race-b
+  rbdmap unmap --direct
+  nothing_left
+}
+
+ended() {
+  local status=0
+  wait "$1" || status=$?
+  [ "$status" -le 1 ] || fail "$2 ended with $status (124: not at all); map said '$(cat map.said)', unmap '$(cat unmap.said)'"
+}
+
+stands() {
+  is_mapped_once "$1"
+  same "$(devices_of "$1")" "$(findmnt -n -o SOURCE "/mnt/$1")" "what is mounted on /mnt/$1"
+}
+stands_not() {
+  is_not_mapped "$1"
+  same "" "$(grep " /mnt/$1 " /proc/self/mountinfo)" "mounts of $1, which is not mapped"
+}
+
+busy() {
+  rbdmap map --direct
+  (cd /mnt/race-a && exec sleep 60) &
+  local holder=$!
+  wait_for 5 [ "/proc/$holder/cwd" -ef /mnt/race-a ]
+  ends 1 rbdmap unmap --direct --timeout 3
+  within 6500
+  says "/mnt/race-a is in use by pid $holder (sleep"
+  says "$POOL/race-a: "
+  stands race-a
+  stands_not race-b
+  echo "still usable" >/mnt/race-a/data
+  sync -f /mnt/race-a/data
+  expect "still usable" </mnt/race-a/data
+  kill $holder
+  wait $holder || true
+  rbdmap unmap --direct
+}
