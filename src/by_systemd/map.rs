@@ -19,7 +19,7 @@ use crate::plan::MapPlan;
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::rbd::{self, Mapping};
-use crate::sys::systemd::{JobOutcome, JobReport, Manager};
+use crate::sys::systemd::{BriefState, JobOutcome, JobReport, Manager};
 use crate::tag::Origin;
 use crate::unit;
 
@@ -30,8 +30,10 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, limit: Duration) -> Result<Report> {
         manager.reload()?;
     }
     let work = Work { root, manager, before: rbd::list(root)?, limit };
-    work.revive(plan)?;
-    let units = work.units(plan)?;
+    let mut units = subjects(plan);
+    let states = work.manager.brief(&units.keys().cloned().collect::<Vec<_>>())?;
+    units.retain(|name, (_, target)| target.is_none() || states.get(name).is_some_and(|state| state.load == "loaded"));
+    work.revive(plan, &states)?;
     let mut report = work.start(&units)?;
     if units.len() < plan.images.len() + plan.mounts.len() + plan.refused.len() {
         report.include(work.mount_the_rest(plan)?);
@@ -42,6 +44,16 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, limit: Duration) -> Result<Report> {
 /// The image that a unit is about, and the mount point if it is a mount.
 type Subject<'a> = (&'a ImageSpec, Option<&'a Path>);
 
+/// The units of the plan: an instance for each image, and a mount for each line that stands on one itself: what stands on
+/// other mounts, systemd could not order.
+fn subjects<'p>(plan: &MapPlan<'p>) -> HashMap<String, Subject<'p>> {
+    let instances = plan.images.iter().map(|entry| (unit::instance(&entry.spec), (&entry.spec, None)));
+    let mounts = plan.mounts.iter().filter_map(|step| {
+        step.own.map(|spec| (unit::mount(&step.entry.target), (spec, Some(step.entry.target.as_path()))))
+    });
+    instances.chain(mounts).collect()
+}
+
 struct Work<'a> {
     root: &'a Root,
     manager: Manager,
@@ -51,37 +63,24 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// An instance that is active while its image is not mapped (somebody unmapped it without systemd) would not start.
-    fn revive(&self, plan: &MapPlan<'_>) -> Result<()> {
-        let mut stale = Vec::new();
-        for entry in plan.images.iter().filter(|entry| !is_mapped(&self.before, &entry.spec)) {
-            let instance = unit::instance(&entry.spec);
-            if self.manager.unit(&instance)?.is_active() {
-                stale.push(instance);
-            }
+    /// An instance that is active while its image is not mapped (somebody unmapped it without systemd) would not start,
+    /// nor would a unit that has failed too often.
+    fn revive(&self, plan: &MapPlan<'_>, states: &HashMap<String, BriefState>) -> Result<()> {
+        for (unit, _) in states.iter().filter(|(_, state)| state.active == "failed") {
+            self.manager.reset_failed(unit)?;
         }
+        let unmapped = plan.images.iter().filter(|entry| !is_mapped(&self.before, &entry.spec));
+        let instances = unmapped.map(|entry| unit::instance(&entry.spec));
+        let stale: Vec<String> =
+            instances.filter(|instance| states.get(instance).is_some_and(BriefState::is_active)).collect();
         if !stale.is_empty() {
             self.manager.stop(&stale, self.limit, &mut |_| {})?;
         }
         Ok(())
     }
 
-    /// The units of the plan: an instance for each image, and the mounts that systemd has and can order.
-    fn units<'p>(&self, plan: &MapPlan<'p>) -> Result<HashMap<String, Subject<'p>>> {
-        let instances = plan.images.iter().map(|entry| (unit::instance(&entry.spec), (&entry.spec, None)));
-        let mut units: HashMap<String, Subject> = instances.collect();
-        for step in &plan.mounts {
-            let name = unit::mount(&step.entry.target);
-            if let (Some(spec), "loaded") = (step.own, self.manager.unit(&name)?.load.as_str()) {
-                units.insert(name, (spec, Some(&step.entry.target)));
-            }
-        }
-        Ok(units)
-    }
-
     fn start(&self, units: &HashMap<String, Subject<'_>>) -> Result<Report> {
         let names: Vec<String> = units.keys().cloned().collect();
-        names.iter().try_for_each(|name| self.manager.reset_failed(name))?;
         let mut report = Report::default();
         let mut told = |job: &JobReport| {
             let Some((spec, target)) = units.get(&job.unit) else { return };

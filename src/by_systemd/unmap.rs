@@ -13,7 +13,7 @@ use crate::plan::{Target, UnmapPlan};
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::rbd::{self, Mapping};
-use crate::sys::systemd::{JobOutcome, JobReport};
+use crate::sys::systemd::{BriefState, JobOutcome, JobReport};
 use crate::{direct, unit};
 
 /// Has systemd stop the instances of the plan's mappings; what it does not hold is taken down here.
@@ -26,8 +26,13 @@ pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], limit: Duration) ->
     let mapped = plan.mappings.iter().map(|mapping| &mapping.spec);
     let mut held: HashMap<String, &ImageSpec> = HashMap::new();
     let mut failed: HashMap<&ImageSpec, String> = HashMap::new();
-    for spec in mapped.chain(absent).chain(table.iter().map(|entry| &entry.spec)) {
+    let specs: Vec<&ImageSpec> = mapped.chain(absent).chain(table.iter().map(|entry| &entry.spec)).collect();
+    let states = manager.brief(&specs.iter().map(|spec| unit::instance(spec)).collect::<Vec<_>>())?;
+    for spec in specs {
         let instance = unit::instance(spec);
+        if !states.get(&instance).is_some_and(BriefState::is_active) {
+            continue;
+        }
         let services = manager.services_that_need(&instance)?;
         if !services.is_empty() {
             let services = services.join(" ");
@@ -35,7 +40,7 @@ pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], limit: Duration) ->
                 spec,
                 format!("left mapped: {services} would be stopped with it; `systemctl stop {services}` first"),
             );
-        } else if manager.unit(&instance)?.is_active() {
+        } else {
             held.insert(instance, spec);
         }
     }

@@ -33,7 +33,7 @@ impl Secret {
     pub fn decode(text: &str) -> Result<Self, String> {
         let standard = standard_base64(text);
         let bytes = BASE64.decode(standard.as_bytes()).map_err(|_| "the key is not base64".to_owned())?;
-        let secret = Self(Zeroizing::new(bytes));
+        let mut secret = Self(Zeroizing::new(bytes));
         let length = match secret.0.get(HEADER - 2..HEADER) {
             Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
             _ => return Err("the key is too short to be a Ceph key".to_owned()),
@@ -41,6 +41,7 @@ impl Secret {
         if length == 0 || secret.0.len() < HEADER + length {
             return Err("the key is cut short: its length does not match what it says of itself".to_owned());
         }
+        secret.0.truncate(HEADER + length);
         Ok(secret)
     }
 

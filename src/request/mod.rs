@@ -230,6 +230,7 @@ mod tests {
             ("/k", keyring.as_str(), "", "rbd/i id=boot,keyfile=/none,keyring=/k"),
             ("/f", KEY, "key = broken\n", "rbd/i id=boot,keyfile=/f"),
             ("/f", KEY, "key =\nkeyfile = /f\n", "rbd/i id=boot"),
+            ("/f", KEY, "", "rbd/i id=boot,key=broken,keyfile=/f"),
         ];
         for (path, text, more, entry) in rows {
             let line = line(&[("/etc/ceph/ceph.conf", &conf(more)), (path, text)], entry);

@@ -18,19 +18,21 @@ const KEYRINGS: &str =
 /// A secret, if there is one, and where it was looked for if there is none.
 type Found = (Option<Secret>, String);
 
-/// The user's secret and where it was looked for, in Ceph's order: the line's key or key file, then ceph.conf's, then
+/// The user's secret and where it was looked for, in Ceph's order: the line's key file and key, then ceph.conf's, then
 /// keyrings. What surprises: the line's key file may be missing if a later place has the key, ceph.conf's may not.
 pub fn find_secret(root: &Root, conf: &CephConf, identity: &Identity, options: &EntryOptions) -> Result<Found> {
     if conf.value(identity, "auth_client_required").is_some_and(|required| required.trim() == "none") {
         return Ok((None, "ceph.conf says auth_client_required = none".to_owned()));
     }
+    if let Some(path) = &options.keyfile
+        && let Some(text) = read_secret(root, path)?
+    {
+        return found(keyring::from_keyfile(path, &text));
+    }
     if let Some(key) = &options.key {
         return found(Secret::decode(key.text()).map_err(|error| format!("key: {error}")));
     }
     let Some(path) = &options.keyfile else { return in_later_places(root, conf, identity, options) };
-    if let Some(text) = read_secret(root, path)? {
-        return found(keyring::from_keyfile(path, &text));
-    }
     let missing = || format!("keyfile {} does not exist", path.display());
     match in_later_places(root, conf, identity, options).with_context(missing)? {
         (None, _) => bail!(missing()),

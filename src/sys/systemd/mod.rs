@@ -24,6 +24,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -31,7 +32,7 @@ use zbus::Connection;
 use zbus::proxy::CacheProperties;
 
 pub use self::jobs::{JobOutcome, JobReport};
-pub use self::state::{SystemState, UnitState};
+pub use self::state::{BriefState, SystemState, UnitState};
 
 use self::connection::{Address, within};
 use self::jobs::Batch;
@@ -99,6 +100,13 @@ impl Manager {
     /// `not-found`. The fields are read one after the other: a unit that changes meanwhile may show a mixture.
     pub fn unit(&self, name: &str) -> Result<UnitState> {
         within(CALL_LIMIT, self.read_unit(name)).with_context(|| format!("asking systemd for the state of {name}"))
+    }
+
+    /// The states of many units at once, by name, in one exchange.
+    pub fn brief(&self, names: &[String]) -> Result<HashMap<String, BriefState>> {
+        let rows = within(CALL_LIMIT, async { self.manager().await?.list_units_by_names(names).await });
+        let rows = rows.with_context(|| format!("asking systemd for the states of {}", listed(names)))?;
+        Ok(rows.into_iter().map(|(name, _, load, active, ..)| (name, BriefState { load, active })).collect())
     }
 
     /// The active services that systemd would stop with a unit: those that require it, or require a mount that does.

@@ -16,6 +16,10 @@ pub const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 /// The error for a unit that is neither loaded nor on disk.
 pub const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 
+/// A unit in a list: name, description, load state, active state, sub state, the unit that it follows, its object, and
+/// number, type and object of its job.
+pub type UnitRow = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+
 /// The manager.
 #[proxy(
     interface = "org.freedesktop.systemd1.Manager",
@@ -28,6 +32,9 @@ pub trait Manager {
 
     /// The unit's object; also for a unit that does not exist.
     async fn load_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
+
+    /// What is known of units, which are loaded if they are not; those that do not exist are in the answer too.
+    async fn list_units_by_names(&self, names: &[String]) -> zbus::Result<Vec<UnitRow>>;
 
     /// Forgets a failure and the count towards the start limit.
     async fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;

@@ -36,6 +36,22 @@ impl From<String> for SystemState {
     }
 }
 
+/// The two states of a unit that systemd tells of many at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BriefState {
+    /// LoadState, as in [`UnitState`].
+    pub load: String,
+    /// ActiveState, as in [`UnitState`].
+    pub active: String,
+}
+
+impl BriefState {
+    /// It is up: a service has run or runs, a mount is mounted.
+    pub fn is_active(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "reloading")
+    }
+}
+
 /// What systemd knows of a unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnitState {
@@ -54,11 +70,6 @@ pub struct UnitState {
 }
 
 impl UnitState {
-    /// It is up: a service has run or runs, a mount is mounted.
-    pub fn is_active(&self) -> bool {
-        matches!(self.active.as_str(), "active" | "reloading")
-    }
-
     /// Its last start or stop ended badly. Asked after a job too, since a stop job is `done` all the same.
     pub fn is_failed(&self) -> bool {
         self.active == "failed" || !matches!(self.result.as_str(), "" | "success")
