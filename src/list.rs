@@ -1,6 +1,6 @@
 //! `rbdmap list`: what the kernel has mapped, byte for byte as `rbd device list` prints it (ceph `src/krbd.cc`, dump_images,
 //! and `common/TextTable.cc`): columns as wide as their widest cell, two blanks between, every line padded, nothing at all
-//! without mappings; JSON on one line with the number as text.
+//! without mappings; widths are counted in bytes, so that `größe` is two columns short; JSON on one line with the number as text.
 
 use serde::Serialize;
 
@@ -34,10 +34,11 @@ fn plain(rows: &[Row]) -> String {
     }
     let header = ["id", "pool", "namespace", "image", "snap", "device"];
     let cells: Vec<[&str; 6]> = std::iter::once(header).chain(rows.iter().map(Row::cells)).collect();
-    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| cells.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |row: &[&str; 6]| -> String {
-        let padded: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let padded: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| (*cell).to_owned() + &" ".repeat(width - cell.len())).collect();
         padded.join("  ") + "\n"
     };
     cells.iter().map(line).collect()

@@ -78,7 +78,6 @@ const OPTIONS: &[&str] = &[
     "namespace",
     "pool",
     "snap",
-    "image",
     "read-only",
     "exclusive",
     "options",
@@ -148,7 +147,10 @@ fn parse_line(line: &Line) -> Result<Option<Entry>, Problem> {
     let name: String = characters[start..end].iter().collect();
     let spec = name.parse().map_err(|message| Problem { column: start + 1, message })?;
     let mut entry = Entry { spec, options: EntryOptions::default(), line: line.number };
-    for item in items(&characters[end..], end)? {
+    let mut items = items(&characters[end..], end)?;
+    // Wherever they stand, these win over what `options` says.
+    items.sort_by_key(|item| ["read-only", "read_only", "exclusive"].contains(&item.name.as_str()));
+    for item in items {
         apply(&mut entry, &item).map_err(|message| Problem { column: item.column, message })?;
     }
     entry.spec = entry.spec.checked().map_err(|message| Problem { column: start + 1, message })?;
@@ -205,10 +207,13 @@ fn apply(entry: &mut Entry, item: &Item) -> Result<(), String> {
         "conf" | "c" => options.conf = Some(item.word()?),
         "cluster" => options.cluster = Some(item.word()?),
         "mon_host" | "m" => options.mon_host = Some(item.word()?),
-        "pool" | "p" => entry.spec.pool = item.word()?,
-        "namespace" => entry.spec.namespace = Some(item.word()?),
-        "image" => entry.spec.image = item.word()?,
-        "snap" => entry.spec.snapshot = Some(item.word()?),
+        // The script names a pool to `rbd` in any case, and what the name says wins.
+        "pool" | "p" => drop(item.word()?),
+        "namespace" => drop(entry.spec.namespace.get_or_insert(item.word()?)),
+        "image" => {
+            return Err("option image is not served: with it `rbd` forgets the pool of the line's name".to_owned());
+        }
+        "snap" => drop(entry.spec.snapshot.get_or_insert(item.word()?)),
         "read_only" => item.flag().and_then(|()| options.map.add("ro"))?,
         "exclusive" => item.flag().and_then(|()| options.map.add("exclusive"))?,
         "options" | "o" => options.map.add(&item.word()?)?,
@@ -290,7 +295,9 @@ mod tests {
             ("p/i id=a,\\\nexclusive", "p/i", "exclusive"),
             ("p/i id=a,", "p/i", ""),
             ("p/i id=a, exclusive", "p/i", "exclusive"),
-            ("i pool=p,namespace=n,snap=s", "p/n/i@s", ""),
+            ("i pool=p,namespace=n,snap=s", "rbd/n/i@s", ""),
+            ("p/n/i@s pool=q,namespace=m,snap=t", "p/n/i@s", ""),
+            ("p/i read-only,options='rw'", "p/i", "ro"),
         ];
         for (text, spec, options) in rows {
             let entry = one(text);

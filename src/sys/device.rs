@@ -61,13 +61,16 @@ pub fn nodes(root: &Root, disk: &str) -> Vec<Node> {
     nodes
 }
 
-/// Waits for udev to finish with the device and for its link; makes the links where there is no udevd.
+/// Waits for udev to finish with the device and its partitions and for the link; makes the links where there is no udevd.
 pub fn await_link(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result<()> {
     if !root.udev_control().exists() {
         return link::make(root, mapping);
     }
     let watch = Watch::on(&root.udev_records());
-    let ready = || (root.udev_record(mapping.number).exists() && link_leads_to(root, mapping)).then_some(());
+    // The kernel knew the partitions before its write returned; udev comes to them after the disk.
+    let records: Vec<_> = nodes(root, &mapping.name()).iter().map(|node| root.udev_record(node.number)).collect();
+    let is_done = || root.udev_record(mapping.number).exists() && records.iter().all(|record| record.exists());
+    let ready = || (is_done() && link_leads_to(root, mapping)).then_some(());
     if deadline.poll_with(|| watch.sleep(), ready).is_some() {
         return Ok(());
     }

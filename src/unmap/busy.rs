@@ -11,12 +11,16 @@ use crate::plan::teardown::{Picture, Step, Thing};
 use crate::sys::holders::{self, Held};
 use crate::sys::{mounts, rbd};
 
+/// How long a last try may take, after the deadline.
+const LAST_TRY_LIMIT: Duration = Duration::from_secs(1);
+
 /// How long looking for holders may take, after the deadline.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
 
 impl Work<'_> {
     /// Reports every mapping that is left.
     pub(super) fn give_up(&mut self) {
+        self.await_last_tries();
         let seen = mounts::look(self.root).unwrap_or_default();
         let picture = Picture::of(&seen);
         let patience = Deadline::after(LOOK_LIMIT);
@@ -44,6 +48,16 @@ impl Work<'_> {
                 }
             });
             self.report.image_failed(spec, format!("it stays mapped as /dev/{device}: {obstacle}"));
+        }
+    }
+
+    /// A try that is under way when the deadline passes ends in a moment, busy or not; only one that hangs does not.
+    fn await_last_tries(&mut self) {
+        let deadline = Deadline::after(LAST_TRY_LIMIT);
+        while self.things.values().any(|tried| matches!(tried, Tried::UnderWay)) && !deadline.remaining().is_zero() {
+            if let Some(done) = self.pool.next(deadline.remaining()) {
+                self.take(done);
+            }
         }
     }
 
