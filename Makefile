@@ -14,7 +14,7 @@ DOC = $(PREFIX)/share/doc/rbdmap
 PROGRAM = target/release/rbdmap
 SERVICES = rbdmap@.service rbdmap.service rbdmap-sweep.service
 
-.PHONY: all build setup setup-build install demo test check lab lab-shell lint bench clean
+.PHONY: all build setup setup-build install demo test check oracle lab lab-shell lint bench clean
 
 all: build
 
@@ -48,13 +48,17 @@ install:
 demo: setup build
 	tests/lab/lab demo
 
-# Everything: unit tests, golden folders, and the scenarios in the lab.
-test: setup build check
+# Everything: unit tests, golden folders, Ceph's own commands as oracles, and the scenarios in the lab.
+test: setup build check oracle
 	tests/lab/lab run
 
 # What needs no lab, in seconds.
 check:
 	cargo test --workspace --locked
+
+# What rbd, ceph-conf and ceph-authtool say of the same files and options, beside what ours says.
+oracle: setup
+	tests/oracle/run
 
 # `make lab SCENARIO="guide nested"`, all of them without SCENARIO.
 lab: setup build

@@ -36,7 +36,10 @@ pub fn find_secret(root: &Root, conf: &CephConf, identity: &Identity, options: &
     let missing = || format!("keyfile {} does not exist", path.display());
     match in_later_places(root, conf, identity, options).with_context(missing)? {
         (None, _) => bail!(missing()),
-        later => Ok(later),
+        later => {
+            tracing::warn!("{}; another place has the key, as Ceph would find it", missing());
+            Ok(later)
+        }
     }
 }
 

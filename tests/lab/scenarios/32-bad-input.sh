@@ -123,8 +123,6 @@ command_lines() {
   wrong_usage "image \"..\" is not a name" map "$POOL/.." --id boot
   ends 1 rbdmap map "$POOL/good"
   same "rbdmap: $POOL/good: not in $TABLE; add a line such as \`$POOL/good id=USER\`, or say --id USER" "$SAID" "what map says"
-  ends 1 rbdmap map "$POOL/good" --id boot --keyfile /nowhere
-  same "rbdmap: $POOL/good: keyfile /nowhere does not exist" "$SAID" "what map says of the keyfile"
   ends 1 rbdmap map "$POOL/good" --id boot --conf /nowhere
   same "rbdmap: /nowhere does not exist, but was named as ceph.conf" "$SAID" "what map says of ceph.conf"
   ends 0 rbdmap unmap "$POOL/good"

@@ -29,7 +29,7 @@ by_hand() {
   : >called
   ends 0 rbdmap map --direct <<<"not for hooks"
   same "map /dev/rbd/$POOL/hooked: mapped, mounted, nothing to read" "$(cat called)" "what the hook of map saw"
-  says "$POOL/hooked: said by the hook"
+  says "$POOL/hooked: hook: said by the hook"
   is_mapped_once unhooked
 
   # Mapped already: nothing for the hook to do.
