@@ -49,7 +49,7 @@ lines() {
 }
 
 keyrings() {
-  head -c 300 /dev/urandom >binary
+  printf '\177ELF\002\001\377\376garbage\n' >binary
   mkdir folder
   sed 's/client.boot/client.stranger/' "$KEYRING" >stranger
   sed 's/client.boot/client.nobody/' "$KEYRING" >nobody
