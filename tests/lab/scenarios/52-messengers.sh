@@ -72,12 +72,12 @@ without_files() {
   mkdir away
   mv /etc/ceph/* away
   trap 'mv away/* /etc/ceph; cp kept $CONF' EXIT
-  rbdmap map "$POOL/spoken" --monitor 10.77.0.1 --id boot --keyfile $PWD/keyfile --read-only
+  rbdmap map "$POOL/spoken" --monitor 10.77.0.1 --id boot --keyfile "$PWD/keyfile" --read-only
   same "$POOL/spoken ro" "$(mappings | cut -d ' ' -f 1,3)" "what is mapped"
   test -b "/dev/rbd/$POOL/spoken"
   rbdmap unmap "$POOL/spoken"
   nothing_left
-  rbdmap map "$POOL/others" --monitor 10.77.0.1:6789 --name client.boot --keyring $PWD/away/ceph.client.boot.keyring
+  rbdmap map "$POOL/others" --monitor 10.77.0.1:6789 --name client.boot --keyring "$PWD"/away/ceph.client.boot.keyring
   same "$POOL/others rw" "$(mappings | cut -d ' ' -f 1,3)" "what is mapped"
   rbdmap unmap "/dev/rbd/$POOL/others"
   nothing_left
