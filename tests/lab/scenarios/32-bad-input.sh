@@ -3,6 +3,7 @@
 
 images() {
   image good 32M
+  image best 32M
   image journaled 32M --image-feature exclusive-lock,journaling
   cluster rbd namespace create "$POOL/there"
   user reader 'profile rbd-read-only' 'profile rbd-read-only'
@@ -19,10 +20,10 @@ by_hand() {
   names_that_are_none
   tables
   command_lines
-  # The good line among all of the bad ones.
-  { cat lines; echo "$POOL/good $GOOD"; } >$TABLE
+  # The good line after all of the bad ones.
+  { cat lines; echo "$POOL/best $GOOD"; } >$TABLE
   ends 1 rbdmap map --direct --no-mount
-  is_mapped_once good
+  is_mapped_once best
   rbdmap unmap --direct
   nothing_left
   by_hand_wrongly

@@ -78,6 +78,8 @@ busy() {
   rbdmap map --direct
   (cd /mnt/race-a && exec sleep 60) &
   local holder=$!
+  # shellcheck disable=SC2064 # it is known now
+  trap "kill $holder" EXIT
   wait_for 5 [ "/proc/$holder/cwd" -ef /mnt/race-a ]
   ends 1 rbdmap unmap --direct --timeout 3
   within 6500
@@ -89,6 +91,7 @@ busy() {
   sync -f /mnt/race-a/data
   expect "still usable" </mnt/race-a/data
   kill $holder
+  trap - EXIT
   wait $holder || true
   rbdmap unmap --direct
 }

@@ -11,7 +11,7 @@ CONF=/etc/ceph/ceph.conf
 
 by_hand() {
   cp $CONF kept
-  trap 'cp kept $CONF' EXIT
+  trap put_back EXIT
   # By the line, with both kinds of address in ceph.conf.
   speaks "options='ms_mode=legacy'" 10.77.0.1:6789 ms_mode=legacy
   speaks "options='ms_mode=crc'" 10.77.0.1:3300 ms_mode=crc
@@ -71,18 +71,19 @@ without_files() {
   sed -n 's/^\tkey = //p' "$KEYRING" >keyfile
   mkdir away
   mv /etc/ceph/* away
-  trap 'mv away/* /etc/ceph; cp kept $CONF' EXIT
-  rbdmap map "$POOL/spoken" --monitor 10.77.0.1 --id boot --keyfile "$PWD/keyfile" --read-only
+  rbdmap map "$POOL/spoken" --monitor 10.77.0.1 --id boot --keyfile keyfile --read-only
   same "$POOL/spoken ro" "$(mappings | cut -d ' ' -f 1,3)" "what is mapped"
   test -b "/dev/rbd/$POOL/spoken"
   rbdmap unmap "$POOL/spoken"
   nothing_left
-  rbdmap map "$POOL/others" --monitor 10.77.0.1:6789 --name client.boot --keyring "$PWD"/away/ceph.client.boot.keyring
+  rbdmap map "$POOL/others" --monitor 10.77.0.1:6789 --name client.boot --keyring away/ceph.client.boot.keyring
   same "$POOL/others rw" "$(mappings | cut -d ' ' -f 1,3)" "what is mapped"
   rbdmap unmap "/dev/rbd/$POOL/others"
   nothing_left
-  mv away/* /etc/ceph
-  trap 'cp kept $CONF' EXIT
+}
+put_back() {
+  [ ! -d away ] || mv away/* /etc/ceph
+  cp kept $CONF
 }
 
 # Mapped by hand and forgotten: gone before the network all the same, which is asked after every boot.
