@@ -62,34 +62,34 @@ pub struct MapArguments {
 #[command(next_help_heading = "Mapping by hand, without a line in the table")]
 pub struct ByHand {
     /// Monitors, in the place of ceph.conf's
-    #[arg(short, long, value_name = "ADDRESS,…", alias = "mon_host", alias = "mon-host")]
+    #[arg(short, long, value_name = "ADDRESS,…", alias = "mon_host", alias = "mon-host", requires = "specs")]
     pub monitor: Option<String>,
     /// The Ceph user, without `client.`
-    #[arg(long, alias = "user", value_name = "ID")]
+    #[arg(long, alias = "user", value_name = "ID", requires = "specs")]
     pub id: Option<String>,
     /// The Ceph user, as client.ID
-    #[arg(short, long, value_name = "client.ID", conflicts_with = "id")]
+    #[arg(short, long, value_name = "client.ID", conflicts_with = "id", requires = "specs")]
     pub name: Option<String>,
     /// Where the user's key is
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", requires = "specs")]
     pub keyring: Option<String>,
     /// A file with nothing but the user's key
-    #[arg(short = 'K', long, value_name = "FILE")]
+    #[arg(short = 'K', long, value_name = "FILE", requires = "specs")]
     pub keyfile: Option<PathBuf>,
     /// ceph.conf
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", requires = "specs")]
     pub conf: Option<PathBuf>,
     /// The cluster's name, which chooses ceph.conf and keyring
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "specs")]
     pub cluster: Option<String>,
     /// Options for the kernel, see rbd(8)
-    #[arg(short, long, value_name = "OPTION,…")]
+    #[arg(short, long, value_name = "OPTION,…", requires = "specs")]
     pub options: Vec<String>,
     /// Map read-only
-    #[arg(long, alias = "read_only")]
+    #[arg(long, alias = "read_only", requires = "specs")]
     pub read_only: bool,
     /// Do not hand the exclusive lock to others
-    #[arg(long)]
+    #[arg(long, requires = "specs")]
     pub exclusive: bool,
     /// Refused: everybody on the machine could read it
     #[arg(long, hide = true, value_name = "SECRET", value_parser = refuse_secret)]
@@ -174,6 +174,13 @@ mod tests {
         let error = Cli::try_parse_from(["rbdmap", "map", "rbd/a", "--key", "AQ=="]).unwrap_err();
         assert!(error.to_string().contains("--keyfile FILE"), "{error}");
         assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn options_by_hand_need_an_image() {
+        assert_eq!(Cli::try_parse_from(["rbdmap", "map", "--id", "boot"]).unwrap_err().exit_code(), 2);
+        assert!(Cli::try_parse_from(["rbdmap", "map", "rbd/a", "--id", "boot", "--read-only"]).is_ok());
+        assert!(Cli::try_parse_from(["rbdmap", "map"]).is_ok());
     }
 
     #[test]

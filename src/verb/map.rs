@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 
 use super::asks_systemd;
 use crate::by_systemd;
@@ -54,9 +54,6 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
 
 /// systemd knows nothing of such a mapping, so it is made here; at shutdown the sweep takes it down.
 fn by_hand(root: &Root, arguments: &MapArguments) -> Result<Report> {
-    if arguments.specs.is_empty() {
-        bail!("options for mapping by hand need an image to map: rbdmap map SPEC --id USER …");
-    }
     let inputs = Inputs::read(root)?;
     let mut options = arguments.by_hand.entry_options().map_err(|error| anyhow!(error))?;
     options.map.fill(&inputs.settings.defaults);

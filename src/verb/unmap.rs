@@ -18,6 +18,7 @@ use crate::root::Root;
 use crate::sys::device::{self, Node};
 use crate::sys::mounts;
 use crate::sys::rbd::{self, Mapping};
+use crate::tag::Origin;
 use crate::{by_systemd, direct};
 
 /// Unmaps what was asked for.
@@ -27,6 +28,10 @@ pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
     let numbers = arguments.devices.iter().map(|id| Ok(Target::Device(*id)));
     let targets: Vec<Target> = named.chain(numbers).collect::<Result<_>>()?;
     let mut plan = plan::unmap(&mapped, &targets);
+    // A unit takes down what the table made, not what was mapped by hand beside it.
+    if arguments.if_ours {
+        plan.mappings.retain(|mapping| Origin::Table.made(mapping));
+    }
     if arguments.left_over {
         plan.mappings = mapped.into_iter().filter(|mapping| mapping.tag.is_some()).collect();
     }
