@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::path::Path;
+
 use anyhow::{Result, anyhow};
 
 use super::asks_systemd;
@@ -99,6 +101,12 @@ fn show(root: &Root, plan: &MapPlan<'_>) -> Report {
     report
 }
 
+/// A file that was named on the command line, where relative means to the current folder.
+fn from_here(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
 impl ByHand {
     fn is_given(&self) -> bool {
         let words = [&self.monitor, &self.id, &self.name, &self.keyring, &self.cluster];
@@ -114,9 +122,12 @@ impl ByHand {
     fn entry_options(&self) -> Result<EntryOptions, String> {
         let mut options = EntryOptions {
             user: self.id.clone(),
-            keyring: self.keyring.clone(),
-            keyfile: self.keyfile.clone(),
-            conf: self.conf.as_ref().map(|path| path.display().to_string()),
+            keyring: self
+                .keyring
+                .as_deref()
+                .map(|list| if list.contains([',', ';']) { list.to_owned() } else { from_here(list) }),
+            keyfile: self.keyfile.as_ref().map(|path| from_here(path).into()),
+            conf: self.conf.as_ref().map(from_here),
             cluster: self.cluster.clone(),
             mon_host: self.monitor.clone(),
             ..EntryOptions::default()
