@@ -1,9 +1,12 @@
 //! The command line: what can be typed, and nothing of what it does. clap answers wrong usage with status 2.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Command, Parser, Subcommand, ValueEnum};
 
 use crate::image::ImageSpec;
 
@@ -92,10 +95,10 @@ pub struct ByHand {
     #[arg(long, requires = "specs")]
     pub exclusive: bool,
     /// Refused: everybody on the machine could read it
-    #[arg(long, hide = true, value_name = "SECRET", value_parser = refuse_secret)]
+    #[arg(long, hide = true, value_name = "SECRET", value_parser = RefuseSecret)]
     pub key: Option<String>,
     /// Refused as well
-    #[arg(long, hide = true, value_name = "SECRET", value_parser = refuse_secret)]
+    #[arg(long, hide = true, value_name = "SECRET", value_parser = RefuseSecret)]
     pub secret: Option<String>,
 }
 
@@ -153,10 +156,18 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn refuse_secret(_: &str) -> Result<String, String> {
-    Err("a secret on the command line can be read by everybody on this machine; \
-         write it into a file of mode 0600 and say --keyfile FILE"
-        .to_owned())
+/// Takes no value, and unlike clap's own errors does not repeat it.
+#[derive(Clone)]
+struct RefuseSecret;
+
+impl TypedValueParser for RefuseSecret {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, _: Option<&Arg>, _: &OsStr) -> Result<String, clap::Error> {
+        let message = "a secret on the command line can be read by everybody on this machine; \
+                       write it into a file of mode 0600 and say --keyfile FILE\n";
+        Err(clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command))
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +184,7 @@ mod tests {
     fn a_secret_is_refused_with_the_safe_way_and_is_wrong_usage() {
         let error = Cli::try_parse_from(["rbdmap", "map", "rbd/a", "--key", "AQ=="]).unwrap_err();
         assert!(error.to_string().contains("--keyfile FILE"), "{error}");
+        assert!(!error.to_string().contains("AQ=="), "the secret is not repeated");
         assert_eq!(error.exit_code(), 2);
     }
 
