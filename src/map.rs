@@ -1,22 +1,28 @@
-//! Maps one image, in this process: finds what it needs, adopts it if it is there already, else asks the kernel, and
+//! Maps images, in this process: finds what it needs, adopts it if it is there already, else asks the kernel, and
 //! waits until it can be used. Which images, and what is mounted on them, is decided by the callers.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
+use crate::config::monitors::Messenger;
 use crate::config::table::Entry;
 use crate::deadline::Deadline;
 use crate::reason::{self, Facts};
 use crate::request::Request;
 use crate::root::Root;
-use crate::sys::lock::Lock;
+use crate::sys::listing::Listing;
 use crate::sys::rbd::{self, Mapping};
-use crate::sys::{device, kernel_log, lock, module, monitor, notify};
+use crate::sys::{device, kernel_log, lock, module, monitor, notify, session};
 use crate::tag::{Origin, Tag};
 
 /// Between two rounds of asking the monitors.
 const MONITOR_PAUSE: Duration = Duration::from_secs(1);
+/// For how long a monitor that has greeted need not be asked again.
+const GREETING_HOLDS: Duration = Duration::from_secs(5);
 
 /// An image that is mapped now.
 pub struct Mapped {
@@ -26,30 +32,52 @@ pub struct Mapped {
     pub adopted: bool,
 }
 
-/// Maps an entry's image or finds it mapped. The error is a sentence without the image's name.
-pub fn image(root: &Root, entry: &Entry, origin: Origin, limit: Duration) -> Result<Mapped> {
-    let deadline = Deadline::after(limit);
-    let request = Request::resolve(root, entry)?;
-    module::load(root)?;
-    let _lock = lock::image(root, &entry.spec, &deadline)?;
-    let present = rbd::list(root)?.into_iter().find(|mapping| mapping.serves(&request));
-    let adopted = present.is_some();
-    let mapping = match present {
-        Some(mapping) => mapping,
-        None => {
-            await_monitors(&request, &deadline)?;
-            add(root, request, origin, &deadline)?
-        }
-    };
-    device::await_link(root, &mapping, &deadline)?;
-    Ok(Mapped { mapping, adopted })
+/// Maps images, each by itself and many at once, with what is learned of one used for the others.
+pub struct Mapper {
+    root: Root,
+    listing: Listing,
+    /// Monitors of which one has greeted, and when.
+    greeted: Mutex<HashMap<(Vec<SocketAddr>, Messenger), Instant>>,
 }
 
-/// Waits until a monitor greets. Until then the kernel is not asked, for it would make all others wait as well.
-fn await_monitors(request: &Request, deadline: &Deadline) -> Result<()> {
-    let mut complaint = String::new();
-    let greeted =
-        deadline.poll(MONITOR_PAUSE, || match monitor::any_greets(&request.monitors, request.messenger(), deadline) {
+impl Mapper {
+    /// One that knows nothing yet.
+    pub fn new(root: &Root) -> Self {
+        Self { root: root.clone(), listing: Listing::new(root), greeted: Mutex::default() }
+    }
+
+    /// Maps an entry's image or finds it mapped. The error is a sentence without the image's name.
+    pub fn image(&self, entry: &Entry, origin: Origin, limit: Duration) -> Result<Mapped> {
+        let deadline = Deadline::after(limit);
+        let request = Request::resolve(&self.root, entry)?;
+        module::load(&self.root)?;
+        let _lock = lock::image(&self.root, &entry.spec, &deadline)?;
+        let present = self.find(|mapping| mapping.serves(&request))?;
+        let adopted = present.is_some();
+        let mapping = match present {
+            Some(mapping) => mapping,
+            None => {
+                self.await_monitors(&request, &deadline)?;
+                self.add(request, origin, &deadline)?
+            }
+        };
+        device::await_link(&self.root, &mapping, &deadline)?;
+        Ok(Mapped { mapping, adopted })
+    }
+
+    fn find(&self, is_it: impl Fn(&Mapping) -> bool) -> Result<Option<Mapping>> {
+        Ok(self.listing.mappings()?.into_iter().find(is_it))
+    }
+
+    /// Waits until a monitor greets. Until then the kernel is not asked, for it would make all others wait as well.
+    fn await_monitors(&self, request: &Request, deadline: &Deadline) -> Result<()> {
+        let greeted = || self.greeted.lock().unwrap_or_else(PoisonError::into_inner);
+        let whom = (request.monitors.clone(), request.messenger());
+        if greeted().get(&whom).is_some_and(|when| when.elapsed() < GREETING_HOLDS) {
+            return Ok(());
+        }
+        let mut complaint = String::new();
+        let answer = deadline.poll(MONITOR_PAUSE, || match monitor::any_greets(&whom.0, whom.1, deadline) {
             Ok(()) => Some(()),
             Err(said) => {
                 notify::status(&format!("waiting for a monitor: {said}"));
@@ -57,35 +85,27 @@ fn await_monitors(request: &Request, deadline: &Deadline) -> Result<()> {
                 None
             }
         });
-    let seconds = deadline.limit().as_secs();
-    greeted.ok_or_else(|| {
-        anyhow!(
-            "no monitor has answered for {seconds} s ({complaint}): are they up, is the network, is mon_host right?"
-        )
-    })
-}
-
-/// The lock of whoever makes the kernel meet a cluster; nothing where it has met it.
-fn first_of_cluster(root: &Root, request: &Request, deadline: &Deadline) -> Result<Option<Lock>> {
-    let is_met = || -> Result<bool> {
-        Ok(rbd::list(root)?.iter().any(|mapping| request.fsid.as_deref() == Some(mapping.fsid.as_str())))
-    };
-    if is_met()? {
-        return Ok(None);
+        let seconds = deadline.limit().as_secs();
+        answer.ok_or_else(|| {
+            anyhow!(
+                "no monitor has answered for {seconds} s ({complaint}): are they up, is the network, is mon_host right?"
+            )
+        })?;
+        greeted().insert(whom, Instant::now());
+        Ok(())
     }
-    let lock = lock::cluster(root, &request.cluster(), deadline)?;
-    // It may have been met while we waited; then we are one of many who need not wait.
-    Ok((!is_met()?).then_some(lock))
-}
 
-fn add(root: &Root, request: Request, origin: Origin, deadline: &Deadline) -> Result<Mapping> {
-    let _first = first_of_cluster(root, &request, deadline)?;
-    let tag = Tag::new(origin, rbd::nonce(root)?);
-    let facts = Facts::of(&request);
-    let log = kernel_log::Since::now(root);
-    rbd::add(root, request, &tag, deadline).map_err(|error| anyhow!(reason::of_map(&facts, &error, &log.lines())))?;
-    let made = rbd::list(root)?.into_iter().find(|mapping| mapping.tag.as_ref() == Some(&tag));
-    made.ok_or_else(|| anyhow!("the kernel says that it is mapped, but no device of /sys/bus/rbd carries our mark"))
+    fn add(&self, request: Request, origin: Origin, deadline: &Deadline) -> Result<Mapping> {
+        let is_met = || Ok(self.find(|mapping| request.fsid.as_ref() == Some(&mapping.fsid))?.is_some());
+        let _turn = session::turn(&self.root, &request.cluster(), is_met, deadline)?;
+        let tag = Tag::new(origin, rbd::nonce(&self.root)?);
+        let facts = Facts::of(&request);
+        let mut log = kernel_log::Since::now(&self.root);
+        rbd::add(&self.root, request, &tag, deadline)
+            .map_err(|error| anyhow!(reason::of_map(&facts, &error, &log.lines())))?;
+        let made = self.find(|mapping| mapping.tag.as_ref() == Some(&tag))?;
+        made.ok_or_else(|| anyhow!("the kernel says that it is mapped, but no device of /sys/bus/rbd carries our mark"))
+    }
 }
 
 impl Mapped {

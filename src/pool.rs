@@ -8,13 +8,11 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-/// How many jobs are under way at a time.
-const THREADS: usize = 16;
-
 type Job<T> = Box<dyn FnOnce() -> T + Send>;
 
 /// Threads whose jobs come to a `T`.
 pub struct Pool<T> {
+    threads: usize,
     waiting: VecDeque<Job<T>>,
     running: usize,
     sender: Sender<T>,
@@ -22,10 +20,10 @@ pub struct Pool<T> {
 }
 
 impl<T: Send + 'static> Pool<T> {
-    /// A pool without jobs.
-    pub fn new() -> Self {
+    /// A pool without jobs, of which so many will be under way at a time.
+    pub fn new(threads: usize) -> Self {
         let (sender, results) = mpsc::channel();
-        Self { waiting: VecDeque::new(), running: 0, sender, results }
+        Self { threads, waiting: VecDeque::new(), running: 0, sender, results }
     }
 
     /// Does a job as soon as there is a thread for it.
@@ -51,7 +49,7 @@ impl<T: Send + 'static> Pool<T> {
     }
 
     fn start(&mut self) {
-        while self.running < THREADS {
+        while self.running < self.threads {
             let Some(job) = self.waiting.pop_front() else { return };
             let sender = self.sender.clone();
             self.running += 1;
@@ -70,7 +68,7 @@ mod tests {
     #[test]
     fn every_job_is_done_and_only_so_many_at_a_time() {
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let mut pool = Pool::new();
+        let mut pool = Pool::new(4);
         for number in 0..100 {
             let (running, most) = (Arc::clone(&running), Arc::clone(&most));
             pool.submit(move || {
@@ -83,12 +81,12 @@ mod tests {
         let mut done: Vec<i32> = std::iter::from_fn(|| pool.next(Duration::MAX)).collect();
         done.sort_unstable();
         assert_eq!(done, (0..100).collect::<Vec<_>>());
-        assert!(most.load(Ordering::SeqCst) <= THREADS);
+        assert!(most.load(Ordering::SeqCst) <= 4);
     }
 
     #[test]
     fn a_job_that_hangs_is_waited_for_no_longer_than_wanted() {
-        let mut pool = Pool::new();
+        let mut pool = Pool::new(1);
         pool.submit(|| thread::sleep(Duration::from_secs(60)));
         assert!(pool.next(Duration::from_millis(10)).is_none());
     }

@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::Result;
 
 use super::{GRACE, connect, why};
 use crate::config::table::Entry;
-use crate::direct::{self, Manner};
+use crate::direct::{self, Limits, Manner};
 use crate::hook::Hooks;
 use crate::image::ImageSpec;
 use crate::plan::MapPlan;
@@ -24,12 +24,12 @@ use crate::tag::Origin;
 use crate::unit;
 
 /// Has systemd start the instances and mounts of the plan.
-pub fn map(root: &Root, plan: &MapPlan<'_>, limit: Duration) -> Result<Report> {
+pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits) -> Result<Report> {
     let manager = connect(root)?;
     if units_are_stale(root) {
         manager.reload()?;
     }
-    let work = Work { root, manager, before: rbd::list(root)?, limit };
+    let work = Work { root, manager, before: rbd::list(root)?, limits };
     let mut units = subjects(plan);
     let states = work.manager.brief(&units.keys().cloned().collect::<Vec<_>>())?;
     units.retain(|name, (_, target)| target.is_none() || states.get(name).is_some_and(|state| state.load == "loaded"));
@@ -59,7 +59,7 @@ struct Work<'a> {
     manager: Manager,
     /// What was mapped before anything was started.
     before: Vec<Mapping>,
-    limit: Duration,
+    limits: Limits,
 }
 
 impl Work<'_> {
@@ -74,7 +74,7 @@ impl Work<'_> {
         let stale: Vec<String> =
             instances.filter(|instance| states.get(instance).is_some_and(BriefState::is_active)).collect();
         if !stale.is_empty() {
-            self.manager.stop(&stale, self.limit, &mut |_| {})?;
+            self.manager.stop(&stale, self.limits.time, &mut |_| {})?;
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Work<'_> {
                 _ => report.image_failed(spec, why(&self.manager, job)),
             }
         };
-        self.manager.start(&names, self.limit + GRACE, &mut told)?;
+        self.manager.start(&names, self.limits.time + GRACE, &mut told)?;
         Ok(report)
     }
 
@@ -101,7 +101,7 @@ impl Work<'_> {
         let mapped = rbd::list(self.root)?;
         let images = plan.images.iter().copied().filter(|entry: &&Entry| is_mapped(&mapped, &entry.spec)).collect();
         let rest = MapPlan { images, ..plan.clone() };
-        Ok(direct::map(self.root, &rest, Manner { origin: Origin::Table, limit: self.limit, hooks: Hooks::Skip }))
+        Ok(direct::map(self.root, &rest, Manner { origin: Origin::Table, limits: self.limits, hooks: Hooks::Skip }))
     }
 
     fn describe(&self, spec: &ImageSpec) -> String {

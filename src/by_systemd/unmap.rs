@@ -2,22 +2,22 @@
 //! down here.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use anyhow::Result;
 
 use super::{GRACE, connect, why};
 use crate::config::table::Entry;
+use crate::direct::{self, Limits};
 use crate::image::ImageSpec;
 use crate::plan::{Target, UnmapPlan};
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::rbd::{self, Mapping};
 use crate::sys::systemd::{BriefState, JobOutcome, JobReport};
-use crate::{direct, unit};
+use crate::unit;
 
 /// Has systemd stop the instances of the plan's mappings; what it does not hold is taken down here.
-pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], limit: Duration) -> Result<Report> {
+pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], limits: Limits) -> Result<Report> {
     let manager = connect(root)?;
     let absent = plan.absent.iter().filter_map(|target| match target {
         Target::Image(spec) => Some(spec),
@@ -50,14 +50,14 @@ pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], limit: Duration) ->
             failed.insert(spec, why(&manager, job));
         }
     };
-    manager.stop(&names, limit + GRACE, &mut told)?;
+    manager.stop(&names, limits.time + GRACE, &mut told)?;
     let mut report = Report::default();
     let (left, gone) = split(root, &plan.mappings)?;
     gone.iter().for_each(|mapping| report.done(&mapping.spec, format!("unmapped /dev/{}", mapping.name())));
     // What a unit tried and could not do is told; what no unit held is done here.
     let (tried, ours): (Vec<Mapping>, Vec<Mapping>) = left.into_iter().partition(|m| failed.contains_key(&m.spec));
     tried.iter().for_each(|mapping| report.image_failed(&mapping.spec, &failed[&mapping.spec]));
-    report.include(direct::unmap(root, &ours, limit, plan.hooks));
+    report.include(direct::unmap(root, &ours, limits, plan.hooks));
     Ok(report)
 }
 

@@ -8,7 +8,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 /// Which messenger protocol an address speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Messenger {
     /// msgr1, port 6789.
     V1,

@@ -11,6 +11,7 @@ mod mount;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -19,7 +20,7 @@ use crate::config::table::Entry;
 use crate::deadline::Deadline;
 use crate::hook::{self, Event, Hooks};
 use crate::image::ImageSpec;
-use crate::map::{self, Mapped};
+use crate::map::{Mapped, Mapper};
 use crate::plan::{MapPlan, MountStep};
 use crate::pool::Pool;
 use crate::report::Report;
@@ -30,13 +31,22 @@ use crate::tag::Origin;
 use crate::unmap;
 use mount::MountJob;
 
+/// What a run may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long each thing may take.
+    pub time: Duration,
+    /// How many things are done at a time.
+    pub parallel: usize,
+}
+
 /// What a run is told beside its plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
     /// Who asks for the mappings.
     pub origin: Origin,
-    /// How long an image, a mount or a hook may take.
-    pub limit: Duration,
+    /// How long an image, a mount or a hook may take, and how many of them are under way at a time.
+    pub limits: Limits,
     /// Whether the hooks of new mappings are run.
     pub hooks: Hooks,
 }
@@ -46,7 +56,8 @@ pub struct Manner {
 pub fn map(root: &Root, plan: &MapPlan<'_>, manner: Manner) -> Report {
     let images = plan.images.iter().map(|entry| (&entry.spec, Image::Awaited)).collect();
     let steps = vec![Stage::Waiting; plan.mounts.len()];
-    let mut work = Work { root, plan, manner, images, steps, pool: Pool::new(), report: Report::default() };
+    let (mapper, pool) = (Arc::new(Mapper::new(root)), Pool::new(manner.limits.parallel));
+    let mut work = Work { root, plan, manner, mapper, images, steps, pool, report: Report::default() };
     notify::status("mapping");
     for line in &plan.refused {
         work.report.failed(format!("not mounted on {}: {}", line.entry.target.display(), line.why));
@@ -68,8 +79,8 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, manner: Manner) -> Report {
 }
 
 /// Takes down what the plan names.
-pub fn unmap(root: &Root, mappings: &[Mapping], limit: Duration, hooks: Hooks) -> Report {
-    unmap::mappings(root, mappings, limit, hooks)
+pub fn unmap(root: &Root, mappings: &[Mapping], limits: Limits, hooks: Hooks) -> Report {
+    unmap::mappings(root, mappings, limits, hooks)
 }
 
 /// How far an image is.
@@ -105,6 +116,7 @@ struct Work<'a> {
     root: &'a Root,
     plan: &'a MapPlan<'a>,
     manner: Manner,
+    mapper: Arc<Mapper>,
     images: HashMap<&'a ImageSpec, Image>,
     steps: Vec<Stage>,
     pool: Pool<Done>,
@@ -114,8 +126,8 @@ struct Work<'a> {
 impl Work<'_> {
     fn map_image(&mut self, entry: &Entry) {
         let Some(at) = self.plan.images.iter().position(|other| other.spec == entry.spec) else { return };
-        let (root, entry, manner) = (self.root.clone(), entry.clone(), self.manner);
-        self.pool.submit(move || Done::Image(at, map::image(&root, &entry, manner.origin, manner.limit)));
+        let (mapper, entry, manner) = (Arc::clone(&self.mapper), entry.clone(), self.manner);
+        self.pool.submit(move || Done::Image(at, mapper.image(&entry, manner.origin, manner.limits.time)));
     }
 
     fn take(&mut self, done: Done) {
@@ -178,7 +190,7 @@ impl Work<'_> {
             _ => None,
         });
         let elsewhere = step.elsewhere.iter().map(|target| target.to_path_buf()).collect();
-        MountJob { root: self.root.clone(), entry: step.entry.clone(), own, elsewhere, limit: self.manner.limit }
+        MountJob { root: self.root.clone(), entry: step.entry.clone(), own, elsewhere, limit: self.manner.limits.time }
     }
 
     /// What the step can wait for in vain, in words.
@@ -206,7 +218,7 @@ impl Work<'_> {
                 continue;
             }
             *image = Image::Hooked(mapping.clone());
-            let (root, spec, limit) = (self.root.clone(), (*spec).clone(), self.manner.limit);
+            let (root, spec, limit) = (self.root.clone(), (*spec).clone(), self.manner.limits.time);
             self.pool.submit(move || {
                 let result = hook::run(&root, &spec, Event::Map, &Deadline::after(limit));
                 Done::Hook(spec, result)

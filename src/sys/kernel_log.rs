@@ -5,9 +5,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::root::Root;
 
@@ -28,9 +32,18 @@ impl Since {
         Self(open().ok())
     }
 
-    /// What rbd and libceph have said since, in order.
-    pub fn lines(self) -> Vec<String> {
-        let Some(mut file) = self.0 else { return Vec::new() };
+    /// Waits for the next line, of whomever, but not for longer. `false` where none can be heard.
+    pub fn await_line(&self, limit: Duration) -> bool {
+        let Some(file) = &self.0 else { return false };
+        let milliseconds = u16::try_from(limit.as_millis()).unwrap_or(u16::MAX);
+        let mut waiting = [PollFd::new(file.as_fd(), PollFlags::POLLIN)];
+        // An interruption is as good as a line: whoever waits looks again.
+        matches!(poll(&mut waiting, PollTimeout::from(milliseconds)), Ok(_) | Err(Errno::EINTR))
+    }
+
+    /// What rbd and libceph have said since this was last asked, in order.
+    pub fn lines(&mut self) -> Vec<String> {
+        let Some(file) = &mut self.0 else { return Vec::new() };
         let mut lines = Vec::new();
         let mut record = [0; RECORD_MAX];
         loop {

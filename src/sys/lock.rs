@@ -1,4 +1,4 @@
-//! One of us at a time for each image: flock(2) on a file in /run/rbdmap.
+//! One of us at a time for each image and each mount point: flock(2) on a file in /run/rbdmap.
 //!
 //! The kernel releases the lock when its process ends, however that happens, so none outlives its owner. The empty files
 //! stay: removing a lock file while another waits for it would let two in.
@@ -33,15 +33,6 @@ pub fn image(root: &Root, spec: &ImageSpec, deadline: &Deadline) -> Result<Lock>
     }
 }
 
-/// Waits for the lock under which one of us, and no more, makes the kernel meet a cluster: the kernel lets one wait for
-/// an answer at a time, and the others where no signal reaches them.
-pub fn cluster(root: &Root, name: &str, deadline: &Deadline) -> Result<Lock> {
-    match named(root, &format!("cluster {name}"), deadline)? {
-        Some(lock) => Ok(lock),
-        None => bail!("another mapping has been waiting for the same cluster for {} s", deadline.limit().as_secs()),
-    }
-}
-
 /// Waits for the lock of a mount point: between looking whether something is mounted there and mounting it, another of us
 /// would do the same, and the kernel mounts one on top of the other.
 pub fn mount_point(root: &Root, target: &Path, deadline: &Deadline) -> Result<Lock> {
@@ -62,14 +53,19 @@ fn file_name(name: &str) -> String {
     format!("{}-{:016x}.lock", &escaped[..NAME_MAX], hasher.finish())
 }
 
-/// `None` where the deadline passed first.
-fn named(root: &Root, name: &str, deadline: &Deadline) -> Result<Option<Lock>> {
+/// The file of a lock, which nobody has locked by this.
+pub fn file(root: &Root, name: &str) -> Result<File> {
     let folder = root.locks();
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     let path = folder.join(file_name(name));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
-    let mut file = Some(options.open(&path).with_context(|| format!("opening {}", path.display()))?);
+    options.open(&path).with_context(|| format!("opening {}", path.display()))
+}
+
+/// `None` where the deadline passed first.
+fn named(root: &Root, name: &str, deadline: &Deadline) -> Result<Option<Lock>> {
+    let mut file = Some(file(root, name)?);
     let held = deadline.poll(PAUSE, || match Flock::lock(file.take()?, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Some(lock),
         Err((returned, _)) => {

@@ -16,6 +16,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::deadline::Deadline;
+use crate::direct::Limits;
 use crate::hook::{self, Event, Hooks};
 use crate::plan::teardown::{Picture, Step, Thing};
 use crate::pool::Pool;
@@ -28,11 +29,11 @@ use crate::sys::{mounts, notify};
 use thing::{BUSY_PAUSE, Key, Tried};
 
 /// Takes the mappings down, each independently of the others' failures.
-pub fn mappings(root: &Root, mappings: &[Mapping], limit: Duration, hooks: Hooks) -> Report {
+pub fn mappings(root: &Root, mappings: &[Mapping], limits: Limits, hooks: Hooks) -> Report {
     let stage = if hooks == Hooks::Run { Stage::Hook } else { Stage::Stack };
     let items = mappings.iter().map(|mapping| Item::new(root, mapping, stage)).collect();
-    let deadline = Deadline::after(limit);
-    let mut work = Work { root, deadline, items, things: HashMap::new(), pool: Pool::new(), report: Report::default() };
+    let (deadline, pool) = (Deadline::after(limits.time), Pool::new(limits.parallel));
+    let mut work = Work { root, deadline, items, things: HashMap::new(), pool, report: Report::default() };
     work.start_hooks();
     while work.items.iter().any(|item| item.stage != Stage::Over) {
         if let Err(error) = work.round() {

@@ -32,8 +32,10 @@ fn fake(images: &[&str], mountinfo: &str) -> (tempfile::TempDir, Root) {
     (folder, root)
 }
 
+const LIMITS: Limits = Limits { time: Duration::from_millis(300), parallel: 4 };
+
 fn unmap(root: &Root, hooks: Hooks) -> bool {
-    let report = mappings(root, &rbd::list(root).unwrap(), Duration::from_millis(300), hooks);
+    let report = mappings(root, &rbd::list(root).unwrap(), LIMITS, hooks);
     format!("{:?}", report.exit_code()) == format!("{:?}", ExitCode::SUCCESS)
 }
 
@@ -73,7 +75,7 @@ fn a_number_that_is_another_images_by_now_is_left_alone() {
     let (_folder, root) = fake(&["a"], "");
     let old = rbd::list(&root).unwrap();
     fs::write(root.rbd_bus().join("devices/0/name"), "other").unwrap();
-    mappings(&root, &old, Duration::from_millis(300), Hooks::Skip);
+    mappings(&root, &old, LIMITS, Hooks::Skip);
     assert_eq!(removed(&root), "");
 }
 

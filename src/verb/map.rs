@@ -1,17 +1,16 @@
 //! `rbdmap map`: the table's images, or one that the command line describes by itself.
 
-use std::time::Duration;
-
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
 use super::asks_systemd;
 use crate::by_systemd;
-use crate::cli::{ByHand, MapArguments};
+use crate::cli::{ByHand, Engine, MapArguments};
 use crate::config::environment::Environment;
+use crate::config::settings::Settings;
 use crate::config::table::{Entry, EntryOptions, client_id};
-use crate::direct::{self, Manner};
+use crate::direct::{self, Limits, Manner};
 use crate::hook::Hooks;
 use crate::image::ImageSpec;
 use crate::inputs::Inputs;
@@ -32,13 +31,13 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
     let named = named.map_err(|error| anyhow!(error))?;
     let lines = if arguments.no_mount { &[][..] } else { &inputs.lines };
     let plan = plan::map(&inputs.entries, lines, &named);
-    let limit = arguments.engine.timeout.unwrap_or(inputs.settings.map_timeout);
+    let limits = limits(&arguments.engine, &inputs.settings);
     let mut report = if arguments.engine.dry_run {
         show(root, &plan)
     } else if asks_systemd(root, &arguments.engine, &inputs) && !plan.images.is_empty() {
-        by_systemd::map(root, &plan, limit)?
+        by_systemd::map(root, &plan, limits)?
     } else {
-        direct::map(root, &plan, manner(arguments, Origin::Table, limit))
+        direct::map(root, &plan, manner(arguments, Origin::Table, limits))
     };
     for spec in &plan.unknown {
         let table = inputs.table.display();
@@ -70,14 +69,18 @@ fn by_hand(root: &Root, arguments: &MapArguments) -> Result<Report> {
     if arguments.engine.dry_run {
         return Ok(show(root, &plan));
     }
-    let limit = arguments.engine.timeout.unwrap_or(inputs.settings.map_timeout);
-    Ok(direct::map(root, &plan, manner(arguments, Origin::Hand, limit)))
+    let limits = limits(&arguments.engine, &inputs.settings);
+    Ok(direct::map(root, &plan, manner(arguments, Origin::Hand, limits)))
+}
+
+fn limits(engine: &Engine, settings: &Settings) -> Limits {
+    Limits { time: engine.timeout.unwrap_or(settings.map_timeout), parallel: settings.parallel }
 }
 
 /// Without mounts no hook either: units map so, and a hook comes after the mounts.
-fn manner(arguments: &MapArguments, origin: Origin, limit: Duration) -> Manner {
+fn manner(arguments: &MapArguments, origin: Origin, limits: Limits) -> Manner {
     let hooks = if arguments.no_mount { Hooks::Skip } else { Hooks::Run };
-    Manner { origin, limit, hooks }
+    Manner { origin, limits, hooks }
 }
 
 /// What would be done, with the line that each image would be asked for. What keeps one from being mapped fails here too.

@@ -8,7 +8,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::stat::{major, minor};
 
 use super::asks_systemd;
+use crate::by_systemd;
 use crate::cli::{Engine, UnmapArguments};
+use crate::direct::{self, Limits};
 use crate::hook::Hooks;
 use crate::inputs::Inputs;
 use crate::plan::teardown::Picture;
@@ -19,7 +21,6 @@ use crate::sys::device::{self, Node};
 use crate::sys::mounts;
 use crate::sys::rbd::{self, Mapping};
 use crate::tag::Origin;
-use crate::{by_systemd, direct};
 
 /// Unmaps what was asked for.
 pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
@@ -57,12 +58,13 @@ fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, engine: &Engine) -
         return show(root, plan);
     }
     let inputs = Inputs::read(root)?;
-    let limit = engine.timeout.unwrap_or(inputs.settings.unmap_timeout);
+    let time = engine.timeout.unwrap_or(inputs.settings.unmap_timeout);
+    let limits = Limits { time, parallel: inputs.settings.parallel };
     if !asks_systemd(root, engine, &inputs) {
-        return Ok(direct::unmap(root, &plan.mappings, limit, plan.hooks));
+        return Ok(direct::unmap(root, &plan.mappings, limits, plan.hooks));
     }
     let table = if everything { &inputs.entries[..] } else { &[] };
-    by_systemd::unmap(root, plan, table, limit)
+    by_systemd::unmap(root, plan, table, limits)
 }
 
 fn show(root: &Root, plan: &UnmapPlan) -> Result<Report> {
