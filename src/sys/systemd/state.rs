@@ -70,11 +70,6 @@ pub struct UnitState {
 }
 
 impl UnitState {
-    /// Its last start or stop ended badly. Asked after a job too, since a stop job is `done` all the same.
-    pub fn is_failed(&self) -> bool {
-        self.active == "failed" || !matches!(self.result.as_str(), "" | "success")
-    }
-
     /// Why it is not as it should be, in the unit's own words before systemd's.
     pub fn reason(&self) -> String {
         match self.load.as_str() {
@@ -83,14 +78,14 @@ impl UnitState {
             "masked" => return "the unit is masked".to_owned(),
             _ => return format!("systemd cannot use the unit's file ({}); `systemctl status` says more", self.load),
         }
-        if self.is_failed() && !self.status.is_empty() {
-            return self.status.clone();
-        }
+        // What a unit said last is of its last run: where nothing was run, it is of an earlier one.
+        let last_words = || if self.status.is_empty() { String::new() } else { format!(" (it said: {})", self.status) };
         match self.result.as_str() {
+            "exit-code" if !self.status.is_empty() => self.status.clone(),
             "" | "success" => format!("it is {} ({})", self.active, self.sub),
-            "timeout" => "it took longer than its unit allows".to_owned(),
+            "timeout" => format!("it took longer than its unit allows{}", last_words()),
             "exit-code" => "its program ended with an error".to_owned(),
-            "signal" | "core-dump" => "its program was killed".to_owned(),
+            "signal" | "core-dump" => format!("its program was killed{}", last_words()),
             "start-limit-hit" => "it failed too often in a short time".to_owned(),
             "resources" => "systemd lacked the resources to run its program".to_owned(),
             other => format!("its result is {other}"),
