@@ -40,6 +40,9 @@ pub enum Verb {
     /// Tell systemd how much of the table is mapped and mounted (for rbdmap.service)
     #[command(hide = true)]
     Summary,
+    /// Load what the first mapping needs (for rbdmap-prepare.service)
+    #[command(hide = true)]
+    Prepare,
     /// Write units for the table and fstab (for systemd, as rbdmap-generator)
     #[command(hide = true)]
     Generator { normal: PathBuf, early: PathBuf, late: PathBuf },

@@ -16,6 +16,7 @@ mod logging; // journal or terminal
 mod map; // one image upward
 mod plan; // what is to be done, as data
 mod pool; // a bounded number of threads
+mod prepare; // what needs no network, before it is there
 mod reason; // errno to sentence
 mod removal; // one mapping removed
 mod report; // what came of it

@@ -13,7 +13,7 @@ use crate::inputs::Inputs;
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::rbd;
-use crate::{list, logging, summary};
+use crate::{list, logging, prepare, summary};
 
 /// Does what was asked; the answer is the exit status.
 pub fn run(cli: Cli) -> ExitCode {
@@ -27,6 +27,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Verb::Unmap(arguments) => unmap::run(&root, &arguments),
         Verb::UnmapAll(engine) => unmap::all(&root, &engine),
         Verb::List { format } => show(&root, format),
+        Verb::Prepare => prepare::run(&root).map(|()| Report::default()),
         Verb::Summary | Verb::Generator { .. } => summarize(&root),
     };
     match report {
