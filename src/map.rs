@@ -12,7 +12,7 @@ use crate::config::monitors::Messenger;
 use crate::config::table::Entry;
 use crate::deadline::Deadline;
 use crate::reason::{self, Facts};
-use crate::request::Request;
+use crate::request::{Request, Sources, Wanted};
 use crate::root::Root;
 use crate::sys::listing::Listing;
 use crate::sys::rbd::{self, Mapping};
@@ -35,6 +35,7 @@ pub struct Mapped {
 /// Maps images, each by itself and many at once, with what is learned of one used for the others.
 pub struct Mapper {
     root: Root,
+    sources: Sources,
     listing: Listing,
     /// Monitors of which one has greeted, and when.
     greeted: Mutex<HashMap<(Vec<SocketAddr>, Messenger), Instant>>,
@@ -43,20 +44,33 @@ pub struct Mapper {
 impl Mapper {
     /// One that knows nothing yet.
     pub fn new(root: &Root) -> Self {
-        Self { root: root.clone(), listing: Listing::new(root), greeted: Mutex::default() }
+        Self { root: root.clone(), sources: Sources::new(root), listing: Listing::new(root), greeted: Mutex::default() }
+    }
+
+    /// Those of the entries that are mapped already and can be used, each with its mapping: found at once, by looking,
+    /// with nobody to wait for. What cannot be told so is left to [`Mapper::image`].
+    pub fn adopted<'a>(&self, entries: &[&'a Entry]) -> Vec<(&'a Entry, Mapped)> {
+        let mappings = self.listing.mappings().unwrap_or_default();
+        let adopt = |entry: &&'a Entry| {
+            let wanted = Wanted::of(&self.sources, entry).ok()?;
+            let mapping = mappings.iter().find(|mapping| mapping.serves(&wanted))?.clone();
+            device::is_ready(&self.root, &mapping).then_some((*entry, Mapped { mapping, adopted: true }))
+        };
+        entries.iter().filter_map(adopt).collect()
     }
 
     /// Maps an entry's image or finds it mapped. The error is a sentence without the image's name.
     pub fn image(&self, entry: &Entry, origin: Origin, limit: Duration) -> Result<Mapped> {
         let deadline = Deadline::after(limit);
-        let request = Request::resolve(&self.root, entry)?;
+        let wanted = Wanted::of(&self.sources, entry)?;
         module::load(&self.root)?;
         let _lock = lock::image(&self.root, &entry.spec, &deadline)?;
-        let present = self.find(|mapping| mapping.serves(&request))?;
+        let present = self.find(|mapping| mapping.serves(&wanted))?;
         let adopted = present.is_some();
         let mapping = match present {
             Some(mapping) => mapping,
             None => {
+                let request = Request::resolve(&self.sources, entry)?;
                 self.await_monitors(&request, &deadline)?;
                 self.add(request, origin, &deadline)?
             }
@@ -96,7 +110,7 @@ impl Mapper {
     }
 
     fn add(&self, request: Request, origin: Origin, deadline: &Deadline) -> Result<Mapping> {
-        let is_met = || Ok(self.find(|mapping| request.fsid.as_ref() == Some(&mapping.fsid))?.is_some());
+        let is_met = || Ok(self.find(|mapping| request.wanted.fsid.as_ref() == Some(&mapping.fsid))?.is_some());
         let _turn = session::turn(&self.root, &request.cluster(), is_met, deadline)?;
         let tag = Tag::new(origin, rbd::nonce(&self.root)?);
         let facts = Facts::of(&request);

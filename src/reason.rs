@@ -55,8 +55,8 @@ impl Facts {
     pub fn of(request: &Request) -> Self {
         let monitors: Vec<String> = request.monitors.iter().map(ToString::to_string).collect();
         Self {
-            image: request.spec.image.clone(),
-            spec: request.spec.to_string(),
+            image: request.wanted.spec.image.clone(),
+            spec: request.wanted.spec.to_string(),
             user: request.user.clone(),
             monitors: monitors.join(","),
             no_secret: request.secret.is_none().then(|| request.searched.clone()),

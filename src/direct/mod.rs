@@ -62,9 +62,7 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, manner: Manner) -> Report {
     for line in &plan.refused {
         work.report.failed(format!("not mounted on {}: {}", line.entry.target.display(), line.why));
     }
-    for entry in &plan.images {
-        work.map_image(entry);
-    }
+    work.map_images();
     loop {
         work.mount_what_can_be();
         if manner.hooks == Hooks::Run {
@@ -123,34 +121,26 @@ struct Work<'a> {
     report: Report,
 }
 
-impl Work<'_> {
-    fn map_image(&mut self, entry: &Entry) {
-        let Some(at) = self.plan.images.iter().position(|other| other.spec == entry.spec) else { return };
+impl<'a> Work<'a> {
+    fn map_images(&mut self) {
+        for (entry, mapped) in self.mapper.adopted(&self.plan.images) {
+            self.take_image(entry, Ok(mapped));
+        }
+        for (at, entry) in self.plan.images.iter().enumerate() {
+            if matches!(self.images.get(&entry.spec), Some(Image::Awaited)) {
+                self.map_image(at, entry);
+            }
+        }
+    }
+
+    fn map_image(&mut self, at: usize, entry: &Entry) {
         let (mapper, entry, manner) = (Arc::clone(&self.mapper), entry.clone(), self.manner);
         self.pool.submit(move || Done::Image(at, mapper.image(&entry, manner.origin, manner.limits.time)));
     }
 
     fn take(&mut self, done: Done) {
         match done {
-            Done::Image(at, result) => {
-                let spec = &self.plan.images[at].spec;
-                let text = match &result {
-                    Ok(mapped) => mapped.describe(),
-                    Err(error) => format!("{error:#}"),
-                };
-                notify::status(&text);
-                let image = match result {
-                    Ok(mapped) => {
-                        self.report.done(spec, text);
-                        Image::Mapped { mapping: mapped.mapping, adopted: mapped.adopted }
-                    }
-                    Err(_) => {
-                        self.report.image_failed(spec, text);
-                        Image::Failed
-                    }
-                };
-                self.images.insert(spec, image);
-            }
+            Done::Image(at, result) => self.take_image(self.plan.images[at], result),
             Done::Step(at, Ok(what)) => {
                 self.report.done(self.plan.mounts[at].images[0], what);
                 self.steps[at] = Stage::Mounted;
@@ -159,6 +149,25 @@ impl Work<'_> {
             Done::Hook(_, Ok(())) => {}
             Done::Hook(spec, Err(why)) => self.report.image_failed(&spec, why),
         }
+    }
+
+    fn take_image(&mut self, entry: &'a Entry, result: Result<Mapped>) {
+        let text = match &result {
+            Ok(mapped) => mapped.describe(),
+            Err(error) => format!("{error:#}"),
+        };
+        notify::status(&text);
+        let image = match result {
+            Ok(mapped) => {
+                self.report.done(&entry.spec, text);
+                Image::Mapped { mapping: mapped.mapping, adopted: mapped.adopted }
+            }
+            Err(_) => {
+                self.report.image_failed(&entry.spec, text);
+                Image::Failed
+            }
+        };
+        self.images.insert(&entry.spec, image);
     }
 
     fn lose(&mut self, at: usize, why: &str) {

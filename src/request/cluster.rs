@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use super::sources::Sources;
 use crate::config::ceph_conf::{CephConf, Identity};
 use crate::config::map_options::MapOptions;
 use crate::config::monitors::{self, Messenger, MonHost, Monitor};
@@ -21,24 +22,22 @@ use crate::sys::names;
 const MSGR2_SINCE: (u32, u32) = (5, 11);
 
 /// Cluster, user and host, which choose files and sections.
-pub fn identity(root: &Root, options: &EntryOptions) -> Result<Identity> {
+pub fn identity(sources: &Sources, options: &EntryOptions) -> Result<Identity> {
     let user = options.user.clone().unwrap_or_else(|| "admin".to_owned());
     if user.is_empty() || user.chars().any(|c| c.is_whitespace() || c.is_control() || c == ',') {
         bail!("user {user:?} has a blank, comma or control character, which the kernel cannot take");
     }
     let named = options.conf.iter().flat_map(|list| paths(list)).find_map(cluster_of);
     let cluster = options.cluster.clone().or(named).unwrap_or_else(|| "ceph".to_owned());
-    let host = read_if_there(&root.hostname())?.unwrap_or_default();
-    let host = host.trim().split('.').next().unwrap_or_default().to_owned();
-    Ok(Identity { cluster, user, host })
+    Ok(Identity { cluster, user, host: sources.host().to_owned() })
 }
 
 /// The configuration and its path: of several the first that is there. Only one that was asked for must exist. Unlike
 /// Ceph, neither the home nor the current folder is searched: we run as root, where others may have written.
-pub fn ceph_conf(root: &Root, options: &EntryOptions, identity: &Identity) -> Result<(PathBuf, CephConf)> {
+pub fn ceph_conf(sources: &Sources, options: &EntryOptions, identity: &Identity) -> Result<(PathBuf, CephConf)> {
     let list = options.conf.clone().unwrap_or_else(|| format!("/etc/ceph/{}.conf", identity.cluster));
     for path in paths(&list) {
-        if let Some(text) = read_if_there(&root.join(path))? {
+        if let Some(text) = sources.text(path)? {
             return Ok((path.to_owned(), CephConf::parse(path, &text)?));
         }
     }

@@ -11,21 +11,24 @@
 
 mod cluster;
 mod secret;
+mod sources;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail};
 use zeroize::Zeroizing;
 
+use crate::config::ceph_conf::{CephConf, Identity};
 use crate::config::keyring::Secret;
 use crate::config::map_options::MapOptions;
 use crate::config::monitors::Messenger;
 use crate::config::table::{Entry, EntryOptions};
 use crate::image::ImageSpec;
-use crate::root::Root;
 use crate::tag::{Origin, Tag};
 use cluster::{ceph_conf, find_monitors, identity, kernel_release, select_messenger};
 use secret::find_secret;
+pub use sources::Sources;
 
 /// A page less the newline and the NUL with which the kernel prints `config_info`.
 const LINE_MAX: usize = 4094;
@@ -34,8 +37,8 @@ const MONITORS_MAX: usize = 31;
 
 /// Everything that one mapping needs.
 pub struct Request {
-    /// The image.
-    pub spec: ImageSpec,
+    /// Which mapping.
+    pub wanted: Wanted,
     /// The Ceph user without `client.`.
     pub user: String,
     /// Its secret; `None` where no keyring could be opened, as on clusters without authentication.
@@ -44,38 +47,77 @@ pub struct Request {
     pub searched: String,
     /// Monitors that speak the messenger of `options`.
     pub monitors: Vec<SocketAddr>,
-    /// The cluster's id, where ceph.conf says it.
-    pub fsid: Option<String>,
     /// Options for the kernel, `ms_mode` among them where it is not legacy.
     pub options: MapOptions,
 }
 
+/// What tells a mapping from others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The image.
+    pub spec: ImageSpec,
+    /// The cluster's id, where ceph.conf or an option says it.
+    pub fsid: Option<String>,
+    /// Whether it is read-only: asked for, or of a snapshot.
+    pub read_only: bool,
+}
+
+impl Wanted {
+    /// What an entry asks for; no monitor and no key is needed to tell.
+    pub fn of(sources: &Sources, entry: &Entry) -> Result<Self> {
+        let cluster = Cluster::of(sources, entry)?;
+        Ok(cluster.wanted(entry))
+    }
+}
+
+/// What the configuration says to an entry.
+struct Cluster {
+    identity: Identity,
+    path: PathBuf,
+    conf: CephConf,
+    options: MapOptions,
+}
+
+impl Cluster {
+    fn of(sources: &Sources, entry: &Entry) -> Result<Self> {
+        let identity = identity(sources, &entry.options)?;
+        let (path, conf) = ceph_conf(sources, &entry.options, &identity)?;
+        let mut options = entry.options.map.clone();
+        if let Some(defaults) = conf.value(&identity, "rbd_default_map_options") {
+            options.add_defaults(&defaults).map_err(|e| anyhow!("{}: rbd_default_map_options: {e}", path.display()))?;
+        }
+        Ok(Self { identity, path, conf, options })
+    }
+
+    fn wanted(&self, entry: &Entry) -> Wanted {
+        let fsid = self.options.value("fsid").map(str::to_owned).or_else(|| self.conf.value(&self.identity, "fsid"));
+        Wanted {
+            spec: entry.spec.clone(),
+            fsid: fsid.map(|fsid| fsid.to_ascii_lowercase()),
+            read_only: self.options.read_only() || entry.spec.snapshot.is_some(),
+        }
+    }
+}
+
 impl Request {
     /// Finds everything for an entry. Errors name the file and what is missing in it.
-    pub fn resolve(root: &Root, entry: &Entry) -> Result<Self> {
-        let options = &entry.options;
-        let identity = identity(root, options)?;
-        let (conf_path, conf) = ceph_conf(root, options, &identity)?;
-        let mut map = options.map.clone();
-        if let Some(defaults) = conf.value(&identity, "rbd_default_map_options") {
-            map.add_defaults(&defaults)
-                .map_err(|e| anyhow!("{}: rbd_default_map_options: {e}", conf_path.display()))?;
-        }
-        let found = find_monitors(&conf, &identity, options.mon_host.as_deref())?;
+    pub fn resolve(sources: &Sources, entry: &Entry) -> Result<Self> {
+        let cluster = Cluster::of(sources, entry)?;
+        let wanted = cluster.wanted(entry);
+        let Cluster { identity, path, conf, mut options } = cluster;
+        let found = find_monitors(&conf, &identity, entry.options.mon_host.as_deref())?;
         if found.is_empty() {
-            bail!("no monitors: {} has no mon_host and the line has no mon_host=", conf_path.display());
+            bail!("no monitors: {} has no mon_host and the line has no mon_host=", path.display());
         }
-        let monitors = select_messenger(&found, &mut map, kernel_release(root))?;
-        let (secret, searched) = find_secret(root, &conf, &identity, options)?;
-        let fsid = map.value("fsid").map(str::to_owned).or_else(|| conf.value(&identity, "fsid"));
-        let fsid = fsid.map(|fsid| fsid.to_ascii_lowercase());
-        Ok(Self { spec: entry.spec.clone(), user: identity.user, secret, searched, monitors, fsid, options: map })
+        let monitors = select_messenger(&found, &mut options, kernel_release(sources.root()))?;
+        let (secret, searched) = find_secret(sources, &conf, &identity, &entry.options)?;
+        Ok(Self { wanted, user: identity.user, secret, searched, monitors, options })
     }
 
     /// The line for the kernel. `credential` is `key=…` or nothing.
     pub fn line(&self, credential: Option<&str>, tag: &Tag) -> Result<Zeroizing<String>> {
         let monitors: Vec<String> = self.monitors.iter().take(MONITORS_MAX).map(SocketAddr::to_string).collect();
-        let namespace = self.spec.namespace.as_ref().map(|namespace| format!("_pool_ns={namespace}"));
+        let namespace = self.wanted.spec.namespace.as_ref().map(|namespace| format!("_pool_ns={namespace}"));
         let parts = [
             Some(format!("name={}", self.user)),
             credential.map(str::to_owned),
@@ -83,13 +125,13 @@ impl Request {
             namespace,
         ];
         let options: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-        let snapshot = self.spec.snapshot.as_deref().unwrap_or("-");
-        let (pool, image) = (&self.spec.pool, &self.spec.image);
+        let snapshot = self.wanted.spec.snapshot.as_deref().unwrap_or("-");
+        let (pool, image) = (&self.wanted.spec.pool, &self.wanted.spec.image);
         let line = format!("{} {} {pool} {image} {snapshot} {tag}", monitors.join(","), options.join(","));
         if line.len() > LINE_MAX {
             bail!(
                 "{}: its names and options make a line of {} bytes, the kernel takes {LINE_MAX}",
-                self.spec,
+                self.wanted.spec,
                 line.len()
             );
         }
@@ -115,19 +157,14 @@ impl Request {
     /// What tells the cluster from others: its id, or where that is not known the monitors.
     pub fn cluster(&self) -> String {
         let monitors = || self.monitors.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",");
-        self.fsid.clone().unwrap_or_else(monitors)
-    }
-
-    /// Whether the mapping will be read-only: asked for, or of a snapshot.
-    pub fn read_only(&self) -> bool {
-        self.options.read_only() || self.spec.snapshot.is_some()
+        self.wanted.fsid.clone().unwrap_or_else(monitors)
     }
 }
 
 /// The pool of an image that is named without one: `rbd_default_pool` of ceph.conf.
-pub fn default_pool(root: &Root, options: &EntryOptions) -> Result<String> {
-    let identity = identity(root, options)?;
-    let (_, conf) = ceph_conf(root, options, &identity)?;
+pub fn default_pool(sources: &Sources, options: &EntryOptions) -> Result<String> {
+    let identity = identity(sources, options)?;
+    let (_, conf) = ceph_conf(sources, options, &identity)?;
     Ok(conf.value(&identity, "rbd_default_pool").filter(|pool| !pool.is_empty()).unwrap_or_else(|| "rbd".to_owned()))
 }
 
@@ -135,6 +172,7 @@ pub fn default_pool(root: &Root, options: &EntryOptions) -> Result<String> {
 mod tests {
     use super::*;
     use crate::config::table;
+    use crate::root::Root;
     use std::path::Path;
 
     const KEY: &str = "AQCvWKVlAAAAABAAxjSMvNLkZy0nqVkhxMmgEA==";
@@ -157,7 +195,7 @@ mod tests {
 
     fn line(files: &[(&str, &str)], text: &str) -> Result<String> {
         let (_folder, root) = machine(files);
-        let request = Request::resolve(&root, &entry(text))?;
+        let request = Request::resolve(&Sources::new(&root), &entry(text))?;
         let credential = request.secret.as_ref().map(|_| "key=client.x");
         Ok(request.line(credential, &Tag::new(Origin::Table, [0; 8]))?.to_string())
     }
@@ -247,7 +285,8 @@ mod tests {
             ("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4\n"),
             ("/etc/ceph/ceph.client.boot.keyring", &format!("[client.boot]\nkey = {KEY}\n")),
         ]);
-        let preview = |line| Request::resolve(&root, &entry(line)).and_then(|request| request.preview()).unwrap();
+        let preview =
+            |line| Request::resolve(&Sources::new(&root), &entry(line)).and_then(|request| request.preview()).unwrap();
         let expected = "1.2.3.4:3300 name=boot,key=client.boot,ms_mode=prefer-crc rbd i -";
         assert_eq!(preview("rbd/i id=boot"), expected);
         assert_eq!(preview("rbd/i@s"), "1.2.3.4:3300 name=admin,ms_mode=prefer-crc rbd i s");

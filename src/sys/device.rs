@@ -50,9 +50,10 @@ pub fn nodes(root: &Root, disk: &str) -> Vec<Node> {
         let (major, minor) = text.trim().split_once(':')?;
         Some((major.parse().ok()?, minor.parse().ok()?))
     };
+    let prefix = format!("{disk}p");
     let partitions = fs::read_dir(&folder).into_iter().flatten().flatten().filter_map(|entry| {
+        let name = entry.file_name().into_string().ok().filter(|name| name.starts_with(&prefix))?;
         let partition = read_if_there(&entry.path().join("partition")).ok().flatten()?.trim().parse().ok()?;
-        let name = entry.file_name().into_string().ok()?;
         Some(Node { name, number: number(&entry.path())?, partition: Some(partition) })
     });
     let mut nodes: Vec<Node> = partitions.collect();
@@ -67,10 +68,8 @@ pub fn await_link(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result
         return link::make(root, mapping);
     }
     let watch = Watch::on(&root.udev_records());
-    // The kernel knew the partitions before its write returned; udev comes to them after the disk.
-    let records: Vec<_> = nodes(root, &mapping.name()).iter().map(|node| root.udev_record(node.number)).collect();
-    let is_done = || root.udev_record(mapping.number).exists() && records.iter().all(|record| record.exists());
-    let ready = || (is_done() && link_leads_to(root, mapping)).then_some(());
+    let nodes = nodes(root, &mapping.name());
+    let ready = || (is_done(root, mapping, &nodes) && link_leads_to(root, mapping)).then_some(());
     if deadline.poll_with(|| watch.sleep(), ready).is_some() {
         return Ok(());
     }
@@ -83,6 +82,19 @@ pub fn await_link(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result
     bail!(
         "it is mapped as /dev/{name}, but udev did not make {link} in time: is 50-rbd.rules installed, does udevd work?"
     )
+}
+
+/// Whether there is nothing to wait for: udev runs, is done with the device, and the link is there.
+pub fn is_ready(root: &Root, mapping: &Mapping) -> bool {
+    link_leads_to(root, mapping)
+        && root.udev_control().exists()
+        && is_done(root, mapping, &nodes(root, &mapping.name()))
+}
+
+/// Whether udev is done with a disk and its partitions. The kernel knew these before its write returned; udev comes to
+/// them after the disk.
+fn is_done(root: &Root, mapping: &Mapping, nodes: &[Node]) -> bool {
+    root.udev_record(mapping.number).exists() && nodes.iter().all(|node| root.udev_record(node.number).exists())
 }
 
 /// Whether the image's link leads to this mapping's device.

@@ -18,7 +18,7 @@ use kernel_key::ThreadKey;
 use super::file::read_if_there;
 use crate::deadline::Deadline;
 use crate::image::ImageSpec;
-use crate::request::Request;
+use crate::request::{Request, Wanted};
 use crate::root::Root;
 use crate::tag::{Origin, Tag};
 
@@ -58,11 +58,11 @@ impl Mapping {
         format!("rbd{}", self.id)
     }
 
-    /// Whether this is what a request asks for, so that mapping it again would be a second device. Where ceph.conf
+    /// Whether this is what is asked for, so that mapping it again would be a second device. Where ceph.conf
     /// says no fsid, equal names have to do.
-    pub fn serves(&self, request: &Request) -> bool {
-        let same_cluster = request.fsid.as_ref().is_none_or(|fsid| self.fsid.is_empty() || *fsid == self.fsid);
-        self.spec == request.spec && same_cluster && self.read_only == request.read_only()
+    pub fn serves(&self, wanted: &Wanted) -> bool {
+        let same_cluster = wanted.fsid.as_ref().is_none_or(|fsid| self.fsid.is_empty() || *fsid == self.fsid);
+        self.spec == wanted.spec && same_cluster && self.read_only == wanted.read_only
     }
 }
 

@@ -16,7 +16,7 @@ use crate::image::ImageSpec;
 use crate::inputs::Inputs;
 use crate::plan::{self, MapPlan};
 use crate::report::Report;
-use crate::request::{self, Request};
+use crate::request::{self, Request, Sources};
 use crate::root::Root;
 use crate::tag::Origin;
 
@@ -59,7 +59,7 @@ fn by_hand(root: &Root, arguments: &MapArguments) -> Result<Report> {
     let mut options = arguments.by_hand.entry_options().map_err(|error| anyhow!(error))?;
     options.map.fill(&inputs.settings.defaults);
     Environment::of_process().complete(&mut options).map_err(|error| anyhow!(error))?;
-    let pool = request::default_pool(root, &options)?;
+    let pool = request::default_pool(&Sources::new(root), &options)?;
     let entry =
         |text: &String| ImageSpec::parse(text, &pool).map(|spec| Entry { spec, options: options.clone(), line: 0 });
     let entries: Vec<Entry> =
@@ -86,9 +86,9 @@ fn manner(arguments: &MapArguments, origin: Origin, limits: Limits) -> Manner {
 /// What would be done, with the line that each image would be asked for. What keeps one from being mapped fails here too.
 fn show(root: &Root, plan: &MapPlan<'_>) -> Report {
     let mut report = Report::default();
-    let mut would_map = Vec::new();
+    let (mut would_map, sources) = (Vec::new(), Sources::new(root));
     for entry in &plan.images {
-        match Request::resolve(root, entry).and_then(|request| request.preview()) {
+        match Request::resolve(&sources, entry).and_then(|request| request.preview()) {
             Ok(line) => {
                 println!("would map {}\nwould write: {line}", entry.spec);
                 would_map.push(&entry.spec);

@@ -1,0 +1,72 @@
+//! The files that requests are made of, each read once for all images of a run.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use anyhow::Result;
+use zeroize::Zeroizing;
+
+use crate::root::Root;
+use crate::sys::file::read_if_there;
+
+/// A file's text, which is wiped when nobody needs it any more: it may be a secret's.
+type Text = Arc<Zeroizing<String>>;
+
+/// What has been read so far.
+pub struct Sources {
+    root: Root,
+    texts: Mutex<HashMap<PathBuf, Option<Text>>>,
+    host: OnceLock<String>,
+}
+
+impl Sources {
+    /// Nothing has been read.
+    pub fn new(root: &Root) -> Self {
+        Self { root: root.clone(), texts: Mutex::default(), host: OnceLock::new() }
+    }
+
+    /// Where the files are.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// The machine's name up to the first dot; empty where it cannot be told.
+    pub fn host(&self) -> &str {
+        self.host.get_or_init(|| {
+            let name = read_if_there(&self.root.hostname()).ok().flatten().unwrap_or_default();
+            name.trim().split('.').next().unwrap_or_default().to_owned()
+        })
+    }
+
+    /// A file that configuration names; `None` where there is none.
+    pub fn text(&self, path: &Path) -> Result<Option<Text>> {
+        self.read(path, |_| {})
+    }
+
+    /// The same for a file with a secret. That others can read it is said once.
+    pub fn secret_text(&self, path: &Path) -> Result<Option<Text>> {
+        self.read(path, |real| {
+            if fs::metadata(real).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0) {
+                let path = path.display();
+                tracing::warn!("{path} has a key, and everybody on this machine can read it; `chmod 600 {path}`");
+            }
+        })
+    }
+
+    fn read(&self, path: &Path, look: impl Fn(&Path)) -> Result<Option<Text>> {
+        let texts = || self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = texts().get(path) {
+            return Ok(text.clone());
+        }
+        let real = self.root.join(path);
+        let text = read_if_there(&real)?.map(|text| Arc::new(Zeroizing::new(text)));
+        if text.is_some() {
+            look(&real);
+        }
+        texts().insert(path.to_owned(), text.clone());
+        Ok(text)
+    }
+}
