@@ -8,6 +8,8 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Args, Command, Parser, Subcommand, ValueEnum};
 
+use crate::config::map_options::MapOptions;
+use crate::config::table::client_id;
 use crate::image::ImageSpec;
 
 /// Maps Ceph RBD images listed in /etc/ceph/rbdmap, mounts them, and takes them down.
@@ -74,7 +76,7 @@ pub struct ByHand {
     #[arg(long, alias = "user", value_name = "ID", requires = "specs")]
     pub id: Option<String>,
     /// The Ceph user, as client.ID
-    #[arg(short, long, value_name = "client.ID", conflicts_with = "id", requires = "specs")]
+    #[arg(short, long, value_name = "client.ID", conflicts_with = "id", requires = "specs", value_parser = user)]
     pub name: Option<String>,
     /// Where the user's key is
     #[arg(short, long, value_name = "FILE", requires = "specs")]
@@ -89,7 +91,7 @@ pub struct ByHand {
     #[arg(long, value_name = "NAME", requires = "specs")]
     pub cluster: Option<String>,
     /// Options for the kernel, see rbd(8)
-    #[arg(short, long, value_name = "OPTION,…", requires = "specs")]
+    #[arg(short, long, value_name = "OPTION,…", requires = "specs", value_parser = map_options)]
     pub options: Vec<String>,
     /// Map read-only
     #[arg(long, alias = "read_only", requires = "specs")]
@@ -152,6 +154,14 @@ fn image(text: &str) -> Result<String, String> {
     text.parse::<ImageSpec>().map(|_| text.to_owned())
 }
 
+fn user(text: &str) -> Result<String, String> {
+    client_id(text).map(|_| text.to_owned())
+}
+
+fn map_options(text: &str) -> Result<String, String> {
+    MapOptions::default().add(text).map(|()| text.to_owned())
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<u32>() {
         Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds.into())),
@@ -199,7 +209,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_wrong_usage() {
-        assert_eq!(Cli::try_parse_from(["rbdmap", "map", "a/b/c/d"]).unwrap_err().exit_code(), 2);
+    fn what_is_no_image_user_or_option_is_wrong_usage() {
+        let rows = [
+            (&["a/b/c/d"][..], "more than two slashes"),
+            (&["rbd/a", "--name", "boot"], "not of the form client.ID"),
+            (&["rbd/a", "--id", "boot", "-o", "nonsense"], "unknown map option"),
+        ];
+        for (arguments, expected) in rows {
+            let error = Cli::try_parse_from(["rbdmap", "map"].iter().chain(arguments)).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(expected), "{error}");
+        }
     }
 }

@@ -13,6 +13,9 @@ use serde::Serialize;
 /// The kernel's limit for a snapshot's name: 255 less five bytes that it puts around it.
 const SNAPSHOT_MAX: usize = 250;
 
+/// The longest name of a file.
+const NAME_MAX: usize = 255;
+
 /// Which image, or which snapshot of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ImageSpec {
@@ -62,9 +65,12 @@ impl ImageSpec {
         }
         match self.snapshot.as_deref() {
             Some("-") => Err(format!("snapshot {self} cannot be mapped: to the kernel `-` means no snapshot")),
-            Some(snapshot) if snapshot.len() > SNAPSHOT_MAX => {
-                Err(format!("the name of snapshot {self} is longer than {SNAPSHOT_MAX} bytes, the kernel's limit"))
-            }
+            Some(snapshot) if snapshot.len() > SNAPSHOT_MAX => Err(format!(
+                "a snapshot of {}/{} has a name of {} bytes, the kernel's limit is {SNAPSHOT_MAX}",
+                self.pool,
+                self.image,
+                snapshot.len()
+            )),
             Some(snapshot) => check_part("snapshot", snapshot).map(|()| self),
             None => Ok(self),
         }
@@ -100,6 +106,13 @@ impl fmt::Display for ImageSpec {
 fn check_part(what: &str, part: &str) -> Result<(), String> {
     if part.is_empty() {
         return Err(format!("the {what} has no name"));
+    }
+    if part.len() > NAME_MAX {
+        let start: String = part.chars().take(20).collect();
+        return Err(format!(
+            "{what} \"{start}…\" has a name of {} bytes, and no link below /dev/rbd can have more than {NAME_MAX}",
+            part.len()
+        ));
     }
     if part.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(format!("{what} {part:?} contains a blank or control character, which the kernel cannot take"));
@@ -149,6 +162,8 @@ mod tests {
             assert!(text.parse::<ImageSpec>().is_err(), "{text:?} was taken");
         }
         assert!(format!("p/i@{}", "s".repeat(251)).parse::<ImageSpec>().is_err());
+        let error = format!("p/{}", "ü".repeat(2500)).parse::<ImageSpec>().unwrap_err();
+        assert!(error.contains("5000 bytes") && error.len() < 200, "{error}");
     }
 
     #[test]

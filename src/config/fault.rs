@@ -14,12 +14,19 @@ pub struct Fault {
     pub column: usize,
     /// A sentence: what is wrong and what would be right.
     pub message: String,
+    /// Whether the line is served all the same.
+    pub is_served: bool,
 }
 
 impl Fault {
     /// A fault at a place in `path`.
     pub fn new(path: &Path, (line, column): (usize, usize), message: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), line, column, message: message.into() }
+        Self { path: path.to_owned(), line, column, message: message.into(), is_served: false }
+    }
+
+    /// The same for something that looks wrong, but works.
+    pub fn served(self) -> Self {
+        Self { is_served: true, ..self }
     }
 }
 

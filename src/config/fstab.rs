@@ -3,6 +3,7 @@
 //! An entry stands on an image when its source is the image's link below /dev/rbd, or that of one of its partitions
 //! (`-partN`). What is to be done with an entry is decided by the plan and by the generator.
 
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -51,6 +52,10 @@ impl FstabEntry {
 /// Reads fstab: its entries in order and the lines that libmount cannot read. No file is no entries.
 pub fn read(root: &Root) -> Result<(Vec<FstabEntry>, Vec<Fault>)> {
     let path = root.fstab();
+    // A link to /dev/null is how fstab is switched off; libmount takes only regular files.
+    if path.metadata().is_ok_and(|metadata| metadata.file_type().is_char_device()) {
+        return Ok((Vec::new(), Vec::new()));
+    }
     let (entries, faults) = match libmount::fstab(&path) {
         Ok(read) => read,
         Err(error) if error.errno() == Some(nix::libc::ENOENT) => return Ok((Vec::new(), Vec::new())),
@@ -103,6 +108,15 @@ mod tests {
         for (source, stands) in rows {
             assert_eq!(entry(source, "noauto").stands_on(&spec), stands, "{source}");
         }
+    }
+
+    #[test]
+    fn an_fstab_that_is_switched_off_is_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path());
+        std::fs::create_dir(root.join("etc")).unwrap();
+        std::os::unix::fs::symlink("/dev/null", root.fstab()).unwrap();
+        assert_eq!(read(&root).unwrap(), (Vec::new(), Vec::new()));
     }
 
     #[test]

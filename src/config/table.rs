@@ -89,7 +89,13 @@ pub fn parse(path: &Path, text: &str) -> (Vec<Entry>, Vec<Fault>) {
     let (mut entries, mut faults) = (Vec::new(), Vec::new());
     for line in logical_lines(text) {
         match parse_line(&line) {
-            Ok(Some(entry)) => entries.push(entry),
+            Ok(Some(entry)) => {
+                faults.extend(open_quote(&line).map(|column| {
+                    let message = "a quote that is not closed; taken as if it were at the end of the line";
+                    Fault::new(path, (line.number, column), message).served()
+                }));
+                entries.push(entry);
+            }
             Ok(None) => {}
             Err(Problem { column, message }) => faults.push(Fault::new(path, (line.number, column), message)),
         }
@@ -97,7 +103,7 @@ pub fn parse(path: &Path, text: &str) -> (Vec<Entry>, Vec<Fault>) {
     (entries, faults)
 }
 
-/// A line after joining: its characters, each with whether a backslash protected it.
+/// A line after joining.
 struct Line {
     number: usize,
     characters: Vec<char>,
@@ -138,6 +144,15 @@ fn logical_lines(text: &str) -> Vec<Line> {
         line.characters.truncate(end);
     }
     lines
+}
+
+/// The column of a quote that has no second, which to the script is at the end of the line.
+fn open_quote(line: &Line) -> Option<usize> {
+    let name = line.characters.iter().position(|c| !c.is_whitespace()).unwrap_or(0);
+    let options = line.characters[name..].iter().position(|c| c.is_whitespace()).map_or(usize::MAX, |at| name + at);
+    let quotes = line.characters.iter().enumerate().filter(|(at, c)| **c == '\'' && *at > options);
+    let columns: Vec<usize> = quotes.map(|(at, _)| at + 1).collect();
+    columns.last().copied().filter(|_| columns.len() % 2 == 1)
 }
 
 fn parse_line(line: &Line) -> Result<Option<Entry>, Problem> {
@@ -325,6 +340,15 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_that_is_not_closed_is_told_and_the_line_is_served_as_the_script_does() {
+        let (entries, faults) = parse(Path::new("t"), "p/i id=a,options='ro\np/j options='ro # '\np/k options='a,b'");
+        assert_eq!(entries.len(), 2, "{faults:?}");
+        assert_eq!(entries[0].options.map.to_string(), "ro");
+        let places: Vec<_> = faults.iter().map(|fault| (fault.line, fault.column, fault.is_served)).collect();
+        assert_eq!(places, [(1, 18, true), (2, 13, true), (3, 5, false)]);
+    }
+
+    #[test]
     fn one_bad_line_never_stops_a_good_one() {
         let (entries, faults) = parse(Path::new("rbdmap"), "p/a id=x\np/b nonsense=1\np/c id=y");
         assert_eq!(entries.iter().map(|entry| entry.line).collect::<Vec<_>>(), [1, 3]);
@@ -340,7 +364,8 @@ mod tests {
         #[test]
         fn every_line_is_an_entry_a_fault_or_nothing(text in "[a-z/=,'# \n\\\\@-]{0,80}") {
             let (entries, faults) = parse(Path::new("rbdmap"), &text);
-            prop_assert!(entries.len() + faults.len() <= text.lines().count());
+            let refused = faults.iter().filter(|fault| !fault.is_served).count();
+            prop_assert!(entries.len() + refused <= text.lines().count());
         }
     }
 }

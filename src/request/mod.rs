@@ -295,7 +295,8 @@ mod tests {
     #[test]
     fn a_line_that_the_kernel_would_cut_is_refused() {
         let conf = [("/etc/ceph/ceph.conf", "[global]\nmon_host = v1:1.2.3.4\n")];
-        let error = line(&conf, &format!("rbd/{}", "i".repeat(4094))).unwrap_err().to_string();
+        let options = format!("rbd/i options='crush_location={}'", "i".repeat(4094));
+        let error = line(&conf, &options).unwrap_err().to_string();
         assert!(error.contains("the kernel takes 4094"), "{error}");
     }
 }

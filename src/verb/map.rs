@@ -8,6 +8,7 @@ use super::asks_systemd;
 use crate::by_systemd;
 use crate::cli::{ByHand, Engine, MapArguments};
 use crate::config::environment::Environment;
+use crate::config::fault::Fault;
 use crate::config::settings::Settings;
 use crate::config::table::{Entry, EntryOptions, client_id};
 use crate::direct::{self, Limits, Manner};
@@ -45,7 +46,9 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
     }
     // A line that cannot be read fails a run over all of them, not one that names other images.
     if named.is_empty() {
-        inputs.faults.iter().for_each(|fault| report.failed(fault));
+        let (served, refused): (Vec<&Fault>, Vec<&Fault>) = inputs.faults.iter().partition(|fault| fault.is_served);
+        served.iter().for_each(|fault| tracing::warn!("{fault}"));
+        refused.iter().for_each(|fault| report.failed(fault));
         if inputs.entries.is_empty() && inputs.faults.is_empty() {
             tracing::info!("nothing to map: {} lists no image", inputs.table.display());
         }
