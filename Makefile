@@ -12,7 +12,7 @@ MAN = $(PREFIX)/share/man
 DOC = $(PREFIX)/share/doc/rbdmap
 
 PROGRAM = target/release/rbdmap
-SERVICES = rbdmap@.service rbdmap.service rbdmap-prepare.service rbdmap-sweep.service
+SERVICES = rbdmap@.service rbdmap.service rbdmap-hook@.service rbdmap-prepare.service rbdmap-sweep.service
 
 .PHONY: all build setup setup-build install demo test check oracle lab lab-shell lint bench clean
 

@@ -10,6 +10,7 @@ use clap::{Arg, Args, Command, Parser, Subcommand, ValueEnum};
 
 use crate::config::map_options::MapOptions;
 use crate::config::table::client_id;
+use crate::hook::Event;
 use crate::image::ImageSpec;
 
 /// Maps Ceph RBD images listed in /etc/ceph/rbdmap, mounts them, and takes them down.
@@ -42,6 +43,14 @@ pub enum Verb {
     /// Tell systemd how much of the table is mapped and mounted (for rbdmap.service)
     #[command(hide = true)]
     Summary,
+    /// Call an image's hook (for rbdmap-hook@.service)
+    #[command(hide = true)]
+    Hook {
+        /// After mapping, or before unmapping
+        event: Event,
+        /// The image
+        instance: ImageSpec,
+    },
     /// Load what the first mapping needs (for rbdmap-prepare.service)
     #[command(hide = true)]
     Prepare,

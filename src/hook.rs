@@ -6,12 +6,14 @@
 //! It runs as root, so it must be root's own, and nobody else may be able to replace it: the file and every folder above
 //! it, up to /etc/ceph/rbd.d, and where a symbolic link leads out of there, up to /.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
+use crate::config::table::Entry;
 use crate::deadline::Deadline;
 use crate::image::ImageSpec;
 use crate::root::Root;
@@ -27,8 +29,11 @@ pub enum Hooks {
     Skip,
 }
 
+/// The hooks that settings name, by their images; the others are found by their names.
+pub type OwnHooks = HashMap<ImageSpec, PathBuf>;
+
 /// What has happened to the image, or is about to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Event {
     /// It has been mapped and mounted.
     Map,
@@ -36,9 +41,16 @@ pub enum Event {
     Unmap,
 }
 
-/// Runs the image's hook if there is one. The error is a sentence without the image's name.
-pub fn run(root: &Root, spec: &ImageSpec, event: Event, deadline: &Deadline) -> Result<(), String> {
-    let Some(hook) = find(root, spec) else { return Ok(()) };
+/// Whether an entry's image has a hook, or something in the place of one.
+pub fn is_wanted(root: &Root, entry: &Entry) -> bool {
+    entry.hook.is_some() || find(root, &entry.spec).is_some()
+}
+
+/// Runs the image's hook if there is one: the program that `own` names, or that which is called like the image. The error is
+/// a sentence without the image's name.
+pub fn run(root: &Root, image: (&ImageSpec, Option<&Path>), event: Event, deadline: &Deadline) -> Result<(), String> {
+    let (spec, own) = image;
+    let Some(hook) = own.map(|path| root.join(path)).or_else(|| find(root, spec)) else { return Ok(()) };
     let name = hook.display();
     if let Some(reason) = refusal(root, &hook) {
         return Err(format!("hook {name} is not run: {reason}"));
@@ -135,7 +147,7 @@ mod tests {
     }
 
     fn call(root: &Root, event: Event, limit: Duration) -> Result<(), String> {
-        run(root, &"rbd/a".parse().unwrap(), event, &Deadline::after(limit))
+        run(root, (&"rbd/a".parse().unwrap(), None), event, &Deadline::after(limit))
     }
 
     const SOON: Duration = Duration::from_secs(30);
@@ -153,7 +165,11 @@ mod tests {
     fn an_image_without_a_hook_or_with_a_folder_there_is_fine() {
         let (_folder, root, hook) = with_hook("#!/bin/sh\nexit 1\n");
         for name in ["rbd/b", "rbd/ns/a", "other/a"] {
-            assert_eq!(run(&root, &name.parse().unwrap(), Event::Map, &Deadline::after(SOON)), Ok(()), "{name}");
+            assert_eq!(
+                run(&root, (&name.parse().unwrap(), None), Event::Map, &Deadline::after(SOON)),
+                Ok(()),
+                "{name}"
+            );
         }
         fs::remove_file(&hook).unwrap();
         fs::create_dir(&hook).unwrap();
@@ -237,6 +253,6 @@ mod tests {
         fs::write(folder.path().join("etc/ceph/a"), "#!/bin/sh\nexit 9\n").unwrap();
         mode(&folder.path().join("etc/ceph/a"), 0o755);
         let spec = ImageSpec { pool: "..".into(), namespace: None, image: "a".into(), snapshot: None };
-        assert_eq!(run(&root, &spec, Event::Map, &Deadline::after(SOON)), Ok(()));
+        assert_eq!(run(&root, (&spec, None), Event::Map, &Deadline::after(SOON)), Ok(()));
     }
 }

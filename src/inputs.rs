@@ -4,15 +4,14 @@
 //! fstab and the settings the same mount point, the older file counts and the other is a fault.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
-
-use crate::config::environment::Environment;
+use crate::config::environment::{self, Environment};
 use crate::config::fault::Fault;
 use crate::config::fstab::{self, FstabEntry};
 use crate::config::settings::{self, DeclaredImage, Settings};
 use crate::config::table::{self, Entry};
+use crate::hook::OwnHooks;
 use crate::root::Root;
 use crate::sys::file::read_if_there;
 
@@ -31,29 +30,39 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Reads all of it. What does not exist says nothing; what cannot be read is an error.
-    pub fn read(root: &Root) -> Result<Self> {
+    /// Reads all of it. What does not exist says nothing; what cannot be read is a fault.
+    pub fn read(root: &Root) -> Self {
         let table = table_path(root);
-        let (entries, faults) = table::parse(&table, &read_if_there(&table)?.unwrap_or_default());
+        let unreadable = |path: &Path, error: &anyhow::Error| Fault::new(path, (0, 0), error.root_cause().to_string());
+        let (entries, mut faults) = match read_if_there(&table) {
+            Ok(text) => table::parse(&table, &text.unwrap_or_default()),
+            Err(error) => (Vec::new(), vec![unreadable(&table, &error)]),
+        };
         let (settings, settings_faults) = settings::read(root);
-        let (lines, fstab_faults) = fstab::read(root)?;
+        let (lines, fstab_faults) =
+            fstab::read(root).unwrap_or_else(|error| (Vec::new(), vec![unreadable(&root.fstab(), &error)]));
+        faults.extend(settings_faults.into_iter().chain(fstab_faults));
         let mut inputs = Self { entries, lines, settings, faults, table };
-        inputs.faults.extend(settings_faults);
-        inputs.faults.extend(fstab_faults);
         for image in std::mem::take(&mut inputs.settings.images) {
             inputs.add(image);
         }
-        inputs.complete(&Environment::of_process())?;
-        Ok(inputs)
+        inputs.complete(&Environment::of_process());
+        inputs
     }
 
     /// Whether the table is the machine's own, from which systemd's units are made.
     pub fn is_machines_own(&self, root: &Root) -> bool {
-        self.table == root.table()
+        self.table == machines_table(root)
+    }
+
+    /// The hooks that the settings name.
+    pub fn own_hooks(&self) -> OwnHooks {
+        let named = self.entries.iter().filter_map(|entry| Some((entry.spec.clone(), entry.hook.clone()?)));
+        named.collect()
     }
 
     fn add(&mut self, image: DeclaredImage) {
-        let mut fault = |message| self.faults.push(Fault::new(&image.path, (image.entry.line, 0), message));
+        let mut fault = |message| self.faults.push(Fault::new(&image.entry.path, (image.entry.line, 0), message));
         if let Some(entry) = self.entries.iter().find(|entry| entry.spec == image.entry.spec) {
             let (spec, table, line) = (&entry.spec, self.table.display(), entry.line);
             return fault(format!("image {spec} is in {table}:{line} as well, which counts; keep one of the two"));
@@ -68,24 +77,33 @@ impl Inputs {
         self.entries.push(image.entry);
     }
 
-    fn complete(&mut self, environment: &Environment) -> Result<()> {
+    fn complete(&mut self, environment: &Environment) {
         for entry in &mut self.entries {
             if entry.options.key.is_some() {
-                tracing::warn!("{}", Fault::new(&self.table, (entry.line, 0), KEY_IN_TABLE));
+                self.faults.push(Fault::new(&entry.path, (entry.line, 0), KEY_IN_TABLE).served());
             }
             entry.options.map.fill(&self.settings.defaults);
-            environment.complete(&mut entry.options).map_err(|error| anyhow!(error))?;
+            if let Err(message) = environment.complete(&mut entry.options) {
+                self.faults.push(Fault::new(&entry.path, (entry.line, 0), message));
+            }
         }
-        Ok(())
     }
 }
 
 const KEY_IN_TABLE: &str = "key= puts the secret where anybody may read it; write it into a file of mode 0600 and say \
     keyfile=FILE";
 
-/// The table: `$RBDMAPFILE`, as for the script, or /etc/ceph/rbdmap.
+/// The table: `$RBDMAPFILE`, as for the script, or the machine's.
 fn table_path(root: &Root) -> PathBuf {
-    env::var_os("RBDMAPFILE").filter(|path| !path.is_empty()).map_or_else(|| root.table(), |path| root.join(path))
+    let named = env::var_os("RBDMAPFILE").filter(|path| !path.is_empty());
+    named.map_or_else(|| machines_table(root), |path| root.join(path))
+}
+
+/// The table of the machine, as its units see it: that which the files for Ceph's services name, or /etc/ceph/rbdmap.
+fn machines_table(root: &Root) -> PathBuf {
+    let texts = root.service_environments().into_iter().filter_map(|path| read_if_there(&path).ok().flatten());
+    let named = texts.filter_map(|text| environment::assigned(&text, "RBDMAPFILE")).next_back();
+    named.filter(|path| !path.is_empty()).map_or_else(|| root.table(), |path| root.join(path))
 }
 
 #[cfg(test)]
@@ -97,7 +115,7 @@ mod tests {
         let root = Root::new(folder.path());
         std::fs::create_dir_all(root.join("etc/ceph")).unwrap();
         files.iter().for_each(|(path, text)| std::fs::write(root.join(path), text).unwrap());
-        Inputs::read(&root).unwrap()
+        Inputs::read(&root)
     }
 
     #[test]

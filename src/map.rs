@@ -32,9 +32,19 @@ pub struct Mapped {
     pub adopted: bool,
 }
 
+/// How long monitors that do not answer are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// For as long as the image may take.
+    UntilTheEnd,
+    /// Once: somebody else will try again.
+    OneTry,
+}
+
 /// Maps images, each by itself and many at once, with what is learned of one used for the others.
 pub struct Mapper {
     root: Root,
+    patience: Patience,
     sources: Sources,
     listing: Listing,
     /// Monitors of which one has greeted, and when.
@@ -43,8 +53,14 @@ pub struct Mapper {
 
 impl Mapper {
     /// One that knows nothing yet.
-    pub fn new(root: &Root) -> Self {
-        Self { root: root.clone(), sources: Sources::new(root), listing: Listing::new(root), greeted: Mutex::default() }
+    pub fn new(root: &Root, patience: Patience) -> Self {
+        Self {
+            root: root.clone(),
+            patience,
+            sources: Sources::new(root),
+            listing: Listing::new(root),
+            greeted: Mutex::default(),
+        }
     }
 
     /// Those of the entries that are mapped already and can be used, each with its mapping: found at once, by looking,
@@ -91,7 +107,11 @@ impl Mapper {
             return Ok(());
         }
         let mut complaint = String::new();
-        let answer = deadline.poll(MONITOR_PAUSE, || match monitor::any_greets(&whom.0, whom.1, deadline) {
+        let asking = match self.patience {
+            Patience::UntilTheEnd => *deadline,
+            Patience::OneTry => Deadline::after(Duration::ZERO),
+        };
+        let answer = asking.poll(MONITOR_PAUSE, || match monitor::any_greets(&whom.0, whom.1, deadline) {
             Ok(()) => Some(()),
             Err(said) => {
                 notify::status(&format!("waiting for a monitor: {said}"));
@@ -99,11 +119,12 @@ impl Mapper {
                 None
             }
         });
-        let seconds = deadline.limit().as_secs();
+        let time = match asking.limit().as_secs() {
+            0 => String::new(),
+            seconds => format!(" for {seconds} s"),
+        };
         answer.ok_or_else(|| {
-            anyhow!(
-                "no monitor has answered for {seconds} s ({complaint}): are they up, is the network, is mon_host right?"
-            )
+            anyhow!("no monitor has answered{time} ({complaint}): are they up, is the network, is mon_host right?")
         })?;
         greeted().insert(whom, Instant::now());
         Ok(())

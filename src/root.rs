@@ -34,6 +34,16 @@ impl Root {
         self.join("etc/rbdmap.toml.d")
     }
 
+    /// Files of assignments that Ceph's packages have for their services, a later one wins (systemd.exec(5), EnvironmentFile=).
+    pub fn service_environments(&self) -> [PathBuf; 2] {
+        [self.join("etc/default/ceph"), self.join("etc/sysconfig/ceph")]
+    }
+
+    /// A path as the machine has it, without this root.
+    pub fn outside(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.0).map_or_else(|_| path.to_owned(), |path| Path::new("/").join(path))
+    }
+
     /// fstab(5).
     pub fn fstab(&self) -> PathBuf {
         self.join("etc/fstab")

@@ -13,6 +13,11 @@ pub fn instance(spec: &ImageSpec) -> String {
     format!("rbdmap@{}.service", escape(&spec.to_string()))
 }
 
+/// The unit that calls an image's hook, `rbdmap-hook@pool-image.service`.
+pub fn hook(spec: &ImageSpec) -> String {
+    format!("rbdmap-hook@{}.service", escape(&spec.to_string()))
+}
+
 /// The unit of a device node, `dev-rbd-pool-image.device`.
 pub fn device(path: &Path) -> String {
     format!("{}.device", escape_path(path))

@@ -1,7 +1,6 @@
 //! Upward: instances and mounts are started, all at once, after systemd has read the files if they changed.
 //!
-//! systemd orders what stands on a device by itself; what stands on other mounts (binds, overlays, loop files), and mounts
-//! for which no unit is generated, are made here afterwards.
+//! What systemd has no unit for is mounted here afterwards.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,8 +12,9 @@ use anyhow::Result;
 use super::{GRACE, connect, why};
 use crate::config::table::Entry;
 use crate::direct::{self, Limits, Manner};
-use crate::hook::Hooks;
+use crate::hook::{self, Hooks};
 use crate::image::ImageSpec;
+use crate::map::Patience;
 use crate::plan::MapPlan;
 use crate::report::Report;
 use crate::root::Root;
@@ -30,28 +30,41 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits) -> Result<Report> {
         manager.reload()?;
     }
     let work = Work { root, manager, before: rbd::list(root)?, limits };
-    let mut units = subjects(plan);
+    let mut units = subjects(root, plan);
     let states = work.manager.brief(&units.keys().cloned().collect::<Vec<_>>())?;
-    units.retain(|name, (_, target)| target.is_none() || states.get(name).is_some_and(|state| state.load == "loaded"));
+    units.retain(|name, (_, what)| {
+        !matches!(what, What::Mount(_)) || states.get(name).is_some_and(|state| state.load == "loaded")
+    });
     work.revive(plan, &states)?;
     let mut report = work.start(&units)?;
-    if units.len() < plan.images.len() + plan.mounts.len() + plan.refused.len() {
+    let mounts = units.values().filter(|(_, what)| matches!(what, What::Mount(_))).count();
+    if mounts < plan.mounts.len() + plan.refused.len() {
         report.include(work.mount_the_rest(plan)?);
     }
     Ok(report)
 }
 
-/// The image that a unit is about, and the mount point if it is a mount.
-type Subject<'a> = (&'a ImageSpec, Option<&'a Path>);
+/// What a unit does.
+#[derive(Clone, Copy)]
+enum What<'a> {
+    Map,
+    Mount(&'a Path),
+    Hook,
+}
 
-/// The units of the plan: an instance for each image, and a mount for each line that stands on one itself: what stands on
-/// other mounts, systemd could not order.
-fn subjects<'p>(plan: &MapPlan<'p>) -> HashMap<String, Subject<'p>> {
-    let instances = plan.images.iter().map(|entry| (unit::instance(&entry.spec), (&entry.spec, None)));
-    let mounts = plan.mounts.iter().filter_map(|step| {
-        step.own.map(|spec| (unit::mount(&step.entry.target), (spec, Some(step.entry.target.as_path()))))
+/// The image that a unit is about, and what it does.
+type Subject<'a> = (&'a ImageSpec, What<'a>);
+
+/// The units of the plan: an instance for each image, a mount for each line, and the hooks.
+fn subjects<'p>(root: &Root, plan: &MapPlan<'p>) -> HashMap<String, Subject<'p>> {
+    let instances = plan.images.iter().map(|entry| (unit::instance(&entry.spec), (&entry.spec, What::Map)));
+    let mounts = plan.mounts.iter().map(|step| {
+        let target = step.entry.target.as_path();
+        (unit::mount(target), (step.images[0], What::Mount(target)))
     });
-    instances.chain(mounts).collect()
+    let hooked = plan.images.iter().filter(|entry| hook::is_wanted(root, entry));
+    let hooks = hooked.map(|entry| (unit::hook(&entry.spec), (&entry.spec, What::Hook)));
+    instances.chain(mounts).chain(hooks).collect()
 }
 
 struct Work<'a> {
@@ -83,12 +96,15 @@ impl Work<'_> {
         let names: Vec<String> = units.keys().cloned().collect();
         let mut report = Report::default();
         let mut told = |job: &JobReport| {
-            let Some((spec, target)) = units.get(&job.unit) else { return };
-            match (&job.outcome, target) {
-                (JobOutcome::Done, Some(target)) => report.done(spec, format!("mounted on {}", target.display())),
-                (JobOutcome::Done, None) => report.done(spec, self.describe(spec)),
+            let Some((spec, what)) = units.get(&job.unit) else { return };
+            match (&job.outcome, what) {
+                (JobOutcome::Done, What::Mount(target)) => {
+                    report.done(spec, format!("mounted on {}", target.display()))
+                }
+                (JobOutcome::Done, What::Map) => report.done(spec, self.describe(spec)),
+                (JobOutcome::Done, What::Hook) => {}
                 // The image's own failure is told by its own job.
-                (JobOutcome::Dependency, Some(_)) => {}
+                (JobOutcome::Dependency, What::Mount(_) | What::Hook) => {}
                 _ => report.image_failed(spec, why(&self.manager, job)),
             }
         };
@@ -101,7 +117,11 @@ impl Work<'_> {
         let mapped = rbd::list(self.root)?;
         let images = plan.images.iter().copied().filter(|entry: &&Entry| is_mapped(&mapped, &entry.spec)).collect();
         let rest = MapPlan { images, ..plan.clone() };
-        Ok(direct::map(self.root, &rest, Manner { origin: Origin::Table, limits: self.limits, hooks: Hooks::Skip }))
+        Ok(direct::map(
+            self.root,
+            &rest,
+            Manner { origin: Origin::Table, limits: self.limits, hooks: Hooks::Skip, patience: Patience::UntilTheEnd },
+        ))
     }
 
     fn describe(&self, spec: &ImageSpec) -> String {
@@ -123,7 +143,10 @@ fn units_are_stale(root: &Root) -> bool {
     let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
     let generated: Option<SystemTime> =
         ["generator", "generator.early"].iter().filter_map(|folder| modified(&root.generated_units(folder))).min();
-    let inputs = [root.table(), root.fstab(), root.settings()].iter().filter_map(|path| modified(path)).max();
+    let inputs = [root.table(), root.fstab(), root.settings(), root.settings_fragments()]
+        .iter()
+        .filter_map(|path| modified(path))
+        .max();
     match (inputs, generated) {
         (Some(inputs), Some(generated)) => inputs >= generated,
         (inputs, None) => inputs.is_some(),

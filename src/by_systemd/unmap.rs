@@ -7,7 +7,6 @@ use anyhow::Result;
 
 use super::{GRACE, connect, why};
 use crate::config::table::Entry;
-use crate::direct::{self, Limits};
 use crate::image::ImageSpec;
 use crate::plan::{Target, UnmapPlan};
 use crate::report::Report;
@@ -15,9 +14,10 @@ use crate::root::Root;
 use crate::sys::rbd::{self, Mapping};
 use crate::sys::systemd::{BriefState, JobOutcome, JobReport};
 use crate::unit;
+use crate::unmap::{self, Manner};
 
 /// Has systemd stop the instances of the plan's mappings; what it does not hold is taken down here.
-pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], limits: Limits) -> Result<Report> {
+pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], manner: Manner) -> Result<Report> {
     let manager = connect(root)?;
     let absent = plan.absent.iter().filter_map(|target| match target {
         Target::Image(spec) => Some(spec),
@@ -30,7 +30,7 @@ pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], limits: Limits) -> 
     let states = manager.brief(&specs.iter().map(|spec| unit::instance(spec)).collect::<Vec<_>>())?;
     for spec in specs {
         let instance = unit::instance(spec);
-        if !states.get(&instance).is_some_and(BriefState::is_active) {
+        if !states.get(&instance).is_some_and(BriefState::is_wanted_up) {
             continue;
         }
         let services = manager.services_that_need(&instance)?;
@@ -50,14 +50,14 @@ pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], limits: Limits) -> 
             failed.insert(spec, why(&manager, job));
         }
     };
-    manager.stop(&names, limits.time + GRACE, &mut told)?;
+    manager.stop(&names, manner.limits.time + GRACE, &mut told)?;
     let mut report = Report::default();
     let (left, gone) = split(root, &plan.mappings)?;
     gone.iter().for_each(|mapping| report.done(&mapping.spec, format!("unmapped /dev/{}", mapping.name())));
     // What a unit tried and could not do is told; what no unit held is done here.
     let (tried, ours): (Vec<Mapping>, Vec<Mapping>) = left.into_iter().partition(|m| failed.contains_key(&m.spec));
     tried.iter().for_each(|mapping| report.image_failed(&mapping.spec, &failed[&mapping.spec]));
-    report.include(direct::unmap(root, &ours, limits, plan.hooks));
+    report.include(unmap::mappings(root, &ours, manner));
     Ok(report)
 }
 

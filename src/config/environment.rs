@@ -39,6 +39,17 @@ impl Environment {
     }
 }
 
+/// The last value that a file of assignments gives a variable (systemd.exec(5), EnvironmentFile=), less its quotes.
+pub fn assigned(text: &str, name: &str) -> Option<String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
+    let mut values = lines.filter_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('='));
+    values.next_back().map(|value| {
+        let value = value.trim();
+        let quoted = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+        quoted('"').or_else(|| quoted('\'')).unwrap_or(value).to_owned()
+    })
+}
+
 /// The options that concern a mapping; Ceph has hundreds of others, which do not.
 fn from_arguments(text: &str) -> Result<EntryOptions, String> {
     let mut options = EntryOptions::default();
@@ -102,6 +113,13 @@ mod tests {
         assert_eq!(options.mon_host.as_deref(), Some("1.2.3.4"));
         assert_eq!(options.keyring.as_deref(), Some("/args"));
         assert_eq!(options.conf.as_deref(), Some("/c.conf"));
+    }
+
+    #[test]
+    fn the_last_assignment_of_a_file_counts_without_its_quotes() {
+        let text = "# RBDMAPFILE=/no\nRBDMAPFILE=/a\nOTHER=1\nRBDMAPFILE = \"/b c\"\n";
+        assert_eq!(assigned(text, "RBDMAPFILE").as_deref(), Some("/b c"));
+        assert_eq!(assigned(text, "RBDMAP"), None);
     }
 
     #[test]

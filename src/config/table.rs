@@ -23,8 +23,21 @@ pub struct Entry {
     pub spec: ImageSpec,
     /// How to map it.
     pub options: EntryOptions,
+    /// The file that names it: the table, or one of our settings.
+    pub path: PathBuf,
     /// The number of its line, from 1.
     pub line: usize,
+    /// Whether boot goes on without it; only settings can say so of an image itself.
+    pub nofail: bool,
+    /// The program to call in the place of the hook that is named like the image; only settings have it.
+    pub hook: Option<PathBuf>,
+}
+
+impl Entry {
+    /// What a command line says of an image.
+    pub fn by_hand(spec: ImageSpec, options: EntryOptions) -> Self {
+        Self { spec, options, path: PathBuf::new(), line: 0, nofail: false, hook: None }
+    }
 }
 
 /// What a line, or a command line, can say of one mapping. What is absent comes from ceph.conf or a default.
@@ -88,7 +101,7 @@ const OPTIONS: &[&str] = &[
 pub fn parse(path: &Path, text: &str) -> (Vec<Entry>, Vec<Fault>) {
     let (mut entries, mut faults) = (Vec::new(), Vec::new());
     for line in logical_lines(text) {
-        match parse_line(&line) {
+        match parse_line(path, &line) {
             Ok(Some(entry)) => {
                 faults.extend(open_quote(&line).map(|column| {
                     let message = "a quote that is not closed; taken as if it were at the end of the line";
@@ -155,13 +168,20 @@ fn open_quote(line: &Line) -> Option<usize> {
     columns.last().copied().filter(|_| columns.len() % 2 == 1)
 }
 
-fn parse_line(line: &Line) -> Result<Option<Entry>, Problem> {
+fn parse_line(path: &Path, line: &Line) -> Result<Option<Entry>, Problem> {
     let characters = &line.characters;
     let Some(start) = characters.iter().position(|c| !c.is_whitespace()) else { return Ok(None) };
     let end = characters[start..].iter().position(|c| c.is_whitespace()).map_or(characters.len(), |at| start + at);
     let name: String = characters[start..end].iter().collect();
     let spec = name.parse().map_err(|message| Problem { column: start + 1, message })?;
-    let mut entry = Entry { spec, options: EntryOptions::default(), line: line.number };
+    let mut entry = Entry {
+        spec,
+        options: EntryOptions::default(),
+        path: path.to_owned(),
+        line: line.number,
+        nofail: false,
+        hook: None,
+    };
     let mut items = items(&characters[end..], end)?;
     // Wherever they stand, these win over what `options` says.
     items.sort_by_key(|item| ["read-only", "read_only", "exclusive"].contains(&item.name.as_str()));

@@ -20,7 +20,7 @@ use crate::config::table::Entry;
 use crate::deadline::Deadline;
 use crate::hook::{self, Event, Hooks};
 use crate::image::ImageSpec;
-use crate::map::{Mapped, Mapper};
+use crate::map::{Mapped, Mapper, Patience};
 use crate::plan::{MapPlan, MountStep};
 use crate::pool::Pool;
 use crate::report::Report;
@@ -28,7 +28,6 @@ use crate::root::Root;
 use crate::sys::notify;
 use crate::sys::rbd::Mapping;
 use crate::tag::Origin;
-use crate::unmap;
 use mount::MountJob;
 
 /// What a run may take.
@@ -49,6 +48,8 @@ pub struct Manner {
     pub limits: Limits,
     /// Whether the hooks of new mappings are run.
     pub hooks: Hooks,
+    /// How long monitors that do not answer are asked.
+    pub patience: Patience,
 }
 
 /// Maps every image of the plan, mounts what stands on those that are mapped now, and runs the hooks of those that
@@ -56,7 +57,7 @@ pub struct Manner {
 pub fn map(root: &Root, plan: &MapPlan<'_>, manner: Manner) -> Report {
     let images = plan.images.iter().map(|entry| (&entry.spec, Image::Awaited)).collect();
     let steps = vec![Stage::Waiting; plan.mounts.len()];
-    let (mapper, pool) = (Arc::new(Mapper::new(root)), Pool::new(manner.limits.parallel));
+    let (mapper, pool) = (Arc::new(Mapper::new(root, manner.patience)), Pool::new(manner.limits.parallel));
     let mut work = Work { root, plan, manner, mapper, images, steps, pool, report: Report::default() };
     notify::status("mapping");
     for line in &plan.refused {
@@ -74,11 +75,6 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, manner: Manner) -> Report {
             None => return work.report,
         }
     }
-}
-
-/// Takes down what the plan names.
-pub fn unmap(root: &Root, mappings: &[Mapping], limits: Limits, hooks: Hooks) -> Report {
-    unmap::mappings(root, mappings, limits, hooks)
 }
 
 /// How far an image is.
@@ -228,8 +224,9 @@ impl<'a> Work<'a> {
             }
             *image = Image::Hooked(mapping.clone());
             let (root, spec, limit) = (self.root.clone(), (*spec).clone(), self.manner.limits.time);
+            let own = self.plan.images.iter().find(|entry| entry.spec == spec).and_then(|entry| entry.hook.clone());
             self.pool.submit(move || {
-                let result = hook::run(&root, &spec, Event::Map, &Deadline::after(limit));
+                let result = hook::run(&root, (&spec, own.as_deref()), Event::Map, &Deadline::after(limit));
                 Done::Hook(spec, result)
             });
         }

@@ -1,6 +1,6 @@
-//! For an fstab entry with `noauto` alone, the units that systemd-fstab-generator would have made of it with `_netdev`.
+//! For an fstab entry that is not ordered as remote, the units that systemd-fstab-generator would have made of it with `_netdev`.
 //!
-//! That generator makes them of the entry as it is, ordered before local-fs.target, where they close a circle with the
+//! For an entry of our settings they are the only ones. That generator makes them of fstab's entry as it is, ordered before local-fs.target, where they close a circle with the
 //! network. No drop-in can take an ordering back, so these override them as a whole; what it makes the same either
 //! way (the links to its makefs unit and to wanted-by= units, device-timeout=) is left to it.
 //!
@@ -10,90 +10,120 @@
 use std::path::Path;
 
 use super::file::{Folder, GeneratedFile};
+use super::mount::Line;
+use super::row::{Made, is_unit_name};
 use crate::config::fstab::FstabEntry;
 use crate::unit::{self, escape_path, escape_specifiers};
 
-/// The mount unit, the device's drop-in, and what growing needs. The entry has been found writable by `Row::of`.
-pub fn units(entry: &FstabEntry) -> Vec<GeneratedFile> {
-    let mount = unit::mount(&entry.target);
-    let device = unit::device(Path::new(&entry.source));
-    let mut files = vec![
-        GeneratedFile::text(Folder::Early, mount, &mount_text(entry)),
-        GeneratedFile::text(Folder::Early, format!("{device}.d/50-netdev-dependencies.conf"), NETDEV_DEVICE),
-    ];
+/// The mount unit, that of the automount, the device's drop-in, and what growing needs. The entry has been found writable by
+/// `Row::of`.
+pub fn units(line: &Line, folder: Folder) -> Vec<GeneratedFile> {
+    let entry = line.entry;
+    let mut files = vec![GeneratedFile::text(folder, unit::mount(&entry.target), &mount_text(line))];
+    // An automount has no order that would have to be taken back.
+    if line.row.automount && line.row.made == Made::Nothing {
+        files.push(GeneratedFile::text(folder, line.start_unit(), &automount_text(line)));
+    }
+    if is_device(entry) {
+        let device = unit::device(&entry.node());
+        files.push(GeneratedFile::text(folder, format!("{device}.d/50-netdev-dependencies.conf"), NETDEV_DEVICE));
+    }
     if entry.has("x-systemd.growfs") {
         files.extend(growfs(&escape_path(&entry.target)));
     }
     files
 }
 
+/// Whether the entry is mounted from a device node.
+fn is_device(entry: &FstabEntry) -> bool {
+    entry.node().starts_with("/dev")
+}
+
 /// The device's time-out begins once there is a network.
 const NETDEV_DEVICE: &str = "[Unit]\nAfter=network-online.target network.target\nWants=network-online.target\n";
 
-fn mount_text(entry: &FstabEntry) -> String {
+fn mount_text(line: &Line) -> String {
+    let entry = line.entry;
     let fstype = Some(entry.fstype.as_str()).filter(|fstype| !fstype.is_empty() && *fstype != "auto");
     let timeout = values(entry, "x-systemd.mount-timeout").pop();
     let read_write_only = entry.has("x-systemd.rw-only").then_some("yes");
+    let node = entry.node();
+    let device = escape_path(&node);
+    let prepared = if is_device(entry) { format!("After=blockdev@{device}.target\n") } else { String::new() };
+    let target = before_target(line);
     format!(
-        "[Unit]
-Documentation=man:fstab(5) man:systemd-fstab-generator(8)
-SourcePath=/etc/fstab
-{}Before=remote-fs.target
-{}After=blockdev@{}.target
-
+        "{}{}{target}{}{prepared}
 [Mount]
 What={}
 Where={}
 {}{}Options={}
 {}",
+        head(line),
         dependencies(entry),
         file_system_check(entry),
-        escape_path(Path::new(&entry.source)),
-        escape_specifiers(&entry.source),
+        escape_specifiers(&node.to_string_lossy()),
         escape_specifiers(&entry.target.to_string_lossy()),
-        line("Type", fstype),
-        line("TimeoutSec", timeout),
+        setting("Type", fstype),
+        setting("TimeoutSec", timeout),
         escape_specifiers(&options(entry)),
-        line("ReadWriteOnly", read_write_only),
+        setting("ReadWriteOnly", read_write_only),
     )
+}
+
+fn automount_text(line: &Line) -> String {
+    let target = escape_specifiers(&line.entry.target.to_string_lossy());
+    let idle = values(line.entry, "x-systemd.idle-timeout").pop();
+    format!("{}\n[Automount]\nWhere={target}\n{}", head(line), setting("TimeoutIdleSec", idle))
+}
+
+fn head(line: &Line) -> String {
+    let path = line.path.display();
+    format!("[Unit]\nDocumentation=man:fstab(5) man:systemd-fstab-generator(8)\nSourcePath={path}\n")
+}
+
+/// Boot waits, but not for what may fail.
+fn before_target(line: &Line) -> &'static str {
+    if line.row.nofail { "" } else { "Before=remote-fs.target\n" }
 }
 
 /// What the `x-systemd.` options ask for, in systemd's order.
 fn dependencies(entry: &FstabEntry) -> String {
     let units = |option| -> Option<String> {
-        let units: Vec<String> = values(entry, option).iter().map(unit_name).collect();
+        let usable = |value: &&str| value.starts_with('/') || is_unit_name(value);
+        let units: Vec<String> = values(entry, option).into_iter().filter(usable).map(unit_name).collect();
         (!units.is_empty()).then(|| units.join(" "))
     };
     let requires = units("x-systemd.requires");
     let paths = values(entry, "x-systemd.requires-mounts-for").join(" ");
     [
-        line("After", units("x-systemd.after").as_deref()),
-        line("After", requires.as_deref()),
-        line("Requires", requires.as_deref()),
-        line("Before", units("x-systemd.before").as_deref()),
-        line("RequiresMountsFor", Some(paths.as_str()).filter(|paths| !paths.is_empty())),
+        setting("After", units("x-systemd.after").as_deref()),
+        setting("After", requires.as_deref()),
+        setting("Requires", requires.as_deref()),
+        setting("Before", units("x-systemd.before").as_deref()),
+        setting("RequiresMountsFor", Some(paths.as_str()).filter(|paths| !paths.is_empty())),
     ]
     .concat()
 }
 
 /// systemd leaves these out where there is no fsck for the type; systemd-fsck looks for itself and is content.
 fn file_system_check(entry: &FstabEntry) -> String {
-    if entry.pass == 0 {
+    if entry.pass == 0 || !is_device(entry) {
         return String::new();
     }
-    let check = format!("systemd-fsck@{}.service", escape_path(Path::new(&entry.source)));
+    let check = format!("systemd-fsck@{}.service", escape_path(&entry.node()));
     // /usr is never unmounted, so it must not go when its check does.
     let needs = if entry.target == Path::new("/usr") { "Wants" } else { "Requires" };
     format!("{needs}={check}\nAfter={check}\n")
 }
 
 /// The options less the device's time-out, which is the device's, and with `_netdev`.
-fn options(entry: &FstabEntry) -> String {
+pub fn options(entry: &FstabEntry) -> String {
     let of_the_device = |option: &str| {
         option.starts_with("x-systemd.device-timeout=") || option.starts_with("comment=systemd.device-timeout=")
     };
+    let netdev = (!entry.has("_netdev")).then_some("_netdev");
     let kept = entry.options.iter().map(String::as_str).filter(|option| !of_the_device(option));
-    kept.chain(["_netdev"]).collect::<Vec<_>>().join(",")
+    kept.chain(netdev).collect::<Vec<_>>().join(",")
 }
 
 /// The unit that grows the file system (systemd up to 253 writes it as a whole), and the drop-in by which later ones
@@ -126,15 +156,15 @@ fn values<'a>(entry: &'a FstabEntry, option: &str) -> Vec<&'a str> {
 }
 
 /// A unit's name as it is, a path as the unit of its device or mount.
-fn unit_name(value: &&str) -> String {
+fn unit_name(value: &str) -> String {
     match Path::new(value) {
         path if path.starts_with("/dev") => unit::device(path),
         path if path.is_absolute() => unit::mount(path),
-        _ => (*value).to_owned(),
+        _ => value.to_owned(),
     }
 }
 
 /// A line of a unit file, if there is a value.
-fn line(key: &str, value: Option<&str>) -> String {
+fn setting(key: &str, value: Option<&str>) -> String {
     value.map_or_else(String::new, |value| format!("{key}={}\n", escape_specifiers(value)))
 }

@@ -1,28 +1,39 @@
-//! What to write and what to say, as a pure function of the table, fstab and the administrator's units.
+//! What to write and what to say, as a pure function of images, fstab and the administrator's units.
 //!
-//! Owns which fstab entry belongs to which image and what becomes of entries that are not served: they are not
-//! touched at all, nor are their devices, and a message says why. What is written is `instance`'s and `mount`'s.
+//! The entries are those that stand on images, by themselves or through one another (`plan::closure`): an overlay or a bind
+//! on a mount of ours that were left ordered as local would close a circle with the network, and systemd would delete a
+//! job of it. Owns what becomes of entries that are not served: they are not touched at all, nor are their devices, and a
+//! message says why. What is written is `instance`'s, `mount`'s and `swap`'s.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::administrator::AdministratorUnits;
 use super::file::GeneratedFile;
+use super::instance::{self, Instance};
 use super::kernel_log::Message;
-use super::row::Row;
-use super::{TABLE, instance, mount};
-use crate::config::fstab::FstabEntry;
+use super::mount::Line;
+use super::row::{Made, Row, lost_options};
+use super::swap;
+use crate::config::fstab::{FstabEntry, Images};
 use crate::config::table::Entry;
+use crate::image::ImageSpec;
+use crate::plan::closure;
+use crate::root::Root;
 use crate::unit;
 
 /// All that is known.
 pub struct Inputs<'a> {
-    /// The table's good lines.
+    /// The images, of the table and of the settings.
     pub entries: &'a [Entry],
-    /// fstab's good lines, their mount points resolved.
-    pub fstab: &'a [FstabEntry],
+    /// The entries of fstab and of the settings, their mount points resolved.
+    pub lines: &'a [FstabEntry],
+    /// Images that have a hook.
+    pub hooked: &'a HashSet<ImageSpec>,
     /// What must not be overridden.
     pub administrator: &'a AdministratorUnits,
+    /// For the names of files.
+    pub root: &'a Root,
 }
 
 /// All that is to be done.
@@ -34,97 +45,204 @@ pub struct Decision {
     pub messages: Vec<Message>,
 }
 
-/// An fstab entry on an image of the table.
-struct Line<'a> {
-    image: &'a Entry,
-    entry: &'a FstabEntry,
-    /// How it is served, or why not.
-    row: Result<Row, String>,
-}
+const LACKS_NETDEV: &str = "taken as if it had _netdev, without which systemd would unmount it after the network; \
+    add _netdev";
+const NEEDED_BY_BOOT: &str = "taken as if it had _netdev, without which a boot that does not find the image ends in the \
+    emergency shell; add _netdev";
 
 /// Decides.
 pub fn decide(inputs: &Inputs) -> Decision {
-    let (images, mut messages) = images(inputs);
-    let lines = lines(inputs, &images);
-    let mut files = Vec::new();
-    for line in &lines {
-        match &line.row {
-            Ok(row) if !inputs.administrator.has(&unit::mount(&line.entry.target)) => {
-                files.extend(mount::files(line.entry, &line.image.spec, *row));
-                messages.extend((*row == Row::NoAuto).then(|| Message::notice(line.say(LACKS_NETDEV))));
-            }
-            Ok(_) => {}
-            Err(reason) => messages.push(Message::warning(line.say(&format!("left to systemd as it is: {reason}")))),
-        }
+    let mut work = Work { inputs, decision: Decision::default() };
+    let images = work.images();
+    let specs: Vec<&ImageSpec> = images.iter().map(|image| &image.spec).collect();
+    let mounts = work.mounts(&specs);
+    work.swaps(&specs, &mounts);
+    let mut on_it: HashMap<&ImageSpec, Vec<&Mount>> = HashMap::new();
+    for mount in &mounts {
+        mount.images.iter().for_each(|spec| on_it.entry(spec).or_default().push(mount));
     }
     for image in images {
-        files.extend(image_files(image, &lines, inputs.administrator));
+        work.image(image, on_it.get(&image.spec).map_or(&[], Vec::as_slice));
     }
-    files.sort_by(|a, b| (a.folder, &a.path).cmp(&(b.folder, &b.path)));
-    files.dedup_by(|a, b| (a.folder, &a.path) == (b.folder, &b.path));
-    Decision { files, messages }
+    let mut decision = work.decision;
+    decision.files.sort_by(|a, b| (a.folder, &a.path).cmp(&(b.folder, &b.path)));
+    decision.files.dedup_by(|a, b| (a.folder, &a.path) == (b.folder, &b.path));
+    decision
 }
 
-const LACKS_NETDEV: &str = "taken as if it had _netdev, without which systemd would unmount it after the network; \
-    add _netdev";
+/// An entry that stands on images.
+struct Mount<'a> {
+    entry: &'a FstabEntry,
+    /// The image that is its source, if one is.
+    own: Option<&'a ImageSpec>,
+    /// Every image that it needs.
+    images: Vec<&'a ImageSpec>,
+    /// How it is served; nothing where it is left alone.
+    row: Option<Row>,
+}
 
-/// The images to serve, each once. One whose unit is masked is not to be mapped, so it is none of ours.
-fn images<'a>(inputs: &Inputs<'a>) -> (Vec<&'a Entry>, Vec<Message>) {
-    let (mut images, mut messages) = (Vec::<&Entry>::new(), Vec::new());
-    for entry in inputs.entries {
-        if let Some(first) = images.iter().find(|image| image.spec == entry.spec) {
-            let (spec, line, first) = (&entry.spec, entry.line, first.line);
-            messages.push(Message::warning(format!("{TABLE}:{line}: {spec} is in line {first} already, which counts")));
-        } else if !inputs.administrator.masks(&unit::instance(&entry.spec)) {
-            images.push(entry);
+struct Work<'a> {
+    inputs: &'a Inputs<'a>,
+    decision: Decision,
+}
+
+impl<'a> Work<'a> {
+    fn warn(&mut self, text: String) {
+        self.decision.messages.push(Message::warning(text));
+    }
+
+    fn outside(&self, path: &Path) -> PathBuf {
+        self.inputs.root.outside(path)
+    }
+
+    /// The images to serve, each once. One whose unit is masked is not to be mapped, so it is none of ours.
+    fn images(&mut self) -> Vec<&'a Entry> {
+        let mut first: HashMap<&ImageSpec, usize> = HashMap::new();
+        let mut images = Vec::new();
+        for entry in self.inputs.entries {
+            if let Some(first) = first.get(&entry.spec) {
+                let (spec, path, line) = (&entry.spec, self.outside(&entry.path), entry.line);
+                self.warn(format!("{}:{line}: {spec} is in line {first} already, which counts", path.display()));
+                continue;
+            }
+            first.insert(&entry.spec, entry.line);
+            if !self.inputs.administrator.masks(&unit::instance(&entry.spec)) {
+                images.push(entry);
+            }
+        }
+        images
+    }
+
+    /// The entries on the images, with what is written and said of each.
+    fn mounts(&mut self, specs: &[&'a ImageSpec]) -> Vec<Mount<'a>> {
+        let closure = closure::of(self.inputs.lines, specs);
+        let mut mounts = Vec::new();
+        for step in closure.steps {
+            let declared = step.entry.path != self.inputs.root.fstab();
+            let row = match Row::of(step.entry, declared) {
+                Ok(row) => Some(row),
+                Err(reason) => {
+                    self.leave(step.entry, step.images[0], &reason);
+                    None
+                }
+            };
+            mounts.push(Mount { entry: step.entry, own: step.own, images: step.images, row });
+        }
+        for line in closure.refused {
+            // Of two lines for one mount point the second may be on no image.
+            let Some(own) = line.own else { continue };
+            self.leave(line.entry, own, &line.why);
+            mounts.push(Mount { entry: line.entry, own: Some(own), images: vec![own], row: None });
+        }
+        for mount in &mounts {
+            if let Some(row) = mount.row {
+                self.mount(mount, row);
+            }
+        }
+        mounts
+    }
+
+    fn leave(&mut self, entry: &FstabEntry, image: &ImageSpec, reason: &str) {
+        let fate = if entry.path == self.inputs.root.fstab() { "left to systemd as it is" } else { "not mounted" };
+        let text = self.about(entry, image, &format!("{fate}: {reason}"));
+        self.warn(text);
+    }
+
+    fn about(&self, entry: &FstabEntry, image: &ImageSpec, text: &str) -> String {
+        let place = if entry.fstype == "swap" { entry.source.clone() } else { entry.target.display().to_string() };
+        format!("{}: {place} on RBD image {image}: {text}", self.outside(&entry.path).display())
+    }
+
+    fn mount(&mut self, mount: &Mount, row: Row) {
+        if self.inputs.administrator.has(&unit::mount(&mount.entry.target)) {
+            return;
+        }
+        let instance = mount.own.map(unit::instance);
+        let path = self.outside(&mount.entry.path);
+        let line = Line { entry: mount.entry, path: &path, row, instance: instance.as_deref() };
+        self.decision.files.extend(line.files());
+        if row.made != Made::Local {
+            return;
+        }
+        let about = |text: &str| self.about(mount.entry, mount.images[0], text);
+        let mut messages = match (row.auto && !row.nofail && !row.automount, mount.own) {
+            (true, _) => vec![Message::warning(about(NEEDED_BY_BOOT))],
+            (false, Some(_)) => vec![Message::notice(about(LACKS_NETDEV))],
+            // A bind or an overlay is no device of the network; nobody writes _netdev there.
+            (false, None) => Vec::new(),
+        };
+        let lost = lost_options(mount.entry).into_iter();
+        messages.extend(
+            lost.map(|option| Message::warning(about(&format!("{option} is not served without _netdev; add _netdev")))),
+        );
+        self.decision.messages.extend(messages);
+    }
+
+    /// Swap on the images, and in files on their mounts.
+    fn swaps(&mut self, specs: &[&'a ImageSpec], mounts: &[Mount<'a>]) {
+        let images = Images::of(specs);
+        let targets: Vec<&Path> = mounts.iter().map(|mount| mount.entry.target.as_path()).collect();
+        for entry in self.inputs.lines.iter().filter(|entry| entry.fstype == "swap") {
+            let own = images.below(entry);
+            let unit = format!("{}.swap", unit::escape_path(&entry.node()));
+            if own.is_none() && !swap::lies_on(entry, &targets) || self.inputs.administrator.has(&unit) {
+                continue;
+            }
+            match Row::of(entry, false) {
+                Ok(row) => {
+                    let instance = own.map(unit::instance);
+                    self.decision.files.extend(swap::files(entry, row, instance.as_deref()));
+                    if let Some(own) = own {
+                        let devices = BTreeSet::from([entry.node()]);
+                        self.decision.files.extend(instance::device_files(own, &devices));
+                    }
+                }
+                Err(reason) => self.leave(entry, own.unwrap_or(specs[0]), &reason),
+            }
         }
     }
-    (images, messages)
-}
 
-fn lines<'a>(inputs: &Inputs<'a>, images: &[&'a Entry]) -> Vec<Line<'a>> {
-    let mut targets = BTreeSet::new();
-    let mut lines = Vec::new();
-    for entry in inputs.fstab {
-        // Of two lines for one mount point systemd takes the first, whatever stands on it.
-        let is_first = entry.fstype == "swap" || targets.insert(&entry.target);
-        let second = || Err("a line above has the same mount point; remove one of them".to_owned());
-        if let Some(image) = image_below(entry, images) {
-            let row = if is_first { Row::of(entry) } else { second() };
-            lines.push(Line { image, entry, row });
+    /// What is written for an image, given what stands on it.
+    fn image(&mut self, image: &'a Entry, mounts: &[&Mount<'a>]) {
+        let own: Vec<&&Mount> = mounts.iter().filter(|mount| mount.own == Some(&image.spec)).collect();
+        let link = instance::device(&image.spec);
+        let mut devices = BTreeSet::from([link]);
+        devices.extend(own.iter().map(|mount| mount.entry.node()));
+        for mount in own.iter().filter(|mount| mount.row.is_none()) {
+            devices.remove(&mount.entry.node());
+        }
+        let rows: Vec<Row> = own.iter().filter_map(|mount| mount.row).collect();
+        let nofail = image.nofail || (!rows.is_empty() && rows.iter().all(|row| row.nofail));
+        let name = unit::instance(&image.spec);
+        let files = &mut self.decision.files;
+        files.extend(instance::device_files(&image.spec, &devices));
+        files.push(GeneratedFile::hook("rbdmap.service.wants", &name));
+        let served = mounts.iter().filter(|mount| mount.row.is_some());
+        let mut starts: Vec<String> = served.map(|mount| start_unit(mount)).collect();
+        if self.inputs.hooked.contains(&image.spec) {
+            let hook = unit::hook(&image.spec);
+            files.push(GeneratedFile::hook("rbdmap.service.wants", &hook));
+            files.push(GeneratedFile::drop_in(&hook, &hook_drop_in(&starts, nofail)));
+            starts.push(hook);
+        }
+        if !self.inputs.administrator.has(&name) {
+            let targets: Vec<_> = own.iter().map(|mount| mount.entry.target.as_path()).collect();
+            let path = self.outside(&image.path);
+            let instance = Instance { image, path: &path, nofail };
+            self.decision.files.push(instance.drop_in(&targets, &starts));
         }
     }
-    lines
 }
 
-/// The image that an entry stands on: the one of that name before the one with such a partition, for an image may be
-/// called `x-part1`.
-fn image_below<'a>(entry: &FstabEntry, images: &[&'a Entry]) -> Option<&'a Entry> {
-    let named = |image: &&&Entry| instance::device(&image.spec) == Path::new(&entry.source);
-    images.iter().find(named).or_else(|| images.iter().find(|image| entry.stands_on(&image.spec))).copied()
+fn start_unit(mount: &Mount) -> String {
+    let kind = if mount.row.is_some_and(|row| row.automount) { "automount" } else { "mount" };
+    format!("{}.{kind}", unit::escape_path(&mount.entry.target))
 }
 
-/// What is written for an image, given all lines.
-fn image_files(image: &Entry, lines: &[Line], administrator: &AdministratorUnits) -> Vec<GeneratedFile> {
-    let on_it: Vec<&Line> = lines.iter().filter(|line| line.image.spec == image.spec).collect();
-    let mut devices = BTreeSet::from([instance::device(&image.spec)]);
-    devices.extend(on_it.iter().map(|line| PathBuf::from(&line.entry.source)));
-    for line in on_it.iter().filter(|line| line.row.is_err()) {
-        devices.remove(&PathBuf::from(&line.entry.source));
-    }
-    let mut files = instance::device_files(&image.spec, &devices);
-    files.push(GeneratedFile::hook("rbdmap.service.wants", &unit::instance(&image.spec)));
-    if !administrator.has(&unit::instance(&image.spec)) {
-        let targets: Vec<_> = on_it.iter().map(|line| line.entry.target.as_path()).collect();
-        files.push(instance::drop_in(image, &targets));
-    }
-    files
-}
-
-impl Line<'_> {
-    fn say(&self, text: &str) -> String {
-        format!("/etc/fstab: {} on RBD image {}: {text}", self.entry.target.display(), self.image.spec)
-    }
+/// After the mounts, as far as there are any: a hook is called though one of them failed.
+fn hook_drop_in(mounts: &[String], nofail: bool) -> String {
+    let waits = if nofail { "" } else { "Before=rbdmap.service\n" };
+    format!("[Unit]\n{waits}After={}\n", mounts.join(" "))
 }
 
 #[cfg(test)]
@@ -134,12 +252,15 @@ mod tests {
 
     fn line(source: &str, target: &str) -> FstabEntry {
         let options = vec!["noauto".to_owned(), "_netdev".to_owned()];
-        FstabEntry { source: source.into(), target: target.into(), fstype: "xfs".into(), options, pass: 0 }
+        let (source, target, path) = (source.into(), target.into(), "/etc/fstab".into());
+        FstabEntry { source, target, fstype: "xfs".into(), options, pass: 0, path }
     }
 
-    fn paths(table: &str, fstab: &[FstabEntry]) -> (Vec<String>, usize) {
-        let entries = table::parse(Path::new(TABLE), table).0;
-        let decision = decide(&Inputs { entries: &entries, fstab, administrator: &AdministratorUnits::default() });
+    fn paths(table: &str, lines: &[FstabEntry]) -> (Vec<String>, usize) {
+        let entries = table::parse(Path::new("/etc/ceph/rbdmap"), table).0;
+        let (hooked, administrator, root) = (HashSet::new(), AdministratorUnits::default(), Root::new("/"));
+        let inputs = Inputs { entries: &entries, lines, hooked: &hooked, administrator: &administrator, root: &root };
+        let decision = decide(&inputs);
         (decision.files.into_iter().map(|file| file.path).collect(), decision.messages.len())
     }
 

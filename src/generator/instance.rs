@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::TABLE;
 use super::file::GeneratedFile;
 use crate::config::table::{Entry, paths};
 use crate::image::ImageSpec;
@@ -20,11 +19,39 @@ pub fn device(spec: &ImageSpec) -> PathBuf {
     Path::new("/dev").join(spec.link())
 }
 
-/// The drop-in of an image's instance. `targets` are the mount points on the image itself.
-pub fn drop_in(image: &Entry, targets: &[&Path]) -> GeneratedFile {
-    let files = needed_files(image, targets);
-    let text = format!("[Unit]\nSourcePath={TABLE}\nBefore=rbdmap.service\nRequiresMountsFor={}\n", files.join(" "));
-    GeneratedFile::drop_in(&unit::instance(&image.spec), &text)
+/// An image with what the generator knows of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Instance<'a> {
+    /// Its entry.
+    pub image: &'a Entry,
+    /// The file that names it, as units say it.
+    pub path: &'a Path,
+    /// Boot does not wait for it, and it is tried again and again.
+    pub nofail: bool,
+}
+
+impl Instance<'_> {
+    /// The drop-in. `targets` are the mount points on the image itself, `starts` the units that have them mounted, and that of
+    /// its hook.
+    pub fn drop_in(&self, targets: &[&Path], starts: &[String]) -> GeneratedFile {
+        let mut text = format!("[Unit]\nSourcePath={}\n", self.path.display());
+        if !self.nofail {
+            text += "Before=rbdmap.service\n";
+        } else if !starts.is_empty() {
+            text += &format!("# Whenever it is there at last, so is what belongs to it.\nWants={}\n", starts.join(" "));
+        }
+        text += &format!("RequiresMountsFor={}\n", needed_files(self.image, targets).join(" "));
+        if self.nofail {
+            text += "
+[Service]
+# One short try, so that boot goes on at once; then again and again, until the cluster is there.
+Environment=RBDMAP_NOFAIL=1
+Restart=on-failure
+RestartSec=10
+";
+        }
+        GeneratedFile::drop_in(&unit::instance(&self.image.spec), &text)
+    }
 }
 
 /// The hooks and drop-ins of the image's devices: the node of the image and those of its partitions in fstab.
@@ -54,7 +81,7 @@ fn needed_files(image: &Entry, targets: &[&Path]) -> Vec<String> {
 
 /// A path as a word of a list. One with quotes or control characters in it is left out: systemd has no way to write
 /// it there.
-fn quoted(path: &str) -> Option<String> {
+pub fn quoted(path: &str) -> Option<String> {
     let path = escape_specifiers(path);
     match path {
         path if path.contains(|c: char| c == '"' || c == '\'' || c.is_control()) => None,
@@ -67,6 +94,8 @@ fn quoted(path: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::config::table;
+
+    const TABLE: &str = "/etc/ceph/rbdmap";
 
     fn needed(line: &str, targets: &[&str]) -> String {
         let entries = table::parse(Path::new(TABLE), line).0;

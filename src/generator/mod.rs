@@ -1,7 +1,7 @@
 //! `rbdmap-generator`: tells systemd, before it starts anything, which images there are and what stands on them.
 //!
 //! systemd runs it at boot and at every reload (systemd.generator(7)), before there is a network, D-Bus or a journal,
-//! and waits for it: it reads the table, fstab and /etc/systemd/system, and writes links, drop-ins and a few units.
+//! and waits for it: it reads the table, settings, fstab and /etc/systemd/system, and writes links, drop-ins and units.
 //! Owns the order of that: `environment` says whether to be silent, `decide` says what to write and what to say,
 //! `write` and `kernel_log` do it. Nothing but a folder that cannot be written is an error: a boot never fails here.
 
@@ -14,6 +14,7 @@ mod instance;
 mod kernel_log;
 mod mount;
 mod row;
+mod swap;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -21,16 +22,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::config::fstab::{self, FstabEntry};
-use crate::config::table::{self, Entry};
+use crate::config::fault::Fault;
+use crate::hook;
+use crate::inputs::Inputs;
 use crate::root::Root;
-use crate::sys::file::read_if_there;
 use administrator::AdministratorUnits;
-use decide::{Inputs, decide};
+use decide::decide;
 use kernel_log::{KernelLog, Message};
-
-/// The table, as units and messages name it; read below the [`Root`].
-const TABLE: &str = "/etc/ceph/rbdmap";
 
 /// Where systemd wants the units. The third folder that it offers, for what all others override, is of no use here.
 #[derive(Debug, Clone)]
@@ -61,41 +59,22 @@ fn generate(root: &Root, directories: &Directories, log: &KernelLog) -> Result<(
     if environment::is_silent(root, &administrator) {
         return Ok(());
     }
-    let entries = read_table(root, log);
-    let fstab = if entries.is_empty() { Vec::new() } else { read_fstab(root, log) };
-    let decision = decide(&Inputs { entries: &entries, fstab: &fstab, administrator: &administrator });
+    let mut inputs = Inputs::read(root);
+    for fault in &inputs.faults {
+        let fault = Fault { path: root.outside(&fault.path), ..fault.clone() };
+        log.write(&Message::warning(fault.to_string()));
+    }
+    inputs.lines.iter_mut().for_each(|line| line.target = resolved(root, &line.target));
+    let hooked = inputs.entries.iter().filter(|entry| hook::is_wanted(root, entry)).map(|entry| entry.spec.clone());
+    let decision = decide(&decide::Inputs {
+        entries: &inputs.entries,
+        lines: &inputs.lines,
+        hooked: &hooked.collect(),
+        administrator: &administrator,
+        root,
+    });
     decision.messages.iter().for_each(|message| log.write(message));
     write::all(&decision.files, directories, log)
-}
-
-/// The good lines of the table; the others are said in the log.
-fn read_table(root: &Root, log: &KernelLog) -> Vec<Entry> {
-    match read_if_there(&root.table()) {
-        Ok(text) => {
-            let (entries, faults) = table::parse(Path::new(TABLE), &text.unwrap_or_default());
-            faults.iter().for_each(|fault| log.write(&Message::warning(fault.to_string())));
-            entries
-        }
-        Err(error) => {
-            log.write(&Message::warning(format!("{error:#}; no image is mapped")));
-            Vec::new()
-        }
-    }
-}
-
-/// The good lines of fstab, each with the mount point that systemd will see; the others are said in the log.
-fn read_fstab(root: &Root, log: &KernelLog) -> Vec<FstabEntry> {
-    match fstab::read(root) {
-        Ok((mut entries, faults)) => {
-            faults.iter().for_each(|fault| log.write(&Message::warning(fault.to_string())));
-            entries.iter_mut().for_each(|entry| entry.target = resolved(root, &entry.target));
-            entries
-        }
-        Err(error) => {
-            log.write(&Message::warning(format!("{error:#}; images are mapped, nothing is mounted on them")));
-            Vec::new()
-        }
-    }
 }
 
 /// A mount point without double or trailing slashes and without symbolic links, as far as it exists: systemd names

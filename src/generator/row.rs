@@ -1,27 +1,65 @@
-//! Which fstab entries are served, and how: decided by their options alone.
-//!
-//! `noauto` and `noauto,_netdev` are. The others are refused with a reason that says what to write instead. Where an
-//! option and its opposite are both there, the last counts, as for systemd.
-
-use std::path::Path;
+//! How an fstab entry is served, decided by its options alone: what systemd's own generator makes of it, whether boot mounts
+//! it, and whether boot waits for it. Where an option and its opposite are both there, the last counts, as for systemd.
 
 use crate::config::fstab::FstabEntry;
 
+/// What systemd's own generator has made of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// A unit ordered as remote: a drop-in is enough.
+    Remote,
+    /// A unit without an order of its own (`noauto,nofail`): a drop-in is enough, with `_netdev`.
+    Unordered,
+    /// A unit ordered as local, which no drop-in can take back: replaced, see `as_netdev`.
+    Local,
+    /// Nothing: our settings declare it.
+    Nothing,
+}
+
 /// How an entry is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Row {
-    /// systemd's unit would be ordered as local: replaced, see `as_netdev`.
-    NoAuto,
-    /// systemd's unit is ordered as remote: a drop-in is enough.
-    NoAutoNetdev,
+pub struct Row {
+    /// What there is.
+    pub made: Made,
+    /// Without `noauto`: a target of systemd's wants it as well.
+    pub auto: bool,
+    /// Boot does not wait for it.
+    pub nofail: bool,
+    /// Mounted when somebody comes by.
+    pub automount: bool,
 }
+
+/// Types of file systems that systemd takes for remote by themselves (systemd `src/basic/mount-util.c`, fstype_is_network).
+const NETWORK_TYPES: &[&str] = &[
+    "afs",
+    "ceph",
+    "cifs",
+    "davfs",
+    "gfs",
+    "gfs2",
+    "glusterfs",
+    "gpfs",
+    "lustre",
+    "ncp",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "ocfs2",
+    "orangefs",
+    "pvfs2",
+    "smb3",
+    "smbfs",
+    "sshfs",
+];
 
 /// Options of systemd's own that a unit in the early folder can honour, or that systemd honours without the unit.
 const SERVED_EARLY: &[&str] = &[
     "x-systemd.after",
+    "x-systemd.automount",
     "x-systemd.before",
     "x-systemd.device-timeout",
     "x-systemd.growfs",
+    "x-systemd.idle-timeout",
     "x-systemd.makefs",
     "x-systemd.mount-timeout",
     "x-systemd.required-by",
@@ -31,42 +69,54 @@ const SERVED_EARLY: &[&str] = &[
     "x-systemd.wanted-by",
 ];
 
-/// Options for which newer systemd makes units of their own, ordered as the mount is.
-const QUOTA: &[&str] = &["quota", "usrquota", "grpquota", "usrjquota", "grpjquota"];
+/// Options that are served in fstab, by systemd's generator, and not in our settings.
+const FSTAB_ONLY: &[&str] = &[
+    "x-systemd.growfs",
+    "x-systemd.makefs",
+    "x-systemd.required-by",
+    "x-systemd.wanted-by",
+    "x-systemd.device-timeout",
+];
 
 impl Row {
-    /// The row of an entry, or why it has none yet.
-    pub fn of(entry: &FstabEntry) -> Result<Self, String> {
-        if entry.fstype == "swap" {
-            return Err("swap on an image is not served yet; remove the line".to_owned());
+    /// The row of an entry, or why it has none. `declared`: our settings have it, not fstab.
+    pub fn of(entry: &FstabEntry, declared: bool) -> Result<Self, String> {
+        let automount = entry.has("x-systemd.automount")
+            || entry.options.iter().any(|option| option == "comment=systemd.automount");
+        // An automount is always wanted.
+        let auto = automount || !entry.says("noauto", "auto");
+        let row = |made| Self { made, auto, nofail: entry.says("nofail", "fail"), automount };
+        if entry.has("x-initrd.mount") {
+            return Err("x-initrd.mount is the initrd's, where images are not mapped; remove it".to_owned());
         }
-        if !entry.target.is_absolute() || entry.target == Path::new("/") {
-            return Err("only mount points below / are served; choose one".to_owned());
+        if declared {
+            let other = FSTAB_ONLY.iter().find(|option| entry.has(option));
+            return match other {
+                Some(option) => Err(format!("{option} is served in fstab only; write the mount there")),
+                None => writable(entry).map(|()| Self { auto: false, ..row(Made::Nothing) }),
+            };
         }
-        if !last_of(entry, "noauto", "auto") {
-            return Err("lines without noauto are not served yet; add noauto, and rbdmap.service mounts it".to_owned());
+        let made = match row(Made::Local) {
+            _ if entry.fstype == "swap" => Made::Local,
+            _ if is_remote(entry) => Made::Remote,
+            Self { auto: false, nofail: true, .. } => Made::Unordered,
+            _ => Made::Local,
+        };
+        if made != Made::Remote {
+            writable(entry)?;
         }
-        if last_of(entry, "nofail", "fail") {
-            return Err("nofail is not served yet; remove it".to_owned());
-        }
-        if entry.has("x-systemd.automount") || entry.options.iter().any(|option| option == "comment=systemd.automount")
-        {
-            return Err("x-systemd.automount is not served yet; remove it, and rbdmap.service mounts it".to_owned());
-        }
-        if entry.has("_netdev") {
-            return Ok(Self::NoAutoNetdev);
-        }
-        let early_only = ["x-initrd.mount"].iter().chain(QUOTA).find(|option| entry.has(option)).copied();
-        match early_only.or_else(|| entry.options.iter().find_map(|option| unserved_early(option))) {
-            Some(option) => Err(format!("{option} is not served without _netdev; add _netdev")),
-            None => writable(entry).map(|()| Self::NoAuto),
-        }
+        Ok(row(made))
     }
 }
 
-/// Whether `yes` is there and no `no` after it.
-fn last_of(entry: &FstabEntry, yes: &str, no: &str) -> bool {
-    entry.options.iter().rfind(|option| *option == yes || *option == no).is_some_and(|option| option == yes)
+/// Options of systemd's for which there is nothing in a unit of the early folder.
+pub fn lost_options(entry: &FstabEntry) -> Vec<&str> {
+    entry.options.iter().filter_map(|option| unserved_early(option)).collect()
+}
+
+fn is_remote(entry: &FstabEntry) -> bool {
+    let fstype = entry.fstype.strip_prefix("fuse.").unwrap_or(&entry.fstype);
+    entry.has("_netdev") || NETWORK_TYPES.contains(&fstype)
 }
 
 /// The name of an option for systemd that is unknown here, or whose value is not one that units can depend on.
@@ -81,7 +131,7 @@ fn unserved_early(option: &str) -> Option<&str> {
 }
 
 /// A whole name of a unit, which needs no completion.
-fn is_unit_name(value: &str) -> bool {
+pub fn is_unit_name(value: &str) -> bool {
     let suffixes = ["service", "mount", "target", "socket", "device", "path", "timer", "swap", "slice", "automount"];
     let allowed = |c: char| c.is_ascii_alphanumeric() || r":-_.\@".contains(c);
     let (name, suffix) = value.rsplit_once('.').unwrap_or_default();
@@ -112,44 +162,62 @@ mod tests {
             fstype: "xfs".into(),
             options: options.split(',').map(str::to_owned).collect(),
             pass: 0,
+            path: "/etc/fstab".into(),
         }
+    }
+
+    fn row(made: Made, letters: &str) -> Row {
+        let has = |letter| letters.contains(letter);
+        Row { made, auto: has('a'), nofail: has('n'), automount: has('m') }
     }
 
     #[test]
     fn rows_are_told_by_their_options() {
         let rows = [
-            ("noauto", Ok(Row::NoAuto)),
-            ("rw,noauto,noatime", Ok(Row::NoAuto)),
-            ("auto,noauto", Ok(Row::NoAuto)),
-            ("noauto,_netdev", Ok(Row::NoAutoNetdev)),
-            ("_netdev,noauto,x-systemd.anything-new", Ok(Row::NoAutoNetdev)),
-            ("noauto,nofail,fail", Ok(Row::NoAuto)),
-            ("noauto,x-systemd.requires=a@b.service,x-systemd.after=/srv/x", Ok(Row::NoAuto)),
-            ("defaults", Err("add noauto")),
-            ("noauto,auto", Err("add noauto")),
-            ("_netdev,nofail", Err("add noauto")),
-            ("noauto,nofail", Err("remove it")),
-            ("noauto,_netdev,x-systemd.automount", Err("automount")),
-            ("noauto,comment=systemd.automount", Err("automount")),
-            ("noauto,x-systemd.pcrfs", Err("x-systemd.pcrfs is not served without _netdev; add _netdev")),
-            ("noauto,x-systemd.requires=a", Err("x-systemd.requires is not served without _netdev")),
-            ("noauto,x-systemd.requires=", Err("x-systemd.requires is not served without _netdev")),
-            ("noauto,usrquota", Err("usrquota is not served without _netdev")),
-            ("noauto,x=\n[Service]", Err("cannot be written into a unit")),
+            ("noauto", row(Made::Local, "")),
+            ("rw,noauto,noatime", row(Made::Local, "")),
+            ("auto,noauto", row(Made::Local, "")),
+            ("noauto,_netdev", row(Made::Remote, "")),
+            ("_netdev,noauto,x-systemd.anything-new", row(Made::Remote, "")),
+            ("noauto,nofail,fail", row(Made::Local, "")),
+            ("noauto,nofail", row(Made::Unordered, "n")),
+            ("noauto,nofail,x-systemd.automount", row(Made::Local, "anm")),
+            ("defaults", row(Made::Local, "a")),
+            ("nofail", row(Made::Local, "an")),
+            ("_netdev,nofail", row(Made::Remote, "an")),
+            ("noauto,_netdev,x-systemd.automount", row(Made::Remote, "am")),
+            ("noauto,comment=systemd.automount", row(Made::Local, "am")),
         ];
         for (options, expected) in rows {
-            match (Row::of(&entry(options)), expected) {
-                (Ok(row), Ok(expected)) => assert_eq!(row, expected, "{options}"),
-                (Err(reason), Err(expected)) => assert!(reason.contains(expected), "{options}: {reason}"),
-                (found, _) => panic!("{options}: {found:?}"),
-            }
+            assert_eq!(Row::of(&entry(options), false), Ok(expected), "{options}");
+        }
+        let nfs = FstabEntry { fstype: "nfs".into(), ..entry("defaults") };
+        assert_eq!(Row::of(&nfs, false), Ok(row(Made::Remote, "a")));
+        assert_eq!(Row::of(&entry("defaults,_netdev"), true), Ok(row(Made::Nothing, "")));
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_told_with_the_remedy() {
+        let rows = [
+            ("noauto,x-initrd.mount", false, "remove it"),
+            ("noauto,x=\n[Service]", false, "cannot be written into a unit"),
+            ("_netdev,x-systemd.makefs", true, "write the mount there"),
+        ];
+        for (options, declared, expected) in rows {
+            let reason = Row::of(&entry(options), declared).unwrap_err();
+            assert!(reason.contains(expected), "{options}: {reason}");
         }
     }
 
     #[test]
-    fn swap_and_the_root_are_refused() {
-        let swap = FstabEntry { fstype: "swap".into(), target: "none".into(), ..entry("noauto") };
-        let root = FstabEntry { target: "/".into(), ..entry("noauto") };
-        assert!(Row::of(&swap).is_err() && Row::of(&root).is_err());
+    fn options_that_only_systemds_own_unit_would_honour_are_named() {
+        let rows = [
+            ("noauto,x-systemd.pcrfs", &["x-systemd.pcrfs"][..]),
+            ("noauto,x-systemd.requires=a", &["x-systemd.requires"]),
+            ("noauto,x-systemd.requires=a@b.service,x-systemd.after=/srv/x,x-systemd.makefs", &[]),
+        ];
+        for (options, expected) in rows {
+            assert_eq!(lost_options(&entry(options)), expected, "{options}");
+        }
     }
 }

@@ -127,6 +127,7 @@ mod tests {
             fstype: "xfs".into(),
             options: vec!["noauto".into()],
             pass: 0,
+            path: "/etc/fstab".into(),
         }
     }
 

@@ -36,7 +36,14 @@ mod tests {
 
     fn entry(source: &str, target: &str, fstype: &str) -> FstabEntry {
         let options = if fstype == "none" { vec!["bind".to_owned()] } else { vec!["noauto".to_owned()] };
-        FstabEntry { source: source.into(), target: target.into(), fstype: fstype.into(), options, pass: 0 }
+        FstabEntry {
+            source: source.into(),
+            target: target.into(),
+            fstype: fstype.into(),
+            options,
+            pass: 0,
+            path: "/etc/fstab".into(),
+        }
     }
 
     fn node(name: &str, number: (u32, u32)) -> Node {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::deadline::Deadline;
 use crate::direct::Limits;
-use crate::hook::{self, Event, Hooks};
+use crate::hook::{self, Event, OwnHooks};
 use crate::plan::teardown::{Picture, Step, Thing};
 use crate::pool::Pool;
 use crate::removal::{self, Removal};
@@ -28,13 +28,23 @@ use crate::sys::rbd::Mapping;
 use crate::sys::{mounts, notify};
 use thing::{BUSY_PAUSE, Key, Tried};
 
+/// What a run is told beside its mappings.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner<'a> {
+    /// How long all of it may take, and how many things are done at a time.
+    pub limits: Limits,
+    /// The hooks that settings name, if hooks are to be run at all.
+    pub hooks: Option<&'a OwnHooks>,
+}
+
 /// Takes the mappings down, each independently of the others' failures.
-pub fn mappings(root: &Root, mappings: &[Mapping], limits: Limits, hooks: Hooks) -> Report {
-    let stage = if hooks == Hooks::Run { Stage::Hook } else { Stage::Stack };
+pub fn mappings(root: &Root, mappings: &[Mapping], manner: Manner) -> Report {
+    let Manner { limits, hooks } = manner;
+    let stage = if hooks.is_some() { Stage::Hook } else { Stage::Stack };
     let items = mappings.iter().map(|mapping| Item::new(root, mapping, stage)).collect();
     let (deadline, pool) = (Deadline::after(limits.time), Pool::new(limits.parallel));
     let mut work = Work { root, deadline, items, things: HashMap::new(), pool, report: Report::default() };
-    work.start_hooks();
+    hooks.into_iter().for_each(|own| work.start_hooks(own));
     while work.items.iter().any(|item| item.stage != Stage::Over) {
         if let Err(error) = work.round() {
             work.report.failed(format!("{error:#}"));
@@ -103,11 +113,13 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Hooks may take half of the time: the other half is for what they leave.
-    fn start_hooks(&mut self) {
+    fn start_hooks(&mut self, own: &OwnHooks) {
         let deadline = Deadline::after(self.deadline.limit() / 2);
         for (at, item) in self.items.iter().enumerate().filter(|(_, item)| item.stage == Stage::Hook) {
             let (root, spec) = (self.root.clone(), item.mapping.spec.clone());
-            self.pool.submit(move || Done::Hook(at, hook::run(&root, &spec, Event::Unmap, &deadline)));
+            let own = own.get(&spec).cloned();
+            self.pool
+                .submit(move || Done::Hook(at, hook::run(&root, (&spec, own.as_deref()), Event::Unmap, &deadline)));
         }
     }
 

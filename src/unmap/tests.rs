@@ -34,8 +34,8 @@ fn fake(images: &[&str], mountinfo: &str) -> (tempfile::TempDir, Root) {
 
 const LIMITS: Limits = Limits { time: Duration::from_millis(300), parallel: 4 };
 
-fn unmap(root: &Root, hooks: Hooks) -> bool {
-    let report = mappings(root, &rbd::list(root).unwrap(), LIMITS, hooks);
+fn unmap(root: &Root, hooks: Option<&OwnHooks>) -> bool {
+    let report = mappings(root, &rbd::list(root).unwrap(), Manner { limits: LIMITS, hooks });
     format!("{:?}", report.exit_code()) == format!("{:?}", ExitCode::SUCCESS)
 }
 
@@ -46,7 +46,7 @@ fn removed(root: &Root) -> String {
 #[test]
 fn what_nothing_stands_on_is_removed_with_its_link() {
     let (_folder, root) = fake(&["a"], "");
-    assert!(unmap(&root, Hooks::Skip));
+    assert!(unmap(&root, None));
     assert_eq!(removed(&root), "0");
     assert!(!root.dev("rbd").exists());
 }
@@ -55,7 +55,7 @@ fn what_nothing_stands_on_is_removed_with_its_link() {
 fn what_cannot_be_unmounted_stays_and_the_others_go() {
     let (_folder, root) = fake(&["a", "b"], "21 20 252:0 / /nonexistent/rbdmap rw - xfs /dev/rbd0 rw\n");
     let start = Instant::now();
-    assert!(!unmap(&root, Hooks::Skip));
+    assert!(!unmap(&root, None));
     assert_eq!(removed(&root), "1");
     assert!(root.dev("rbd/rbd/a").exists() && !root.dev("rbd/rbd/b").exists());
     assert!(start.elapsed() < Duration::from_secs(30));
@@ -66,7 +66,7 @@ fn what_a_stranger_hides_is_left_alone() {
     let mounts =
         "21 20 252:0 / /nonexistent/x/rbdmap rw - xfs /dev/rbd0 rw\n22 20 8:2 / /nonexistent/x rw - xfs /dev/sda2 rw\n";
     let (_folder, root) = fake(&["a"], mounts);
-    assert!(!unmap(&root, Hooks::Skip));
+    assert!(!unmap(&root, None));
     assert_eq!(removed(&root), "");
 }
 
@@ -75,7 +75,7 @@ fn a_number_that_is_another_images_by_now_is_left_alone() {
     let (_folder, root) = fake(&["a"], "");
     let old = rbd::list(&root).unwrap();
     fs::write(root.rbd_bus().join("devices/0/name"), "other").unwrap();
-    mappings(&root, &old, LIMITS, Hooks::Skip);
+    mappings(&root, &old, Manner { limits: LIMITS, hooks: None });
     assert_eq!(removed(&root), "");
 }
 
@@ -93,7 +93,7 @@ fn the_hook_comes_first_and_its_failure_stops_nothing() {
     for path in [root.hooks(), root.hooks().join("rbd"), hook] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    assert!(!unmap(&root, Hooks::Run));
+    assert!(!unmap(&root, Some(&OwnHooks::new())));
     assert!(root.join("first").exists());
     assert_eq!(removed(&root), "0");
 }

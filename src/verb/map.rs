@@ -1,5 +1,6 @@
 //! `rbdmap map`: the table's images, or one that the command line describes by itself.
 
+use std::env;
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
@@ -15,6 +16,7 @@ use crate::direct::{self, Limits, Manner};
 use crate::hook::Hooks;
 use crate::image::ImageSpec;
 use crate::inputs::Inputs;
+use crate::map::Patience;
 use crate::plan::{self, MapPlan};
 use crate::report::Report;
 use crate::request::{self, Request, Sources};
@@ -27,7 +29,7 @@ pub fn run(root: &Root, arguments: &MapArguments) -> Result<Report> {
 }
 
 fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
-    let inputs = Inputs::read(root)?;
+    let inputs = Inputs::read(root);
     let named = arguments.specs.iter().map(|text| text.parse()).collect::<Result<Vec<ImageSpec>, String>>();
     let named = named.map_err(|error| anyhow!(error))?;
     let lines = if arguments.no_mount { &[][..] } else { &inputs.lines };
@@ -58,13 +60,12 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
 
 /// systemd knows nothing of such a mapping, so it is made here; at shutdown the sweep takes it down.
 fn by_hand(root: &Root, arguments: &MapArguments) -> Result<Report> {
-    let inputs = Inputs::read(root)?;
+    let inputs = Inputs::read(root);
     let mut options = arguments.by_hand.entry_options().map_err(|error| anyhow!(error))?;
     options.map.fill(&inputs.settings.defaults);
     Environment::of_process().complete(&mut options).map_err(|error| anyhow!(error))?;
     let pool = request::default_pool(&Sources::new(root), &options)?;
-    let entry =
-        |text: &String| ImageSpec::parse(text, &pool).map(|spec| Entry { spec, options: options.clone(), line: 0 });
+    let entry = |text: &String| ImageSpec::parse(text, &pool).map(|spec| Entry::by_hand(spec, options.clone()));
     let entries: Vec<Entry> =
         arguments.specs.iter().map(entry).collect::<Result<_, _>>().map_err(|error| anyhow!(error))?;
     let lines = if arguments.no_mount { &[][..] } else { &inputs.lines };
@@ -83,7 +84,9 @@ fn limits(engine: &Engine, settings: &Settings) -> Limits {
 /// Without mounts no hook either: units map so, and a hook comes after the mounts.
 fn manner(arguments: &MapArguments, origin: Origin, limits: Limits) -> Manner {
     let hooks = if arguments.no_mount { Hooks::Skip } else { Hooks::Run };
-    Manner { origin, limits, hooks }
+    // A unit that is tried again and again says so (generator::instance).
+    let patience = if env::var_os("RBDMAP_NOFAIL").is_some() { Patience::OneTry } else { Patience::UntilTheEnd };
+    Manner { origin, limits, hooks, patience }
 }
 
 /// What would be done, with the line that each image would be asked for. What keeps one from being mapped fails here too.

@@ -3,12 +3,16 @@
 mod map;
 mod unmap;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 
 use crate::cli::{Cli, Engine, Format, Verb};
+use crate::deadline::Deadline;
 use crate::generator::{self, Directories};
+use crate::hook::{self, Event};
+use crate::image::ImageSpec;
 use crate::inputs::Inputs;
 use crate::report::Report;
 use crate::root::Root;
@@ -28,6 +32,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Verb::UnmapAll(engine) => unmap::all(&root, &engine),
         Verb::List { format } => show(&root, format),
         Verb::Prepare => prepare::run(&root).map(|()| Report::default()),
+        Verb::Hook { event, instance } => Ok(hooked(&root, event, &instance)),
         Verb::Summary | Verb::Generator { .. } => summarize(&root),
     };
     match report {
@@ -44,8 +49,22 @@ fn show(root: &Root, format: Format) -> Result<Report> {
     Ok(Report::default())
 }
 
+/// For an image's unit: its hook, and nothing else.
+fn hooked(root: &Root, event: Event, spec: &ImageSpec) -> Report {
+    let inputs = Inputs::read(root);
+    let (own, mut report) = (inputs.own_hooks(), Report::default());
+    let limit = match event {
+        Event::Map => inputs.settings.map_timeout,
+        Event::Unmap => inputs.settings.unmap_timeout,
+    };
+    if let Err(why) = hook::run(root, (spec, own.get(spec).map(PathBuf::as_path)), event, &Deadline::after(limit)) {
+        report.image_failed(spec, why);
+    }
+    report
+}
+
 fn summarize(root: &Root) -> Result<Report> {
-    summary::run(root, &Inputs::read(root)?);
+    summary::run(root, &Inputs::read(root));
     Ok(Report::default())
 }
 

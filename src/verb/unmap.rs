@@ -10,7 +10,7 @@ use nix::sys::stat::{major, minor};
 use super::asks_systemd;
 use crate::by_systemd;
 use crate::cli::{Engine, UnmapArguments};
-use crate::direct::{self, Limits};
+use crate::direct::Limits;
 use crate::hook::Hooks;
 use crate::inputs::Inputs;
 use crate::plan::teardown::Picture;
@@ -21,6 +21,7 @@ use crate::sys::device::{self, Node};
 use crate::sys::mounts;
 use crate::sys::rbd::{self, Mapping};
 use crate::tag::Origin;
+use crate::unmap::{self, Manner};
 
 /// Unmaps what was asked for.
 pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
@@ -57,14 +58,16 @@ fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, engine: &Engine) -
     if engine.dry_run {
         return show(root, plan);
     }
-    let inputs = Inputs::read(root)?;
+    let inputs = Inputs::read(root);
     let time = engine.timeout.unwrap_or(inputs.settings.unmap_timeout);
-    let limits = Limits { time, parallel: inputs.settings.parallel };
+    let own = inputs.own_hooks();
+    let hooks = (plan.hooks == Hooks::Run).then_some(&own);
+    let manner = Manner { limits: Limits { time, parallel: inputs.settings.parallel }, hooks };
     if !asks_systemd(root, engine, &inputs) {
-        return Ok(direct::unmap(root, &plan.mappings, limits, plan.hooks));
+        return Ok(unmap::mappings(root, &plan.mappings, manner));
     }
     let table = if everything { &inputs.entries[..] } else { &[] };
-    by_systemd::unmap(root, plan, table, limits)
+    by_systemd::unmap(root, plan, table, manner)
 }
 
 fn show(root: &Root, plan: &UnmapPlan) -> Result<Report> {

@@ -15,10 +15,9 @@ fn the_early_folder_is_what_netdev_would_change() {
 /// Compares one case; the answer is how many files that were.
 fn compare(case: &Case) -> usize {
     let (masks, ours) = early(case);
-    let sources: Vec<&str> =
-        ours.values().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("What=")).collect();
+    let targets: Vec<String> = ours.values().flat_map(|text| text.lines()).filter_map(as_fstab_says).collect();
     let before = units(case.generate_as_systemd(str::to_owned).files("normal"));
-    let with_netdev = case.generate_as_systemd(|fstab| with_netdev(fstab, &sources));
+    let with_netdev = case.generate_as_systemd(|fstab| with_netdev(fstab, &targets));
     let mut after = units(with_netdev.files("normal"));
     assert!(!after.is_empty() || ours.is_empty(), "{FSTAB_GENERATOR} made nothing: {}", with_netdev.messages);
     for path in before.keys().filter(|path| !after.contains_key(*path)) {
@@ -40,15 +39,29 @@ fn is_order_of_growfs(path: &str) -> bool {
     path.starts_with("remote-fs.target.d/50-order-systemd-growfs@")
 }
 
-/// What we put into the early folder, the links that take a file away and the texts apart.
+/// What we put into the early folder, the links that take a file away and the texts apart; with the links that give to
+/// remote-fs.target what is taken from local-fs.target, which are in the other folder.
 fn early(case: &Case) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
-    units(case.generate().files("early")).into_iter().partition(|(_, text)| text == "-> /dev/null")
+    let generated = case.generate();
+    let mut files = generated.files("early");
+    files.extend(generated.files("normal").into_iter().filter(|(path, _)| path.starts_with("remote-fs.target.")));
+    units(files).into_iter().partition(|(_, text)| text == "-> /dev/null")
+}
+
+/// A mount point as fstab has it.
+fn as_fstab_says(line: &str) -> Option<String> {
+    Some(line.strip_prefix("Where=")?.replace("%%", "%").replace(' ', "\\040"))
 }
 
 /// fstab with `_netdev` on the lines that are served as if they had it.
-fn with_netdev(fstab: &str, sources: &[&str]) -> String {
-    let served = |line: &str| line.split_whitespace().next().is_some_and(|source| sources.contains(&source));
-    let add = |line: &str| if served(line) { line.replace("noauto", "noauto,_netdev") } else { line.to_owned() };
+fn with_netdev(fstab: &str, targets: &[String]) -> String {
+    let add = |line: &str| {
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        let served = words.get(1).is_some_and(|target| targets.iter().any(|served| served == target));
+        let options = words.get(3).map(|options| format!("{options},_netdev")).filter(|_| served);
+        options.iter().for_each(|options| words[3] = options);
+        words.join(" ")
+    };
     fstab.lines().map(|line| add(line) + "\n").collect()
 }
 

@@ -9,6 +9,10 @@ use tempfile::TempDir;
 
 use super::{Case, Generated, cases, run};
 
+/// What is installed. A hook may do whatever the administrator wants, so its unit is not locked up.
+const SHIPPED: [&str; 5] =
+    ["rbdmap.service", "rbdmap-hook@.service", "rbdmap-prepare.service", "rbdmap-sweep.service", "rbdmap@.service"];
+
 #[test]
 fn every_case_boots_without_a_complaint() {
     for case in cases() {
@@ -28,7 +32,7 @@ fn without_the_early_units_systemd_finds_a_cycle() {
 #[test]
 fn every_unit_is_locked_up_as_far_as_unmounting_allows() {
     let units = installed();
-    for unit in ["rbdmap.service", "rbdmap-sweep.service", "rbdmap@.service"] {
+    for unit in SHIPPED.iter().filter(|unit| !unit.contains("hook")) {
         let mut command = Command::new("systemd-analyze");
         let output = run(command.args(["security", "--offline=yes", "--threshold=49"]).arg(units.path().join(unit)));
         assert!(output.status.success(), "{unit}: {}", String::from_utf8_lossy(&output.stdout));
@@ -53,7 +57,9 @@ fn boot(case: &Case, folders: &[&str]) -> Vec<String> {
     let output = run(command.env("SYSTEMD_UNIT_PATH", format!("{}:", path.join(":"))));
     let said = String::from_utf8(output.stderr).unwrap();
     said.lines()
-        .filter(|line| ["rbd", "mnt", "cycle"].iter().any(|word| line.contains(word)))
+        .filter(|line| ["rbd", "mnt", "srv", "cycle"].iter().any(|word| line.contains(word)))
+        // systemd's own generator makes no swap in a container, where this may run.
+        .filter(|line| !line.ends_with(".swap not found."))
         .map(str::to_owned)
         .collect()
 }
@@ -73,7 +79,7 @@ fn installed() -> TempDir {
     let libexec = folder.path().join("libexec");
     fs::create_dir_all(libexec.join("rbdmap")).unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rbdmap"), libexec.join("rbdmap/rbdmap")).unwrap();
-    for unit in ["rbdmap.service", "rbdmap-sweep.service", "rbdmap@.service"] {
+    for unit in SHIPPED {
         let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("units").join(format!("{unit}.in"));
         let text = fs::read_to_string(template).unwrap().replace("@libexecdir@", libexec.to_str().unwrap());
         fs::write(folder.path().join(unit), text).unwrap();

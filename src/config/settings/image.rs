@@ -86,7 +86,7 @@ struct OverlayFragment {
 impl ImageFragment {
     /// What the lines of table and fstab would be. It is declared in `path` on `line`, from the byte `start` on.
     pub fn declare(self, path: &Path, start: usize, line: usize) -> Result<DeclaredImage, Problem> {
-        let mounts = self.mounts()?;
+        let mounts = self.mounts(path)?;
         let map = self.map_options().map_err(|message| Problem { start, message })?;
         let options = EntryOptions {
             user: self.user.map(|word| word.0),
@@ -98,9 +98,11 @@ impl ImageFragment {
             key: None,
             map,
         };
-        let entry = Entry { spec: self.spec.0, options, line };
-        let hook = self.hook.map(|path| path.0.into());
-        Ok(DeclaredImage { path: path.to_owned(), entry, mounts, nofail: self.nofail, hook })
+        let (nofail, hook) = (self.nofail, self.hook.map(|path| path.0.into()));
+        Ok(DeclaredImage {
+            entry: Entry { spec: self.spec.0, options, path: path.to_owned(), line, nofail, hook },
+            mounts,
+        })
     }
 
     /// `options`, and the keys that are options in the kernel's line; a key says more than an option.
@@ -114,14 +116,15 @@ impl ImageFragment {
     }
 
     /// Each mount, followed by the overlay on it.
-    fn mounts(&self) -> Result<Vec<FstabEntry>, Problem> {
+    fn mounts(&self, path: &Path) -> Result<Vec<FstabEntry>, Problem> {
         let link = Path::new("/dev").join(self.spec.0.link()).to_string_lossy().into_owned();
         let mut entries = Vec::new();
         for mount in &self.mount {
-            entries.push(mount.entry(&link, self.nofail));
+            entries.push(FstabEntry { path: path.to_owned(), ..mount.entry(&link, self.nofail) });
             if let Some(overlay) = &mount.overlay {
                 let entry = overlay.get_ref().entry(&mount.target.0, self.nofail);
-                entries.push(entry.map_err(|message| Problem { start: overlay.span().start, message })?);
+                let entry = entry.map_err(|message| Problem { start: overlay.span().start, message })?;
+                entries.push(FstabEntry { path: path.to_owned(), ..entry });
             }
         }
         Ok(entries)
@@ -138,6 +141,7 @@ impl MountFragment {
             fstype: self.fstype.as_ref().map_or("auto", |word| &word.0).to_owned(),
             options: for_network(given.unwrap_or_else(|| vec!["defaults".to_owned()]), nofail),
             pass: 0,
+            path: PathBuf::new(),
         }
     }
 }
@@ -160,6 +164,7 @@ impl OverlayFragment {
             fstype: "overlay".to_owned(),
             options: for_network(options, nofail),
             pass: 0,
+            path: PathBuf::new(),
         })
     }
 }

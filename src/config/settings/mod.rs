@@ -37,19 +37,13 @@ pub struct Settings {
     pub images: Vec<DeclaredImage>,
 }
 
-/// One `[[image]]`: what a line of the table says, and what it cannot.
+/// One `[[image]]`: an entry and lines of fstab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredImage {
-    /// The file that declares it.
-    pub path: PathBuf,
-    /// The line that the table would have for it, with the number of its `[[image]]`.
+    /// The line that the table would have for it, and what no line could say.
     pub entry: Entry,
     /// The lines that fstab would have for it, an overlay after what it lies on.
     pub mounts: Vec<FstabEntry>,
-    /// Whether boot goes on without it.
-    pub nofail: bool,
-    /// The program to call in the place of the hook that is named like the image.
-    pub hook: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -124,7 +118,7 @@ impl Merged {
 
     /// Takes an image's name and mount points for it; none of them if one is taken.
     fn claim(&mut self, image: &DeclaredImage) -> Result<(), String> {
-        let here = (image.path.clone(), image.entry.line);
+        let here = (image.entry.path.clone(), image.entry.line);
         let mut wanted = HashMap::new();
         let mounts = image.mounts.iter().map(|mount| format!("mount point {}", mount.target.display()));
         for name in [format!("image {}", image.entry.spec)].into_iter().chain(mounts) {

@@ -11,7 +11,7 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::config::fstab::FstabEntry;
+use crate::config::fstab::{FstabEntry, Images};
 use crate::image::ImageSpec;
 use crate::plan::overlay;
 
@@ -129,7 +129,8 @@ impl<'a> Graph<'a> {
         for (at, entry) in fstab.iter().enumerate().filter(|(_, entry)| is_served(entry)) {
             first.entry(entry.target.as_path()).or_insert(at);
         }
-        let own = |entry: &FstabEntry| is_served(entry).then(|| image_of(entry, images)).flatten();
+        let images = Images::of(images);
+        let own = |entry: &FstabEntry| is_served(entry).then(|| images.below(entry)).flatten();
         let needs = |at: usize| -> BTreeSet<usize> {
             let made_of = ingredients(&fstab[at]);
             let inside_of =
@@ -186,13 +187,6 @@ impl<'a> Graph<'a> {
 /// Mount points below /: not swap, which has none, and not what was mounted before we could run.
 fn is_served(entry: &FstabEntry) -> bool {
     entry.fstype != "swap" && entry.target.is_absolute() && entry.target.parent().is_some()
-}
-
-/// The image that an entry's source is a link to: the one of that name before the one with such a partition, for an
-/// image may be called `x-part1`.
-fn image_of<'a>(entry: &FstabEntry, images: &[&'a ImageSpec]) -> Option<&'a ImageSpec> {
-    let is_named = |spec: &&&ImageSpec| Path::new("/dev").join(spec.link()) == Path::new(&entry.source);
-    images.iter().find(is_named).or_else(|| images.iter().find(|spec| entry.stands_on(spec))).copied()
 }
 
 /// The paths that an entry is made of. Devices are paths as well, but nobody mounts on what is above them.

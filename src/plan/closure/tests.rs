@@ -9,7 +9,14 @@ fn fstab(text: &str) -> Vec<FstabEntry> {
             let words: Vec<String> = line.split_whitespace().map(|word| word.replace('_', " ")).collect();
             let word = |at: usize, default: &str| words.get(at).cloned().unwrap_or_else(|| default.to_owned());
             let options = word(2, "noauto").split(',').map(str::to_owned).collect();
-            FstabEntry { source: word(0, ""), target: word(1, "").into(), fstype: word(3, "xfs"), options, pass: 0 }
+            FstabEntry {
+                source: word(0, ""),
+                target: word(1, "").into(),
+                fstype: word(3, "xfs"),
+                options,
+                pass: 0,
+                path: "/etc/fstab".into(),
+            }
         })
         .collect()
 }

@@ -50,6 +50,11 @@ impl BriefState {
     pub fn is_active(&self) -> bool {
         matches!(self.active.as_str(), "active" | "reloading")
     }
+
+    /// It is up, on its way, or will be tried again: it can be stopped.
+    pub fn is_wanted_up(&self) -> bool {
+        self.is_active() || self.active == "activating"
+    }
 }
 
 /// What systemd knows of a unit.

@@ -53,7 +53,7 @@ fn later_files_override_keys_and_add_images() {
     );
     assert_eq!(settings.defaults.to_string(), "ms_mode=secure,queue_depth=8");
     let declared =
-        |image: &DeclaredImage| format!("{}:{} {}", image.path.display(), image.entry.line, image.entry.spec);
+        |image: &DeclaredImage| format!("{}:{} {}", image.entry.path.display(), image.entry.line, image.entry.spec);
     assert_eq!(settings.images.iter().map(declared).collect::<Vec<_>>(), ["1:5 rbd/a", "2:3 p/n/b@s"]);
     assert_eq!(settings.images[1].entry.options.user.as_deref(), Some("u"));
 }

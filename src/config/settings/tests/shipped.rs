@@ -28,7 +28,10 @@ fn the_file_that_we_ship_shows_the_defaults_and_its_examples_are_what_they_say()
     assert_eq!(options.mon_host.as_deref(), Some("192.168.3.253,v2:192.168.3.252:3300"));
     assert_eq!(options.keyfile.as_deref(), Some(Path::new("/etc/ceph/archive.key")));
     assert_eq!(options.map.to_string(), "exclusive,fsid=b2a5e4f0-6f52-4b1c-9b53-3c8a3a0b6f11");
-    assert_eq!((archive.nofail, archive.hook.as_deref()), (true, Some(Path::new("/usr/local/sbin/archive-hook"))));
+    assert_eq!(
+        (archive.entry.nofail, archive.entry.hook.as_deref()),
+        (true, Some(Path::new("/usr/local/sbin/archive-hook")))
+    );
     assert_eq!(lines(archive), ["/dev/rbd/rbd/backup/archive-part1 /srv/archive auto defaults,_netdev,nofail 0 0"]);
 
     assert_eq!(lines(layer), ["/dev/rbd/rbd/layer /srv/layer ext4 defaults,_netdev 0 0"]);
