@@ -40,6 +40,7 @@ install:
 	    chmod 644 $(DESTDIR)$(UNITS)/$$unit || exit 1; \
 	done
 	install -D -m 644 units/50-rbd.rules $(DESTDIR)$(RULES)/50-rbd.rules
+	for page in packaging/man/*; do install -D -m 644 -t $(DESTDIR)$(MAN)/man$${page##*.} $$page || exit 1; done
 	install -D -m 644 etc/rbdmap $(DESTDIR)$(DOC)/examples/rbdmap
 	install -D -m 644 etc/rbdmap.toml $(DESTDIR)$(DOC)/examples/rbdmap.toml
 	install -D -m 644 README.md $(DESTDIR)$(DOC)/README.md

@@ -43,6 +43,9 @@ pub enum Verb {
     /// Tell systemd how much of the table is mapped and mounted (for rbdmap.service)
     #[command(hide = true)]
     Summary,
+    /// Have systemd stop all images (for rbdmap.service)
+    #[command(hide = true)]
+    StopImages,
     /// Call an image's hook (for rbdmap-hook@.service)
     #[command(hide = true)]
     Hook {

@@ -35,8 +35,13 @@ impl Report {
         self.failures += other.failures;
     }
 
+    /// Whether nothing has failed.
+    pub fn is_clean(&self) -> bool {
+        self.failures == 0
+    }
+
     /// 0 when all was done, 1 when something failed.
     pub fn exit_code(&self) -> ExitCode {
-        if self.failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        if self.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(1) }
     }
 }

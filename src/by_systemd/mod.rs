@@ -4,7 +4,9 @@
 //! Order, dependencies and time-outs are systemd's. What it has no unit for, or does not hold, such as a mapping made with
 //! `--direct`, is done here as the direct engine would.
 
+mod follow;
 mod map;
+mod stop;
 mod unmap;
 
 use std::time::Duration;
@@ -14,7 +16,9 @@ use anyhow::{Result, bail};
 use crate::root::Root;
 use crate::sys::systemd::{JobOutcome, JobReport, Manager, SystemState};
 
+pub use follow::follow;
 pub use map::map;
+pub use stop::stop_images;
 pub use unmap::unmap;
 
 /// What systemd needs beyond the limit of the program that a unit runs.

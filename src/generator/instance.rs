@@ -37,18 +37,20 @@ impl Instance<'_> {
         let mut text = format!("[Unit]\nSourcePath={}\n", self.path.display());
         if !self.nofail {
             text += "Before=rbdmap.service\n";
-        } else if !starts.is_empty() {
-            text += &format!("# Whenever it is there at last, so is what belongs to it.\nWants={}\n", starts.join(" "));
         }
         text += &format!("RequiresMountsFor={}\n", needed_files(self.image, targets).join(" "));
         if self.nofail {
-            text += "
+            // In quotes a backslash begins an escape.
+            let starts = escape_specifiers(&starts.join(" ")).replace('\\', r"\\");
+            text += &format!(
+                "
 [Service]
-# One short try, so that boot goes on at once; then again and again, until the cluster is there.
-Environment=RBDMAP_NOFAIL=1
+# One short try, so that boot goes on at once; then again and again. When it is there at last, these are started.
+Environment=\"RBDMAP_NOFAIL={starts}\"
 Restart=on-failure
 RestartSec=10
-";
+"
+            );
         }
         GeneratedFile::drop_in(&unit::instance(&self.image.spec), &text)
     }

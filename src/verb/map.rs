@@ -42,6 +42,10 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
     } else {
         direct::map(root, &plan, manner(arguments, Origin::Table, limits))
     };
+    let units = nofail_units();
+    if !units.is_empty() && report.is_clean() {
+        by_systemd::follow(root, &units).unwrap_or_else(|error| tracing::warn!("{error:#}"));
+    }
     for spec in &plan.unknown {
         let table = inputs.table.display();
         report.image_failed(spec, format!("not in {table}; add a line such as `{spec} id=USER`, or say --id USER"));
@@ -81,11 +85,17 @@ fn limits(engine: &Engine, settings: &Settings) -> Limits {
     Limits { time: engine.timeout.unwrap_or(settings.map_timeout), parallel: settings.parallel }
 }
 
+/// What the unit of an image that is tried again and again sets (generator::instance): the units to start when it is there.
+const NOFAIL: &str = "RBDMAP_NOFAIL";
+
+fn nofail_units() -> Vec<String> {
+    env::var(NOFAIL).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
 /// Without mounts no hook either: units map so, and a hook comes after the mounts.
 fn manner(arguments: &MapArguments, origin: Origin, limits: Limits) -> Manner {
     let hooks = if arguments.no_mount { Hooks::Skip } else { Hooks::Run };
-    // A unit that is tried again and again says so (generator::instance).
-    let patience = if env::var_os("RBDMAP_NOFAIL").is_some() { Patience::OneTry } else { Patience::UntilTheEnd };
+    let patience = if env::var_os(NOFAIL).is_some() { Patience::OneTry } else { Patience::UntilTheEnd };
     Manner { origin, limits, hooks, patience }
 }
 

@@ -17,7 +17,7 @@ use crate::inputs::Inputs;
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::rbd;
-use crate::{list, logging, prepare, summary};
+use crate::{by_systemd, list, logging, prepare, summary};
 
 /// Does what was asked; the answer is the exit status.
 pub fn run(cli: Cli) -> ExitCode {
@@ -31,6 +31,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Verb::Unmap(arguments) => unmap::run(&root, &arguments),
         Verb::UnmapAll(engine) => unmap::all(&root, &engine),
         Verb::List { format } => show(&root, format),
+        Verb::StopImages => by_systemd::stop_images(&root).map(|()| Report::default()),
         Verb::Prepare => prepare::run(&root).map(|()| Report::default()),
         Verb::Hook { event, instance } => Ok(hooked(&root, event, &instance)),
         Verb::Summary | Verb::Generator { .. } => summarize(&root),

@@ -36,7 +36,7 @@ pub use self::state::{BriefState, SystemState, UnitState};
 
 use self::connection::{Address, within};
 use self::jobs::Batch;
-use self::proxy::{ManagerProxy, UnitProxy};
+use self::proxy::{JobProxy, ManagerProxy, UnitProxy};
 use crate::root::Root;
 
 /// How long PID 1 may take to answer a call. It answers in milliseconds, but not while it reloads for someone else, and
@@ -114,6 +114,46 @@ impl Manager {
         within(CALL_LIMIT, self.follow_requirements(unit)).with_context(|| format!("asking systemd what needs {unit}"))
     }
 
+    /// What is being done about a unit: the type of its job, such as `stop` or `restart`; nothing if it has none.
+    pub fn job_of(&self, unit: &str) -> Result<Option<String>> {
+        let job = within(CALL_LIMIT, async {
+            let (number, path) = self.proxy(unit).await?.job().await?;
+            if number == 0 {
+                return Ok(None);
+            }
+            let job = JobProxy::builder(&self.connection).path(path).cache_properties(CacheProperties::No);
+            job.build().await?.job_type().await.map(Some)
+        });
+        job.with_context(|| format!("asking systemd what it is doing about {unit}"))
+    }
+
+    /// The units with names like one of these patterns that are up, or on their way.
+    pub fn up(&self, patterns: &[&str]) -> Result<Vec<String>> {
+        let states = ["active", "activating", "reloading"];
+        let rows = within(CALL_LIMIT, async { self.manager().await?.list_units_by_patterns(&states, patterns).await });
+        let rows = rows.with_context(|| format!("asking systemd for {}", patterns.join(", ")))?;
+        Ok(rows.into_iter().map(|(name, ..)| name).collect())
+    }
+
+    /// Services that require one of these units, are enabled, and have not been started in this boot: a start that failed
+    /// for want of the unit leaves no other trace.
+    pub fn kept_waiting(&self, units: &[String]) -> Result<Vec<String>> {
+        let waiting = within(CALL_LIMIT, async {
+            let mut waiting = Vec::new();
+            for name in units {
+                for dependent in self.proxy(name).await?.required_by().await? {
+                    let unit = self.proxy(&dependent).await?;
+                    let has_run = unit.inactive_exit_timestamp_monotonic().await? != 0;
+                    if dependent.ends_with(".service") && !has_run && !unit.wanted_by().await?.is_empty() {
+                        waiting.push(dependent);
+                    }
+                }
+            }
+            Ok(waiting)
+        });
+        waiting.with_context(|| format!("asking systemd what waits for {}", listed(units)))
+    }
+
     /// Starts units, all at once, and follows their jobs until all are over or `limit` has passed; `done` hears of each
     /// as it comes and may ask this manager. The reports come in the order of completion. With a limit of zero it
     /// returns as soon as systemd has taken or refused every job. An error means that systemd can no longer be
@@ -144,9 +184,7 @@ impl Manager {
         let mut next = 0;
         while let Some(name) = seen.get(next).cloned() {
             next += 1;
-            let path = self.manager().await?.load_unit(&name).await?;
-            let unit = UnitProxy::builder(&self.connection).path(&path).cache_properties(CacheProperties::No);
-            let unit = unit.build().await?;
+            let unit = self.proxy(&name).await?;
             if unit.active_state().await? != "active" {
                 continue;
             }
@@ -160,6 +198,11 @@ impl Manager {
             }
         }
         Ok(services)
+    }
+
+    async fn proxy(&self, name: &str) -> zbus::Result<UnitProxy<'_>> {
+        let path = self.manager().await?.load_unit(name).await?;
+        UnitProxy::builder(&self.connection).path(path).cache_properties(CacheProperties::No).build().await
     }
 
     async fn read_unit(&self, name: &str) -> zbus::Result<UnitState> {

@@ -36,6 +36,9 @@ pub trait Manager {
     /// What is known of units, which are loaded if they are not; those that do not exist are in the answer too.
     async fn list_units_by_names(&self, names: &[String]) -> zbus::Result<Vec<UnitRow>>;
 
+    /// Loaded units in one of these states with names like one of these patterns.
+    async fn list_units_by_patterns(&self, states: &[&str], patterns: &[&str]) -> zbus::Result<Vec<UnitRow>>;
+
     /// Forgets a failure and the count towards the start limit.
     async fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
 
@@ -70,6 +73,26 @@ pub trait Unit {
     /// Units with BindsTo= on this one: they are stopped with it too.
     #[zbus(property)]
     fn bound_by(&self) -> zbus::Result<Vec<String>>;
+
+    /// The job that is queued for it, with its number; number 0 for none.
+    #[zbus(property)]
+    fn job(&self) -> zbus::Result<(u32, OwnedObjectPath)>;
+
+    /// Units with Wants= on this one, such as multi-user.target of what is enabled.
+    #[zbus(property)]
+    fn wanted_by(&self) -> zbus::Result<Vec<String>>;
+
+    /// When it was first or last started, in microseconds since the boot; 0 if never.
+    #[zbus(property)]
+    fn inactive_exit_timestamp_monotonic(&self) -> zbus::Result<u64>;
+}
+
+/// A job that is queued.
+#[proxy(interface = "org.freedesktop.systemd1.Job", default_service = "org.freedesktop.systemd1")]
+pub trait Job {
+    /// start, stop, restart and others.
+    #[zbus(property)]
+    fn job_type(&self) -> zbus::Result<String>;
 }
 
 /// The properties Result and StatusText, which belong to the interfaces of the types; empty for types that lack them.

@@ -1,0 +1,63 @@
+# nofail: boot does not wait for an image that may fail, and when what it lacked is there, it is mapped, mounted, and its hook called
+# One of them never gets what it lacks: its monitor does not exist. Both are declared in rbdmap.toml, with their mounts.
+# shellcheck shell=bash
+
+images() { image late 32M; }
+
+LATE=/etc/ceph/late.keyring
+
+configure() {
+  fresh late ext4
+  mkdir -p /mnt/late /mnt/never "/etc/ceph/rbd.d/$POOL"
+  cat >/etc/rbdmap.toml <<TOML
+[[image]]
+spec = "$POOL/late"
+user = "boot"
+keyring = "$LATE"
+nofail = true
+hook = "/usr/local/sbin/late-hook"
+
+[[image.mount]]
+where = "/mnt/late"
+
+[[image]]
+spec = "$POOL/never"
+user = "boot"
+monitors = ["10.77.0.99:3300"]
+nofail = true
+
+[[image.mount]]
+where = "/mnt/never"
+TOML
+  printf '#!/bin/sh\necho "$1, $(findmnt -n -o TARGET /mnt/late)"\n' >/usr/local/sbin/late-hook
+  chmod 755 /usr/local/sbin/late-hook
+  cat >/etc/systemd/system/lab-late.service <<'UNIT'
+[Unit]
+RequiresMountsFor=/mnt/late
+[Service]
+ExecStart=/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+UNIT
+  systemctl enable rbdmap.service lab-late.service
+}
+
+booted() {
+  is_not_mapped late
+  same inactive "$(systemctl is-active lab-late.service)" "who needs what is late"
+  same active "$(systemctl is-active rbdmap.service)" rbdmap.service
+  systemctl show -p StatusText rbdmap.service | expect "$POOL/never"
+  same activating "$(systemctl is-active "$(instance late)")" "what has no key yet"
+  systemctl show -p StatusText "$(instance late)" | expect "keyring $LATE does not exist"
+  cp "$KEYRING" $LATE
+  wait_for 30 findmnt /mnt/late
+  wait_for 10 grep -q "hook: map, /mnt/late" <(journalctl -b -o cat)
+  wait_for 10 systemctl is-active lab-late.service
+  rm $LATE
+  same activating "$(systemctl is-active "$(instance never)")" "what has no monitor"
+}
+
+powered_off() {
+  [ "$BOOT" -gt 1 ] || return 0
+  in_order "hook: unmap, /mnt/late" "Unmounted mnt-late\.mount" "Stopped rbdmap@.*late\.service" "Stopping lab-network\.service"
+}
