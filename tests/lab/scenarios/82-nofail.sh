@@ -29,6 +29,7 @@ nofail = true
 [[image.mount]]
 where = "/mnt/never"
 TOML
+  # shellcheck disable=SC2016 # the hook expands it
   printf '#!/bin/sh\necho "$1, $(findmnt -n -o TARGET /mnt/late)"\n' >/usr/local/sbin/late-hook
   chmod 755 /usr/local/sbin/late-hook
   cat >/etc/systemd/system/lab-late.service <<'UNIT'
