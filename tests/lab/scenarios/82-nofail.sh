@@ -52,11 +52,13 @@ booted() {
   systemctl show -p StatusText "$(instance late)" | expect "keyring $LATE does not exist"
   cp "$KEYRING" $LATE
   wait_for 30 findmnt /mnt/late
-  wait_for 10 grep -q "hook: map, /mnt/late" <(journalctl -b -o cat)
+  wait_for 20 hook_was_called
   wait_for 10 systemctl is-active lab-late.service
   rm $LATE
   same activating "$(systemctl is-active "$(instance never)")" "what has no monitor"
 }
+
+hook_was_called() { grep -qF "hook: map, /mnt/late" <<<"$(journalctl -b -o cat -t rbdmap)"; }
 
 powered_off() {
   [ "$BOOT" -gt 1 ] || return 0
