@@ -34,6 +34,11 @@ impl Root {
         self.join("etc/rbdmap.toml.d")
     }
 
+    /// ceph.conf of a cluster where nobody names another, as configuration writes it.
+    pub fn ceph_conf_of(cluster: &str) -> String {
+        format!("/etc/ceph/{cluster}.conf")
+    }
+
     /// Files of assignments that Ceph's packages have for their services, a later one wins (systemd.exec(5), EnvironmentFile=).
     pub fn service_environments(&self) -> [PathBuf; 2] {
         [self.join("etc/default/ceph"), self.join("etc/sysconfig/ceph")]

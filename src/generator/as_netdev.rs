@@ -1,8 +1,10 @@
-//! For an fstab entry that is not ordered as remote, the units that systemd-fstab-generator would have made of it with `_netdev`.
+//! For an fstab entry that is not ordered as remote, the units that systemd-fstab-generator would have made of it
+//! with `_netdev`.
 //!
-//! For an entry of our settings they are the only ones. That generator makes them of fstab's entry as it is, ordered before local-fs.target, where they close a circle with the
+//! That generator makes them of the entry as it is, ordered before local-fs.target, where they close a circle with the
 //! network. No drop-in can take an ordering back, so these override them as a whole; what it makes the same either
-//! way (the links to its makefs unit and to wanted-by= units, device-timeout=) is left to it.
+//! way (the links to its makefs unit and to wanted-by= units, device-timeout=) is left to it. Of the mounts that our
+//! settings declare it knows nothing: for them these are all there is.
 //!
 //! Line by line this is what systemd 252 writes, with two differences: `%f` for the mount point in the growfs unit,
 //! where systemd's text breaks at a blank, and a time-out in the administrator's own words.
@@ -22,7 +24,7 @@ pub fn units(line: &Line, folder: Folder) -> Vec<GeneratedFile> {
     let mut files = vec![GeneratedFile::text(folder, unit::mount(&entry.target), &mount_text(line))];
     // An automount has no order that would have to be taken back.
     if line.row.automount && line.row.made == Made::Nothing {
-        files.push(GeneratedFile::text(folder, line.start_unit(), &automount_text(line)));
+        files.push(GeneratedFile::text(folder, line.row.start_unit(&entry.target), &automount_text(line)));
     }
     if is_device(entry) {
         let device = unit::device(&entry.node());
@@ -45,7 +47,7 @@ const NETDEV_DEVICE: &str = "[Unit]\nAfter=network-online.target network.target\
 fn mount_text(line: &Line) -> String {
     let entry = line.entry;
     let fstype = Some(entry.fstype.as_str()).filter(|fstype| !fstype.is_empty() && *fstype != "auto");
-    let timeout = values(entry, "x-systemd.mount-timeout").pop();
+    let timeout = entry.value("x-systemd.mount-timeout");
     let read_write_only = entry.has("x-systemd.rw-only").then_some("yes");
     let node = entry.node();
     let device = escape_path(&node);
@@ -72,7 +74,7 @@ Where={}
 
 fn automount_text(line: &Line) -> String {
     let target = escape_specifiers(&line.entry.target.to_string_lossy());
-    let idle = values(line.entry, "x-systemd.idle-timeout").pop();
+    let idle = line.entry.value("x-systemd.idle-timeout");
     format!("{}\n[Automount]\nWhere={target}\n{}", head(line), setting("TimeoutIdleSec", idle))
 }
 

@@ -217,8 +217,8 @@ impl<'a> Work<'a> {
         let files = &mut self.decision.files;
         files.extend(instance::device_files(&image.spec, &devices));
         files.push(GeneratedFile::hook("rbdmap.service.wants", &name));
-        let served = mounts.iter().filter(|mount| mount.row.is_some());
-        let mut starts: Vec<String> = served.map(|mount| start_unit(mount)).collect();
+        let start_unit = |mount: &&Mount| Some(mount.row?.start_unit(&mount.entry.target));
+        let mut starts: Vec<String> = mounts.iter().filter_map(start_unit).collect();
         if self.inputs.hooked.contains(&image.spec) {
             let hook = unit::hook(&image.spec);
             files.push(GeneratedFile::hook("rbdmap.service.wants", &hook));
@@ -232,11 +232,6 @@ impl<'a> Work<'a> {
             self.decision.files.push(instance.drop_in(&targets, &starts));
         }
     }
-}
-
-fn start_unit(mount: &Mount) -> String {
-    let kind = if mount.row.is_some_and(|row| row.automount) { "automount" } else { "mount" };
-    format!("{}.{kind}", unit::escape_path(&mount.entry.target))
 }
 
 /// After the mounts, as far as there are any: a hook is called though one of them failed.

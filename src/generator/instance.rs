@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::file::GeneratedFile;
 use crate::config::table::{Entry, paths};
 use crate::image::ImageSpec;
+use crate::root::Root;
 use crate::unit::{self, escape_specifiers};
 
 /// How long systemd waits for a device: a little longer than for its instance (`TimeoutStartSec=` in
@@ -74,7 +75,7 @@ pub fn device_files(spec: &ImageSpec, devices: &BTreeSet<PathBuf>) -> Vec<Genera
 fn needed_files(image: &Entry, targets: &[&Path]) -> Vec<String> {
     let options = &image.options;
     let cluster = options.cluster.as_deref().unwrap_or("ceph");
-    let conf = options.conf.clone().unwrap_or_else(|| format!("/etc/ceph/{cluster}.conf"));
+    let conf = options.conf.clone().unwrap_or_else(|| Root::ceph_conf_of(cluster));
     let named = [Some(&conf), options.keyring.as_ref()].into_iter().flatten().flat_map(|list| paths(list));
     let mut files: Vec<PathBuf> = named.map(PathBuf::from).chain(options.keyfile.clone()).collect();
     files.retain(|file| file.is_absolute() && !targets.iter().any(|target| file.starts_with(target)));

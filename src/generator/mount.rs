@@ -26,15 +26,9 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// The unit that is started to have it mounted: the automount, if it has one.
-    pub fn start_unit(&self) -> String {
-        let kind = if self.row.automount { "automount" } else { "mount" };
-        format!("{}.{kind}", unit::escape_path(&self.entry.target))
-    }
-
     /// The files of the entry.
     pub fn files(&self) -> Vec<GeneratedFile> {
-        let start = self.start_unit();
+        let start = self.row.start_unit(&self.entry.target);
         let mut files = vec![
             GeneratedFile::hook("rbdmap.service.wants", &start),
             GeneratedFile::drop_in(&unit::mount(&self.entry.target), &self.drop_in()),

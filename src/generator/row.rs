@@ -1,7 +1,10 @@
 //! How an fstab entry is served, decided by its options alone: what systemd's own generator makes of it, whether boot mounts
 //! it, and whether boot waits for it. Where an option and its opposite are both there, the last counts, as for systemd.
 
+use std::path::Path;
+
 use crate::config::fstab::FstabEntry;
+use crate::unit;
 
 /// What systemd's own generator has made of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +109,14 @@ impl Row {
             writable(entry)?;
         }
         Ok(row(made))
+    }
+}
+
+impl Row {
+    /// The unit that is started to have the entry mounted on `target`: the automount, if it has one.
+    pub fn start_unit(&self, target: &Path) -> String {
+        let kind = if self.automount { "automount" } else { "mount" };
+        format!("{}.{kind}", unit::escape_path(target))
     }
 }
 

@@ -35,7 +35,7 @@ pub fn identity(sources: &Sources, options: &EntryOptions) -> Result<Identity> {
 /// The configuration and its path: of several the first that is there. Only one that was asked for must exist. Unlike
 /// Ceph, neither the home nor the current folder is searched: we run as root, where others may have written.
 pub fn ceph_conf(sources: &Sources, options: &EntryOptions, identity: &Identity) -> Result<(PathBuf, CephConf)> {
-    let list = options.conf.clone().unwrap_or_else(|| format!("/etc/ceph/{}.conf", identity.cluster));
+    let list = options.conf.clone().unwrap_or_else(|| Root::ceph_conf_of(&identity.cluster));
     for path in paths(&list) {
         if let Some(text) = sources.text(path)? {
             return Ok((path.to_owned(), CephConf::parse(path, &text)?));

@@ -161,19 +161,6 @@ fn read(root: &Root, folder: &Path, id: u32) -> Option<Mapping> {
     })
 }
 
-/// The block devices of a mapping: the disk and its partitions, by major and minor number.
-pub fn block_numbers(root: &Root, mapping: &Mapping) -> Vec<(u32, u32)> {
-    let disk = root.block(&mapping.name());
-    let partitions = fs::read_dir(&disk).into_iter().flatten().flatten();
-    let partitions = partitions.filter(|entry| entry.path().join("partition").exists());
-    let number = |path: PathBuf| -> Option<(u32, u32)> {
-        let text = read_if_there(&path.join("dev")).ok().flatten()?;
-        let (major, minor) = text.trim().split_once(':')?;
-        Some((major.parse().ok()?, minor.parse().ok()?))
-    };
-    std::iter::once(mapping.number).chain(partitions.filter_map(|entry| number(entry.path()))).collect()
-}
-
 impl Origin {
     /// Whether a mapping carries our mark with this origin.
     pub fn made(self, mapping: &Mapping) -> bool {

@@ -122,5 +122,8 @@ fn mount_point(root: &Root, mapped: &[Mapping], path: &Path) -> Result<u32> {
 }
 
 fn mapping_of(root: &Root, mapped: &[Mapping], number: (u32, u32)) -> Option<u32> {
-    mapped.iter().find(|mapping| rbd::block_numbers(root, mapping).contains(&number)).map(|mapping| mapping.id)
+    mapped
+        .iter()
+        .find(|mapping| device::nodes(root, &mapping.name()).iter().any(|node| node.number == number))
+        .map(|mapping| mapping.id)
 }
