@@ -7,24 +7,29 @@ use std::time::{Duration, Instant};
 /// A point in time that has passed or not.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
-    end: Instant,
+    start: Instant,
     limit: Duration,
 }
 
 impl Deadline {
     /// A deadline `limit` from now.
     pub fn after(limit: Duration) -> Self {
-        Self { end: Instant::now() + limit, limit }
+        Self { start: Instant::now(), limit }
     }
 
     /// What is left of it; zero once it has passed.
     pub fn remaining(&self) -> Duration {
-        self.end.saturating_duration_since(Instant::now())
+        self.limit.saturating_sub(self.elapsed())
     }
 
     /// How long it was when it was made, for messages.
     pub fn limit(&self) -> Duration {
         self.limit
+    }
+
+    /// How long ago it was made.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
     }
 
     /// Does something that may hang, in a thread of its own; `None` if it has not ended in time. It is left behind then,

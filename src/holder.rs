@@ -29,6 +29,8 @@ pub enum Holder {
     Loop(String, String),
     /// Swap in this device or file.
     Swap(String),
+    /// A file system of this type that is mounted nowhere any more, on this device: the kernel has not let go of it.
+    FileSystem(String, String),
 }
 
 /// `NAME is in use by A, B and 3 more`.
@@ -65,6 +67,9 @@ impl fmt::Display for Holder {
             Self::Device(device, None) => write!(f, "/dev/{device}"),
             Self::Device(device, Some(name)) => write!(f, "/dev/{device} ({name})"),
             Self::Loop(device, file) => write!(f, "/dev/{device} (loop device of {file})"),
+            Self::FileSystem(kind, device) => {
+                write!(f, "the {kind} on {device}, which is unmounted but not written back yet (is the cluster there?)")
+            }
             Self::Swap(path) => write!(f, "swap ({path}; `swapoff` ends it)"),
         }
     }
@@ -103,6 +108,10 @@ mod tests {
             (
                 Holder::Loop("loop0".into(), "/srv/db/x".into()),
                 "/srv/db is in use by /dev/loop0 (loop device of /srv/db/x)",
+            ),
+            (
+                Holder::FileSystem("ext4".into(), "rbd0".into()),
+                "/srv/db is in use by the ext4 on rbd0, which is unmounted but not written back yet (is the cluster there?)",
             ),
             (Holder::Swap("/dev/rbd0".into()), "/srv/db is in use by swap (/dev/rbd0; `swapoff` ends it)"),
         ];

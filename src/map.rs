@@ -15,7 +15,7 @@ use crate::reason::{self, Facts};
 use crate::request::{Request, Sources, Wanted};
 use crate::root::Root;
 use crate::sys::listing::Listing;
-use crate::sys::rbd::{self, Mapping};
+use crate::sys::rbd::{self, Mapping, Way};
 use crate::sys::{device, kernel_log, lock, module, monitor, notify, session};
 use crate::tag::{Origin, Tag};
 
@@ -80,7 +80,7 @@ impl Mapper {
         let deadline = Deadline::after(limit);
         let wanted = Wanted::of(&self.sources, entry)?;
         module::load(&self.root)?;
-        let _lock = lock::image(&self.root, &entry.spec, &deadline)?;
+        let lock = lock::image(&self.root, &entry.spec, &deadline)?;
         let present = self.find(|mapping| mapping.serves(&wanted))?;
         let adopted = present.is_some();
         let mapping = match present {
@@ -88,7 +88,7 @@ impl Mapper {
             None => {
                 let request = Request::resolve(&self.sources, entry)?;
                 self.await_monitors(&request, &deadline)?;
-                self.add(request, origin, &deadline)?
+                self.add(&request, origin, Way { lock: &lock, deadline: &deadline })?
             }
         };
         device::await_link(&self.root, &mapping, &deadline)?;
@@ -130,14 +130,13 @@ impl Mapper {
         Ok(())
     }
 
-    fn add(&self, request: Request, origin: Origin, deadline: &Deadline) -> Result<Mapping> {
+    fn add(&self, request: &Request, origin: Origin, way: Way<'_>) -> Result<Mapping> {
         let is_met = || Ok(self.find(|mapping| request.wanted.fsid.as_ref() == Some(&mapping.fsid))?.is_some());
-        let _turn = session::turn(&self.root, &request.cluster(), is_met, deadline)?;
+        let _turn = session::turn(&self.root, &request.cluster(), is_met, way.deadline)?;
         let tag = Tag::new(origin, rbd::nonce(&self.root)?);
-        let facts = Facts::of(&request);
         let mut log = kernel_log::Since::now(&self.root);
-        rbd::add(&self.root, request, &tag, deadline)
-            .map_err(|error| anyhow!(reason::of_map(&facts, &error, &log.lines())))?;
+        rbd::add(&self.root, request, &tag, way)
+            .map_err(|error| anyhow!(reason::of_map(&Facts::of(request), &error, &log.lines())))?;
         let made = self.find(|mapping| mapping.tag.as_ref() == Some(&tag))?;
         made.ok_or_else(|| anyhow!("the kernel says that it is mapped, but no device of /sys/bus/rbd carries our mark"))
     }

@@ -6,7 +6,7 @@
 //! So a key that is nobody's is added here, and taken out again.
 
 use anyhow::{Context, Result};
-use kernel_key::ThreadKey;
+use apart::key::ThreadKey;
 
 use crate::root::Root;
 use crate::sys::module;

@@ -30,6 +30,7 @@ pub fn of_map(request: &Facts, error: &BusError, lines: &[String]) -> String {
             "no answer from the cluster in time (monitors {}): are monitors and OSDs up, is the network?",
             request.monitors
         ),
+        BusError::Killed => "the process that asked the kernel was killed; run it again".to_owned(),
         BusError::Open(path, error) => format!("{} cannot be opened: {error}; rbdmap must run as root", path.display()),
         BusError::Key(error) => format!("the kernel does not take the key of client.{}: {error}", request.user),
         BusError::Kernel(error) => match error.raw_os_error() {
@@ -41,7 +42,7 @@ pub fn of_map(request: &Facts, error: &BusError, lines: &[String]) -> String {
     if said.is_empty() { cause } else { format!("{cause} (the kernel: {said})") }
 }
 
-/// What explaining needs of a request, which itself goes to the thread that writes.
+/// What explaining needs of a request: nothing secret.
 pub struct Facts {
     image: String,
     spec: String,

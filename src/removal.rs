@@ -7,13 +7,16 @@ use nix::errno::Errno;
 
 use crate::deadline::Deadline;
 use crate::root::Root;
-use crate::sys::rbd::{self, BusError, Mapping};
+use crate::sys::rbd::{self, BusError, Mapping, Way};
 use crate::sys::{device, link, lock};
 
 /// Between two looks at the link of a device that is gone.
 const LINK_PAUSE: Duration = Duration::from_millis(10);
 /// How long udev may take to remove the link of a device that is gone.
 const LINK_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a removal by force is waited for.
+const FORCE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a try came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +31,7 @@ pub enum Removal {
 
 /// Tries once.
 pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
-    let _lock = match lock::image(root, &mapping.spec, deadline) {
+    let lock = match lock::image(root, &mapping.spec, deadline) {
         Ok(lock) => lock,
         Err(error) => return Removal::Failed(format!("{error:#}")),
     };
@@ -37,7 +40,7 @@ pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
         return Removal::Gone;
     }
     let nodes = device::nodes(root, &mapping.name());
-    let removal = match rbd::remove(root, mapping.id) {
+    let removal = match rbd::remove(root, mapping.id, Way { lock: &lock, deadline }) {
         Ok(()) => Removal::Gone,
         Err(BusError::Kernel(error)) => match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
             Errno::ENOENT => Removal::Gone,
@@ -48,12 +51,37 @@ pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
             Removal::Failed(format!("{} cannot be opened: {error}; rbdmap must run as root", path.display()))
         }
         Err(BusError::Key(error)) => Removal::Failed(error.to_string()),
-        Err(BusError::NoAnswer) => Removal::Busy,
+        Err(BusError::NoAnswer) => {
+            let seconds = deadline.limit().as_secs();
+            Removal::Failed(format!(
+                "the kernel has not unmapped /dev/{} for {seconds} s; is the cluster there?",
+                mapping.name()
+            ))
+        }
+        Err(BusError::Killed) if rbd::find(root, mapping.id).as_ref() != Some(mapping) => Removal::Gone,
+        Err(BusError::Killed) => Removal::Failed(format!(
+            "the process that asked the kernel to unmap /dev/{} was killed; run it again",
+            mapping.name()
+        )),
     };
     if removal == Removal::Gone {
         await_no_link(root, mapping, &nodes);
     }
     removal
+}
+
+/// Removes it whoever has it open. The error is a sentence.
+pub fn by_force(root: &Root, mapping: &Mapping) -> Result<(), String> {
+    let deadline = Deadline::after(FORCE_LIMIT);
+    let lock = lock::image(root, &mapping.spec, &deadline).map_err(|error| format!("{error:#}"))?;
+    match rbd::remove_by_force(root, mapping.id, Way { lock: &lock, deadline: &deadline }) {
+        Ok(()) => Ok(()),
+        Err(BusError::Kernel(error)) => Err(error.to_string()),
+        _ => Err(format!(
+            "the kernel has not done it for {} s: it waits for what is being written",
+            FORCE_LIMIT.as_secs()
+        )),
+    }
 }
 
 /// Has the link taken away, so that what follows finds nothing left. A link that stays is told, no more.

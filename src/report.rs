@@ -2,7 +2,6 @@
 //! decides the exit status.
 
 use std::fmt::Display;
-use std::process::ExitCode;
 
 use crate::image::ImageSpec;
 
@@ -41,7 +40,7 @@ impl Report {
     }
 
     /// 0 when all was done, 1 when something failed.
-    pub fn exit_code(&self) -> ExitCode {
-        if self.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    pub fn exit_status(&self) -> u8 {
+        u8::from(!self.is_clean())
     }
 }

@@ -164,6 +164,11 @@ impl Root {
         self.join("sys/block")
     }
 
+    /// The kernel's folders of file systems, by type.
+    pub fn file_systems(&self) -> PathBuf {
+        self.join("sys/fs")
+    }
+
     /// The folders of processes, and other views of the kernel's (proc(5)).
     pub fn proc(&self, name: impl AsRef<Path>) -> PathBuf {
         self.join("proc").join(name)

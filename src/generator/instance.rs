@@ -57,14 +57,18 @@ RestartSec=10
     }
 }
 
-/// The hooks and drop-ins of the image's devices: the node of the image and those of its partitions in fstab.
+/// The drop-ins of units whose names begin with this are read for all devices below /dev/rbd (systemd.unit(5)).
+const ALL_DEVICES: &str = "dev-rbd-.device";
+
+/// The hooks and drop-ins of the image's devices: the node of the image and those of its partitions in fstab. Most share
+/// one drop-in, for a thousand files more take systemd and us their time.
 pub fn device_files(spec: &ImageSpec, devices: &BTreeSet<PathBuf>) -> Vec<GeneratedFile> {
     let files = |device: &PathBuf| {
-        let device = unit::device(device);
+        let name = unit::device(device);
         let timeout = format!("[Unit]\nJobRunningTimeoutSec={DEVICE_TIMEOUT}\n");
         [
-            GeneratedFile::hook(&format!("{device}.requires"), &unit::instance(spec)),
-            GeneratedFile::drop_in(&device, &timeout),
+            GeneratedFile::hook(&format!("{name}.requires"), &unit::instance(spec)),
+            GeneratedFile::drop_in(if device.starts_with("/dev/rbd") { ALL_DEVICES } else { &name }, &timeout),
         ]
     };
     devices.iter().flat_map(files).collect()

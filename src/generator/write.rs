@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -11,9 +11,10 @@ use super::Directories;
 use super::file::{Content, Folder, GeneratedFile};
 use super::kernel_log::{KernelLog, Message};
 
-/// Writes every file.
+/// Writes every file. They come sorted, so that a folder is made for the first of its files.
 pub fn all(files: &[GeneratedFile], directories: &Directories, log: &KernelLog) -> Result<()> {
-    let results: Vec<Result<()>> = files.iter().map(|file| one(file, directories)).collect();
+    let mut made = PathBuf::new();
+    let results: Vec<Result<()>> = files.iter().map(|file| one(file, directories, &mut made)).collect();
     let nothing_written = results.iter().all(Result::is_err);
     for error in results.into_iter().filter_map(Result::err) {
         if nothing_written {
@@ -24,20 +25,21 @@ pub fn all(files: &[GeneratedFile], directories: &Directories, log: &KernelLog) 
     Ok(())
 }
 
-fn one(file: &GeneratedFile, directories: &Directories) -> Result<()> {
+fn one(file: &GeneratedFile, directories: &Directories, made: &mut PathBuf) -> Result<()> {
     let folder = match file.folder {
         Folder::Normal => &directories.normal,
         Folder::Early => &directories.early,
     };
     let path = folder.join(&file.path);
-    put(&path, &file.content).with_context(|| format!("writing {}", path.display()))
+    let folder = path.parent().filter(|folder| folder != made);
+    let written = folder.map_or(Ok(()), fs::create_dir_all).and_then(|()| put(&path, &file.content));
+    written.with_context(|| format!("writing {}", path.display()))?;
+    folder.map(Path::to_owned).into_iter().for_each(|folder| *made = folder);
+    Ok(())
 }
 
 /// Never overwrites: systemd hands out empty folders, so what is there is another generator's.
 fn put(path: &Path, content: &Content) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
     match content {
         Content::Text(text) => File::create_new(path)?.write_all(text.as_bytes()),
         Content::Link(target) => match std::os::unix::fs::symlink(target, path) {

@@ -62,6 +62,13 @@ pub fn nodes(root: &Root, disk: &str) -> Vec<Node> {
     nodes
 }
 
+/// How many sectors have been written to a disk since it appeared, finished writes only: the seventh number of its `stat`
+/// (linux `Documentation/block/stat.rst`).
+pub fn written(root: &Root, disk: &str) -> Option<u64> {
+    let text = read_if_there(&root.block(disk).join("stat")).ok()??;
+    text.split_whitespace().nth(6)?.parse().ok()
+}
+
 /// Waits for udev to finish with the device and its partitions and for the link; makes the links where there is no udevd.
 pub fn await_link(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result<()> {
     if !root.udev_control().exists() {

@@ -37,6 +37,9 @@ pub fn of(root: &Root, held: &Held) -> Vec<Holder> {
     let loops = loops::list(root).into_iter().filter(|device| held.has(&device.file));
     holders.extend(loops.map(|device| Holder::Loop(device.name, device.file.display().to_string())));
     holders.extend(swaps(root, held));
+    if holders.is_empty() && held.mount_points.is_empty() {
+        holders.extend(held.nodes.iter().flat_map(|node| file_systems(root, node)));
+    }
     if holders.is_empty() {
         let by_device =
             |link: &Path| fs::metadata(link).ok().filter(|found| held.carries(found.dev())).map(|_| link.into());
@@ -114,6 +117,14 @@ fn namespaces(root: &Root, processes: &[u32], held: &Held) -> Vec<Holder> {
             .extend(mounted.map(|mount| Holder::Namespace(describe(root, *pid), mount.target.display().to_string())));
     }
     holders
+}
+
+/// File systems that the kernel still has on the device: ext4, xfs, f2fs and others have a folder each in `/sys/fs/TYPE/`, by
+/// the name of the device.
+fn file_systems(root: &Root, node: &Node) -> Vec<Holder> {
+    let kinds = fs::read_dir(root.file_systems()).into_iter().flatten().flatten();
+    let there = kinds.filter(|kind| kind.path().join(&node.name).is_dir());
+    there.map(|kind| Holder::FileSystem(kind.file_name().to_string_lossy().into_owned(), node.name.clone())).collect()
 }
 
 /// Devices made of this one, with the names that device-mapper has for its own.

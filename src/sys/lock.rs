@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -22,8 +23,14 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How much of a name fits into a file's, with room for hash and ending; file systems take 255 bytes.
 const NAME_MAX: usize = 200;
 
-/// A lock that is held.
-pub struct Lock(#[expect(dead_code, reason = "held, never read: dropping it unlocks")] Flock<File>);
+/// A lock that is held, until this and all copies of its file are gone.
+pub struct Lock(Flock<File>);
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 /// Waits for an image's lock until the deadline.
 pub fn image(root: &Root, spec: &ImageSpec, deadline: &Deadline) -> Result<Lock> {

@@ -4,18 +4,19 @@
 //! `add_single_major` takes the line of `request`, `remove_single_major` takes `N`; without the module's
 //! parameter single_major they are `add` and `remove`. All want CAP_SYS_ADMIN. Surprises: the kernel executes each
 //! write(2) as a command of its own, so there is exactly one, never a loop; success does not tell the device's
-//! number, so it is found by the line's tag; `key=` is looked up in the credentials of the thread that writes.
+//! number, so it is found by the line's tag; `key=` is looked up in the credentials of whoever writes; and a fatal signal
+//! during the write does harm, so that each has a process of its own ([`apart::write`]).
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread;
 
 use anyhow::{Context, Result};
-use kernel_key::ThreadKey;
+use apart::write::{Answer, Order, write};
 
 use super::file::read_if_there;
+use super::lock::Lock;
 use crate::deadline::Deadline;
 use crate::image::ImageSpec;
 use crate::request::{Request, Wanted};
@@ -48,8 +49,10 @@ pub enum BusError {
     Open(PathBuf, io::Error),
     /// The kernel would not take the secret into its keyring.
     Key(io::Error),
-    /// No answer until the deadline. The kernel may still be at it.
+    /// No answer until the deadline. The kernel is still at it, and the image's lock is held until it is not.
     NoAnswer,
+    /// The process that asked the kernel was killed.
+    Killed,
 }
 
 impl Mapping {
@@ -86,18 +89,33 @@ pub fn find(root: &Root, id: u32) -> Option<Mapping> {
     read(root, &root.rbd_bus().join("devices").join(id.to_string()), id)
 }
 
-/// Maps: the key into this thread's keyring, one write, the key out again. It runs in a thread of its own, so that
-/// the deadline holds; a write that the kernel does not give back ends with the process.
-pub fn add(root: &Root, request: Request, tag: &Tag, deadline: &Deadline) -> Result<(), BusError> {
-    let (root, tag) = (root.clone(), tag.clone());
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || sender.send(add_here(&root, &request, &tag)));
-    receiver.recv_timeout(deadline.remaining()).unwrap_or(Err(BusError::NoAnswer))
+/// Maps: the key where the kernel looks for it, and one write. `lock` is the image's; who has it may write.
+pub fn add(root: &Root, request: &Request, tag: &Tag, way: Way<'_>) -> Result<(), BusError> {
+    let name = format!("client.{}", request.user);
+    let key = request.secret.as_ref().map(|secret| (name.as_str(), secret.bytes()));
+    let credential = key.map(|_| format!("key={name}"));
+    let line =
+        request.line(credential.as_deref(), tag).map_err(|e| BusError::Kernel(io::Error::other(format!("{e:#}"))))?;
+    write_once(&root.rbd_bus(), ("add", &line), key, way)
 }
 
 /// Unmaps by number; whatever has the device open makes it fail with EBUSY.
-pub fn remove(root: &Root, id: u32) -> Result<(), BusError> {
-    write_once(&root.rbd_bus(), "remove", &id.to_string())
+pub fn remove(root: &Root, id: u32, way: Way<'_>) -> Result<(), BusError> {
+    write_once(&root.rbd_bus(), ("remove", &id.to_string()), None, way)
+}
+
+/// Unmaps whoever has it open; what has not been written is lost. It waits for what is under way all the same.
+pub fn remove_by_force(root: &Root, id: u32, way: Way<'_>) -> Result<(), BusError> {
+    write_once(&root.rbd_bus(), ("remove", &format!("{id} force")), None, way)
+}
+
+/// How the bus may be written to.
+#[derive(Clone, Copy)]
+pub struct Way<'a> {
+    /// The image's lock. It is held until the kernel has answered, even if nobody waits for that any more.
+    pub lock: &'a Lock,
+    /// How long to wait for the answer.
+    pub deadline: &'a Deadline,
 }
 
 /// Eight random bytes for a tag.
@@ -107,33 +125,30 @@ pub fn nonce(root: &Root) -> Result<[u8; 8]> {
     read.with_context(|| format!("reading {}", path.display())).map(|()| bytes)
 }
 
-fn add_here(root: &Root, request: &Request, tag: &Tag) -> Result<(), BusError> {
-    let name = format!("client.{}", request.user);
-    let key = request
-        .secret
-        .as_ref()
-        .map(|secret| ThreadKey::add(&name, secret.bytes()))
-        .transpose()
-        .map_err(BusError::Key)?;
-    let credential = key.as_ref().map(|_| format!("key={name}"));
-    let line =
-        request.line(credential.as_deref(), tag).map_err(|e| BusError::Kernel(io::Error::other(format!("{e:#}"))))?;
-    write_once(&root.rbd_bus(), "add", &line)
-}
-
 /// One write to `VERB_single_major`, or to `VERB` where the module has one major number for each device.
-fn write_once(bus: &Path, verb: &str, text: &str) -> Result<(), BusError> {
+fn write_once(
+    bus: &Path,
+    (verb, text): (&str, &str),
+    key: Option<(&str, &[u8])>,
+    way: Way<'_>,
+) -> Result<(), BusError> {
     let open = |path: &Path| OpenOptions::new().write(true).open(path);
     let single = bus.join(format!("{verb}_single_major"));
     let (path, opened) = match open(&single) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (bus.join(verb), open(&bus.join(verb))),
         opened => (single, opened),
     };
-    let mut file = opened.map_err(|error| BusError::Open(path, error))?;
-    match file.write(text.as_bytes()) {
-        Ok(length) if length == text.len() => Ok(()),
-        Ok(length) => Err(BusError::Kernel(io::Error::other(format!("it took {length} of {} bytes", text.len())))),
-        Err(error) => Err(BusError::Kernel(error)),
+    let file = opened.map_err(|error| BusError::Open(path, error))?;
+    let order = Order { file: &file, text: text.as_bytes(), key, keep: Some(way.lock.as_fd()) };
+    match write(&order, way.deadline.remaining()).map_err(BusError::Kernel)? {
+        Answer::Wrote(Ok(length)) if length == text.len() => Ok(()),
+        Answer::Wrote(Ok(length)) => {
+            Err(BusError::Kernel(io::Error::other(format!("it took {length} of {} bytes", text.len()))))
+        }
+        Answer::Wrote(Err(error)) => Err(BusError::Kernel(error)),
+        Answer::NoKey(error) => Err(BusError::Key(error)),
+        Answer::Killed => Err(BusError::Killed),
+        Answer::None => Err(BusError::NoAnswer),
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::thing::{Key, Tried};
-use super::{Stage, Work};
+use super::{Item, Stage, Work};
 use crate::deadline::Deadline;
-use crate::holder;
+use crate::holder::{self, Holder};
 use crate::plan::teardown::{Picture, Step, Thing};
 use crate::sys::holders::{self, Held};
 use crate::sys::{mounts, rbd};
@@ -18,37 +18,48 @@ const LAST_TRY_LIMIT: Duration = Duration::from_secs(1);
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
 
 impl Work<'_> {
-    /// Reports every mapping that is left.
+    /// Reports every mapping that is left; at shutdown, if that is wanted, it is removed by force.
     pub(super) fn give_up(&mut self) {
         self.await_last_tries();
         let seen = mounts::look(self.root).unwrap_or_default();
         let picture = Picture::of(&seen);
-        let patience = Deadline::after(LOOK_LIMIT);
-        for item in self.items.iter().filter(|item| item.stage != Stage::Over) {
-            let (spec, device) = (&item.mapping.spec, item.mapping.name());
-            let steps = picture.standing_on(&item.nodes);
-            if item.stage == Stage::Removing {
-                if rbd::find(self.root, item.mapping.id).as_ref() == Some(&item.mapping) {
-                    let seconds = self.deadline.limit().as_secs();
-                    let why =
-                        format!("the kernel has not unmapped /dev/{device} for {seconds} s; is the cluster there?");
-                    self.report.image_failed(spec, why);
-                } else {
-                    self.report.done(spec, format!("unmapped /dev/{device}"));
-                }
+        for at in 0..self.items.len() {
+            let item = &self.items[at];
+            if item.stage == Stage::Over {
                 continue;
             }
-            let obstacle = self.known_obstacle(&steps).unwrap_or_else(|| {
-                let name = steps.iter().find_map(target).unwrap_or_else(|| format!("/dev/{device}"));
-                let mount_points = steps.iter().filter_map(mount_point).collect();
-                let (root, held) = (self.root.clone(), Held { nodes: item.nodes.clone(), mount_points });
-                match patience.run(move || holders::of(&root, &held)) {
-                    Some(holders) => holder::sentence(&name, &holders),
-                    None => format!("{name} is in use; `fuser -vm {name}` shows by whom"),
-                }
-            });
-            self.report.image_failed(spec, format!("it stays mapped as /dev/{device}: {obstacle}"));
+            let (spec, device) = (item.mapping.spec.clone(), item.mapping.name());
+            if item.stage == Stage::Removing && rbd::find(self.root, item.mapping.id).as_ref() != Some(&item.mapping) {
+                self.report.done(&spec, format!("unmapped /dev/{device}"));
+                continue;
+            }
+            let why = self.obstacle(item, &picture.standing_on(&item.nodes));
+            self.report.image_failed(&spec, format!("it stays mapped as /dev/{device}: {why}"));
+            if self.shutdown.is_some_and(|shutdown| shutdown.force) {
+                self.force(at);
+            }
         }
+    }
+
+    /// What keeps a mapping from going.
+    fn obstacle(&self, item: &Item, steps: &[Step<'_>]) -> String {
+        let seconds = self.deadline.elapsed().as_secs();
+        if item.stage == Stage::Removing {
+            return format!("the kernel has not unmapped it for {seconds} s; is the cluster there?");
+        }
+        self.known_obstacle(steps).unwrap_or_else(|| {
+            let (name, holders) = self.holders(item, steps);
+            holder::sentence(&name, &holders)
+        })
+    }
+
+    /// Who holds a mapping, and what of it: the mount on top, or the device.
+    pub(super) fn holders(&self, item: &Item, steps: &[Step<'_>]) -> (String, Vec<Holder>) {
+        let name = steps.iter().find_map(target).unwrap_or_else(|| format!("/dev/{}", item.mapping.name()));
+        let mount_points = steps.iter().filter_map(mount_point).collect();
+        let (root, held) = (self.root.clone(), Held { nodes: item.nodes.clone(), mount_points });
+        let holders = Deadline::after(LOOK_LIMIT).run(move || holders::of(&root, &held));
+        (name, holders.unwrap_or_default())
     }
 
     /// A try that is under way when the deadline passes ends in a moment, busy or not; only one that hangs does not.
@@ -67,7 +78,8 @@ impl Work<'_> {
             let name = target(step)?;
             match (self.things.get(&Key::of(&step.thing)), step.hidden_below) {
                 (Some(Tried::UnderWay), _) => {
-                    Some(format!("unmounting {name} has not ended for {} s", self.deadline.limit().as_secs()))
+                    let seconds = self.deadline.elapsed().as_secs();
+                    Some(format!("unmounting {name} has not ended for {seconds} s; is the cluster there?"))
                 }
                 (_, Some(above)) => {
                     Some(format!("{name} is hidden below the mount on {}; unmount that first", above.display()))

@@ -7,9 +7,12 @@
 //! meanwhile. What is gone already is success; what is still in use at the end stays, and `busy` says by whom.
 
 mod busy;
+mod shutdown;
 #[cfg(test)]
 mod tests;
 mod thing;
+
+pub use shutdown::Shutdown;
 
 use std::collections::{HashMap, HashSet};
 use std::thread::sleep;
@@ -26,6 +29,7 @@ use crate::root::Root;
 use crate::sys::device::{self, Node};
 use crate::sys::rbd::Mapping;
 use crate::sys::{mounts, notify};
+use shutdown::Hope;
 use thing::{BUSY_PAUSE, Key, Tried};
 
 /// What a run is told beside its mappings.
@@ -35,22 +39,25 @@ pub struct Manner<'a> {
     pub limits: Limits,
     /// The hooks that settings name, if hooks are to be run at all.
     pub hooks: Option<&'a OwnHooks>,
+    /// If the system is going down: what to go by then.
+    pub shutdown: Option<&'a Shutdown>,
 }
 
 /// Takes the mappings down, each independently of the others' failures.
 pub fn mappings(root: &Root, mappings: &[Mapping], manner: Manner) -> Report {
-    let Manner { limits, hooks } = manner;
+    let Manner { limits, hooks, shutdown } = manner;
     let stage = if hooks.is_some() { Stage::Hook } else { Stage::Stack };
     let items = mappings.iter().map(|mapping| Item::new(root, mapping, stage)).collect();
     let (deadline, pool) = (Deadline::after(limits.time), Pool::new(limits.parallel));
-    let mut work = Work { root, deadline, items, things: HashMap::new(), pool, report: Report::default() };
+    let (things, hope, report) = (HashMap::new(), Hope::new(), Report::default());
+    let mut work = Work { root, deadline, shutdown, hope, items, things, pool, report };
     hooks.into_iter().for_each(|own| work.start_hooks(own));
     while work.items.iter().any(|item| item.stage != Stage::Over) {
         if let Err(error) = work.round() {
             work.report.failed(format!("{error:#}"));
             break;
         }
-        if work.deadline.remaining().is_zero() {
+        if work.is_over() {
             work.give_up();
             break;
         }
@@ -105,6 +112,8 @@ enum Done {
 struct Work<'a> {
     root: &'a Root,
     deadline: Deadline,
+    shutdown: Option<&'a Shutdown>,
+    hope: Hope,
     items: Vec<Item>,
     things: HashMap<Key, Tried>,
     pool: Pool<Done>,

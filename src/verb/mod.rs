@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use apart::work::{self, Outcome};
 
-use crate::cli::{Cli, Engine, Format, Verb};
+use crate::cli::{Cli, Engine, Format, UnmapArguments, Verb};
 use crate::deadline::Deadline;
 use crate::generator::{self, Directories};
 use crate::hook::{self, Event};
@@ -25,22 +26,55 @@ pub fn run(cli: Cli) -> ExitCode {
     if let Verb::Generator { normal, early, .. } = cli.verb {
         return generator::run(&root, &Directories { normal, early });
     }
+    let status = if may_not_come_back(&cli.verb) {
+        apart_from_here(|| carry_out(&root, &cli.verb))
+    } else {
+        carry_out(&root, &cli.verb)
+    };
+    ExitCode::from(status)
+}
+
+/// Whether it mounts or unmounts here, or may.
+fn may_not_come_back(verb: &Verb) -> bool {
+    match verb {
+        Verb::Map(arguments) => !arguments.no_mount && !arguments.engine.dry_run,
+        Verb::Unmap(UnmapArguments { engine, .. }) | Verb::UnmapAll(engine) => !engine.dry_run,
+        _ => false,
+    }
+}
+
+fn apart_from_here(work: impl FnOnce() -> u8) -> u8 {
+    let failed = |why: String| {
+        logging::start();
+        tracing::error!("{why}");
+        1
+    };
+    match work::run(work) {
+        Ok(Outcome::Ended(status)) => status,
+        Ok(Outcome::Killed(signal)) => failed(format!("killed by {signal}; run it again, and it completes the work")),
+        Ok(Outcome::Silent) => failed("its process ended without saying what it came to".to_owned()),
+        Err(error) => failed(format!("starting a process: {error}")),
+    }
+}
+
+/// The answer is the exit status.
+fn carry_out(root: &Root, verb: &Verb) -> u8 {
     logging::start();
-    let report = match cli.verb {
-        Verb::Map(arguments) => map::run(&root, &arguments),
-        Verb::Unmap(arguments) => unmap::run(&root, &arguments),
-        Verb::UnmapAll(engine) => unmap::all(&root, &engine),
-        Verb::List { format } => show(&root, format),
-        Verb::StopImages => by_systemd::stop_images(&root).map(|()| Report::default()),
-        Verb::Prepare => prepare::run(&root).map(|()| Report::default()),
-        Verb::Hook { event, instance } => Ok(hooked(&root, event, &instance)),
-        Verb::Summary | Verb::Generator { .. } => summarize(&root),
+    let report = match verb {
+        Verb::Map(arguments) => map::run(root, arguments),
+        Verb::Unmap(arguments) => unmap::run(root, arguments),
+        Verb::UnmapAll(engine) => unmap::all(root, engine),
+        Verb::List { format } => show(root, *format),
+        Verb::StopImages => by_systemd::stop_images(root).map(|()| Report::default()),
+        Verb::Prepare => prepare::run(root).map(|()| Report::default()),
+        Verb::Hook { event, instance } => Ok(hooked(root, *event, instance)),
+        Verb::Summary | Verb::Generator { .. } => summarize(root),
     };
     match report {
-        Ok(report) => report.exit_code(),
+        Ok(report) => report.exit_status(),
         Err(error) => {
             tracing::error!("{error:#}");
-            ExitCode::FAILURE
+            1
         }
     }
 }

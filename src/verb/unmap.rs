@@ -20,8 +20,9 @@ use crate::root::Root;
 use crate::sys::device::{self, Node};
 use crate::sys::mounts;
 use crate::sys::rbd::{self, Mapping};
+use crate::sys::systemd::{Manager, SystemState};
 use crate::tag::Origin;
-use crate::unmap::{self, Manner};
+use crate::unmap::{self, Manner, Shutdown};
 
 /// Unmaps what was asked for.
 pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
@@ -41,7 +42,11 @@ pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
     if arguments.if_ours || arguments.left_over {
         plan.hooks = Hooks::Skip;
     }
-    let mut report = carry_out(root, &plan, targets.is_empty(), &arguments.engine)?;
+    let mut report = if arguments.if_ours || arguments.left_over {
+        for_unit(root, &plan, arguments)
+    } else {
+        carry_out(root, &plan, targets.is_empty(), &arguments.engine)?
+    };
     if !arguments.if_ours {
         tell(&plan, &mut report);
     }
@@ -62,12 +67,24 @@ fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, engine: &Engine) -
     let time = engine.timeout.unwrap_or(inputs.settings.unmap_timeout);
     let own = inputs.own_hooks();
     let hooks = (plan.hooks == Hooks::Run).then_some(&own);
-    let manner = Manner { limits: Limits { time, parallel: inputs.settings.parallel }, hooks };
+    let manner = Manner { limits: Limits { time, parallel: inputs.settings.parallel }, hooks, shutdown: None };
     if !asks_systemd(root, engine, &inputs) {
         return Ok(unmap::mappings(root, &plan.mappings, manner));
     }
     let table = if everything { &inputs.entries[..] } else { &[] };
     by_systemd::unmap(root, plan, table, manner)
+}
+
+/// In a unit, where the system may be going down. The last of the units may use force.
+fn for_unit(root: &Root, plan: &UnmapPlan, arguments: &UnmapArguments) -> Report {
+    let settings = Inputs::read(root).settings;
+    let manager = Manager::connect(root).ok();
+    let goes_down = manager.as_ref().is_some_and(|manager| manager.state().is_ok_and(|s| s == SystemState::Stopping));
+    let force = settings.shutdown_force && arguments.left_over;
+    let shutdown = goes_down.then(|| Shutdown::new(manager, settings.unmap_timeout, force));
+    let time = if goes_down { settings.shutdown_timeout } else { settings.unmap_timeout };
+    let limits = Limits { time: arguments.engine.timeout.unwrap_or(time), parallel: settings.parallel };
+    unmap::mappings(root, &plan.mappings, Manner { limits, hooks: None, shutdown: shutdown.as_ref() })
 }
 
 fn show(root: &Root, plan: &UnmapPlan) -> Result<Report> {

@@ -5,7 +5,7 @@
 
 GUEST_MEMORY=1024M
 # Seconds for a boot and its poweroff, and for each step in between; one that hangs at shutdown takes for ever.
-BOOT_LIMIT=150
+BOOT_LIMIT=360
 STEP_LIMIT=40
 # A process costs this kernel ten milliseconds and more, so a boot is as short as what it does not start.
 MASKED_UNITS=(
@@ -76,13 +76,26 @@ guest_boot() {
   limit=$((BOOT_LIMIT + STEP_LIMIT * $(wc -l <"$folder/steps")))
   : >"$folder/complaints"
   guest_start "$guest" "$boot" lab-agent.service </dev/null >"$folder/console" 2>&1 {LOCK}>&- &
-  if ! wait_until "$limit" has_ended $!; then
+  if ! wait_until "$limit" has_ended_or_asks $! "$folder"; then
     echo "the guest was still there after $limit s" >>"$folder/complaints"
     guest_kill $!
   fi
+  date +%s >"$folder/ended"
   grep -q 'reboot: Power down\|reboot: System halted' "$folder/console" || echo "the guest did not power off" >>"$folder/complaints"
 }
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
+
+# A step in the guest may ask for something outside, by a file: that the cluster be killed. When all guests have asked, it is.
+has_ended_or_asks() {
+  if [ -e "$2/kill-cluster" ] && [ ! -e "$2/cluster-killed" ]; then
+    touch "$LAB_DIR/logs/asks-$(basename "$(dirname "$2")")"
+    if [ "$(find "$LAB_DIR/logs" -maxdepth 1 -name 'asks-*' | wc -l)" -eq "${#CHOSEN_GUESTS[@]}" ]; then
+      cluster_kill
+      touch "$2/cluster-killed"
+    fi
+  fi
+  has_ended "$1"
+}
 
 # Ends one guest, by the session of its processes; and all of them, by the namespace they are in.
 guest_kill() {

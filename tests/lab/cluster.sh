@@ -94,6 +94,14 @@ cluster_start_osd() {
   cluster ceph-osd -i 0
 }
 
+# As a power cut would end it. Nothing brings it back; the next run of the lab starts another.
+cluster_kill() {
+  local daemon
+  for daemon in osd.0 mon.a; do
+    kill -KILL "$(cat "$CLUSTER/$daemon.pid" 2>/dev/null)" 2>/dev/null || true
+  done
+}
+
 # An empty pool of this name, whatever was in it, and whoever still watches that.
 pool_create() {
   cluster ceph osd pool rm "$1" "$1" --yes-i-really-really-mean-it
@@ -101,11 +109,16 @@ pool_create() {
   cluster ceph osd pool application enable "$1" rbd
 } >>"$CLUSTER/log/pools" 2>&1
 
-# Who holds an image of this pool: a line for each watcher and each lock, nothing if nobody does.
+# Who holds an image of this pool: a line for each watcher (a client at that address) and each lock, nothing if nobody does.
+# Watchers are asked of the OSD, all at once: `rbd status` takes a moment for each image.
 pool_holders() {
-  local image
-  cluster rbd --pool "$1" ls | while read -r image; do
-    cluster rbd status "$1/$image" | sed -n "s|^\twatcher|$1/$image: watcher|p"
-    cluster rbd lock ls "$1/$image" | sed "s|^|$1/$image: |"
+  local pool=$1 address=$2 image
+  cluster ceph --admin-daemon "$CLUSTER/osd.0.asok" dump_watchers |
+    tr -d ' \n' | grep -o '"object":"[^"]*"[^}]*}[^}]*"addr":"'"$address"':[^}]*}' | sed "s|^|$pool: watcher: |" || true
+  cluster rbd --pool "$pool" ls | while read -r image; do
+    cluster rbd lock ls "$pool/$image" | sed "s|^|$pool/$image: |"
   done
 }
+
+# Clients at this address that the cluster has shut out, a line each.
+shut_out() { cluster ceph osd blocklist ls 2>/dev/null | grep "^$1:" || true; }

@@ -11,6 +11,7 @@ GUEST_PACKAGES=(
   time                            # peak memory, for the comparison
   strace                          # scenarios that look for the key, or kill at a system call
   fdisk                           # a scenario that partitions an image
+  lvm2 cryptsetup-bin             # one that has volumes and encryption on images
 )
 
 guest_suite() { echo "${1%%-*}"; }
@@ -19,6 +20,8 @@ guest_has_ceph() { [ "$1" = bookworm ] || [ "$1" = trixie-ceph ]; }
 guest_packages() {
   printf '%s\n' "${GUEST_PACKAGES[@]}"
   ! guest_has_ceph "$1" || echo ceph-common
+  # Part of the package systemd before Debian 13.
+  [ "$(guest_suite "$1")" = bookworm ] || echo systemd-cryptsetup
 }
 
 # The image for today's inputs: its name is their hash.

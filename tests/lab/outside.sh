@@ -23,17 +23,29 @@ in_order() {
   done
 }
 
+# off_within SECONDS: from the wish to power off to the end of the guest.
+off_within() {
+  local took=$(($(cat "$BOOT_FOLDER/ended") - $(cat "$BOOT_FOLDER/poweroff-asked")))
+  echo "powered off within $took s"
+  [ "$took" -le "$1" ] || fail "it took $took s to power off, more than $1 s"
+}
+
 # Everything that kept this boot from ending as it must; a line each, nothing if all is well.
 boot_complaints() {
   local end=$((SECONDS + 10)) holders
   cat "$BOOT_FOLDER/complaints"
   [ -s "$BOOT_FOLDER/network-stopped" ] || echo "the network was not stopped in order"
+  grep -his 'ordering cycle\|deleted to break' "$JOURNAL" "$JOURNAL-before" "$CONSOLE" || true
+  # Where a step has taken the cluster away, what is left is what the journal must tell, and the scenario looks there.
+  [ ! -e "$BOOT_FOLDER/without-cluster" ] || return 0
   grep '^still' "$BOOT_FOLDER/network-stopped" || true
-  grep -hi 'ordering cycle\|deleted to break\|failed to unmount\|not unmounted' "$JOURNAL" "$CONSOLE" || true
+  grep -his 'failed to unmount\|not unmounted' "$JOURNAL" "$JOURNAL-before" "$CONSOLE" || true
   # A client that did not say goodbye is remembered for 30 s; one that did, is gone at once.
-  until holders=$(pool_holders "$POOL") && [ -z "$holders" ]; do
+  until holders=$(pool_holders "$POOL" "$(guest_address "$GUEST")") && [ -z "$holders" ]; do
     [ "$SECONDS" -lt "$end" ] || break
     sleep 1
   done
   echo -n "${holders:+$holders$'\n'}"
+  # The kernel has a client shut out whose lock it takes for a dead one's, and may take its own.
+  shut_out "$(guest_address "$GUEST")" | sed "s|^|on the blocklist: |"
 }

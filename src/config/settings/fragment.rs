@@ -19,6 +19,10 @@ pub struct Fragment {
     pub map_timeout: Option<Between<1, 3600>>,
     /// How long taking down may take, in seconds.
     pub unmap_timeout: Option<Between<1, 3600>>,
+    /// The same while the system goes down and there is hope.
+    pub shutdown_timeout: Option<Between<1, 3600>>,
+    /// Whether what is in use at the end of that is removed by force.
+    pub shutdown_force: Option<bool>,
     /// How to speak to monitors and OSDs.
     pub ms_mode: Option<MessengerMode>,
     /// Options for every mapping.

@@ -31,6 +31,10 @@ pub struct Settings {
     pub map_timeout: Duration,
     /// How long taking down may take: 50 s, less than the 60 s after which systemd would end us.
     pub unmap_timeout: Duration,
+    /// How long taking down may take while the system goes down and there is hope: 120 s.
+    pub shutdown_timeout: Duration,
+    /// Whether what is in use at the end of that is removed by force: no.
+    pub shutdown_force: bool,
     /// Options for every mapping that does not say otherwise: none. The key `ms_mode` is among them.
     pub defaults: MapOptions,
     /// The images that are declared here, in the order of files and lines, each once: none.
@@ -52,6 +56,8 @@ impl Default for Settings {
             parallel: 16,
             map_timeout: Duration::from_secs(80),
             unmap_timeout: Duration::from_secs(50),
+            shutdown_timeout: Duration::from_secs(120),
+            shutdown_force: false,
             defaults: MapOptions::default(),
             images: Vec::new(),
         }
@@ -101,6 +107,9 @@ impl Merged {
         settings.parallel = fragment.parallel.map_or(settings.parallel, |number| number.get().into());
         settings.map_timeout = fragment.map_timeout.map_or(settings.map_timeout, |number| seconds(number.get()));
         settings.unmap_timeout = fragment.unmap_timeout.map_or(settings.unmap_timeout, |number| seconds(number.get()));
+        settings.shutdown_timeout =
+            fragment.shutdown_timeout.map_or(settings.shutdown_timeout, |number| seconds(number.get()));
+        settings.shutdown_force = fragment.shutdown_force.unwrap_or(settings.shutdown_force);
         if let Some(options) = fragment.map_options {
             settings.defaults = options.0;
         }

@@ -58,6 +58,17 @@ impl FakeManager {
         }
     }
 
+    async fn list_jobs(&self) -> Vec<proxy::JobRow> {
+        let path = || OwnedObjectPath::try_from("/x").unwrap();
+        let job = |unit: &str, kind: &str, state: &str| (1, unit.into(), kind.into(), state.into(), path(), path());
+        vec![
+            job("database.service", "stop", "running"),
+            job("rbdmap@rbd-a.service", "stop", "running"),
+            job("network.service", "stop", "waiting"),
+            job("poweroff.target", "start", "running"),
+        ]
+    }
+
     #[zbus(property)]
     fn system_state(&self) -> String {
         "degraded".to_owned()

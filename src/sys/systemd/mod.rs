@@ -127,6 +127,17 @@ impl Manager {
         job.with_context(|| format!("asking systemd what it is doing about {unit}"))
     }
 
+    /// The units that are on their way down right now, but for ours.
+    pub fn being_stopped(&self) -> Result<Vec<String>> {
+        let jobs = within(CALL_LIMIT, async { self.manager().await?.list_jobs().await });
+        let jobs = jobs.context("asking systemd for its jobs")?;
+        let is_stopping = |kind: &str, state: &str| kind == "stop" && state == "running";
+        let stopping = jobs
+            .into_iter()
+            .filter(|(_, unit, kind, state, ..)| is_stopping(kind, state) && !unit.starts_with("rbdmap"));
+        Ok(stopping.map(|(_, unit, ..)| unit).collect())
+    }
+
     /// The units with names like one of these patterns that are up, or on their way.
     pub fn up(&self, patterns: &[&str]) -> Result<Vec<String>> {
         let states = ["active", "activating", "reloading"];

@@ -20,6 +20,9 @@ pub const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 /// number, type and object of its job.
 pub type UnitRow = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
+/// A job in a list: number, unit, type, state (`waiting` or `running`), its object, its unit's.
+pub type JobRow = (u32, String, String, String, OwnedObjectPath, OwnedObjectPath);
+
 /// The manager.
 #[proxy(
     interface = "org.freedesktop.systemd1.Manager",
@@ -38,6 +41,9 @@ pub trait Manager {
 
     /// Loaded units in one of these states with names like one of these patterns.
     async fn list_units_by_patterns(&self, states: &[&str], patterns: &[&str]) -> zbus::Result<Vec<UnitRow>>;
+
+    /// All jobs.
+    async fn list_jobs(&self) -> zbus::Result<Vec<JobRow>>;
 
     /// Forgets a failure and the count towards the start limit.
     async fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;

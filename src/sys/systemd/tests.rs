@@ -139,6 +139,12 @@ fn the_manager_is_asked_and_reloaded() {
 }
 
 #[test]
+fn who_is_on_the_way_down_is_told_without_us_and_those_who_wait() {
+    let (_folder, manager) = fake();
+    assert_eq!(manager.being_stopped().unwrap(), ["database.service"]);
+}
+
+#[test]
 fn a_failure_is_forgotten_and_no_unit_is_fine() {
     let (_folder, manager) = fake();
     manager.reset_failed("x.service").unwrap();

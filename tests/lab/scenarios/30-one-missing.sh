@@ -1,7 +1,10 @@
-# one-missing: a line names an image that does not exist: the other one is mounted, the boot goes on, the failed unit says why
+# one-missing: one image does not exist, one has a wrong key: the good one is mounted, the boot goes on, exactly those two failed and say why
+# (An image with `nofail` whose monitors are dead is in the same boots, of the scenario nofail, and is not among the failed.)
 # shellcheck shell=bash
 
-images() { image present 128M; }
+images() { image present 128M; image locked 128M; }
+
+WRONG=/etc/ceph/wrong.keyring
 
 lines() {
   table absent
@@ -26,6 +29,11 @@ by_hand() {
 
 configure() {
   lines
+  printf '[client.boot]\n\tkey = AQBAAAAAAAAAABAAAAAAAAAAAAAAAAAAAAAAAA==\n' >$WRONG
+  chmod 600 $WRONG
+  mkdir -p /mnt/locked
+  echo "$POOL/locked id=boot,keyring=$WRONG" >>/etc/ceph/rbdmap
+  fstab "/dev/rbd/$POOL/locked /mnt/locked ext4 noauto 0 0"
   systemctl enable rbdmap.service
 }
 
@@ -37,6 +45,22 @@ booted() {
   status=$(systemctl status --no-pager --full "$(instance absent)") || true
   expect "$POOL/absent" <<<"$status"
   expect "does not exist" <<<"$status"
+  status=$(systemctl status --no-pager --full "$(instance locked)") || true
+  expect "key" <<<"$status"
+  systemctl show -p StatusText rbdmap.service | expect "$POOL/absent"
+  systemctl show -p StatusText rbdmap.service | expect "$POOL/locked"
+  same "$(printf '%s\n' "$(instance absent)" "$(instance locked)" | sort)" \
+    "$(systemctl --failed --plain --no-legend | cut -d ' ' -f 1 | sort)" "what systemctl --failed lists"
+  mounted_within 30
+}
+
+# From the network to the mount of the good image, whatever becomes of the others.
+mounted_within() {
+  local up mounted
+  up=$(systemctl show -P ActiveEnterTimestampMonotonic network-online.target)
+  mounted=$(systemctl show -P ActiveEnterTimestampMonotonic mnt-present.mount)
+  echo "mounted $(((mounted - up) / 1000)) ms after network-online.target"
+  [ $((mounted - up)) -le $(($1 * 1000000)) ] || fail "that is more than $1 s"
 }
 
 powered_off() {

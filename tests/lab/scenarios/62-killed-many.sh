@@ -32,8 +32,29 @@ by_hand() {
     killed "$done_before" map mount,move_mount
     all_stand
     rbdmap unmap --direct
+    nothing_left
   done
-  nothing_left
+  killed_meanwhile
+}
+
+# The program is killed, and what it has asked of the kernel goes on: one image in use, the others being mapped. Where
+# the write itself is interrupted, it leaves a lock, and the next mapping breaks it: with the client of the image in use.
+killed_meanwhile() {
+  local delay program
+  for delay in 0.1 0.3 0.5 0.8; do
+    rbdmap map --direct "$POOL/${KILLED[0]}"
+    rbdmap map --direct &
+    program=$!
+    sleep "$delay"
+    kill -KILL "$program" || true
+    wait "$program" || true
+    timeout -k 5 40 rbdmap map --direct
+    all_stand
+    date >"/mnt/${KILLED[0]}/date"
+    sync -f "/mnt/${KILLED[0]}"
+    timeout -k 5 40 rbdmap unmap --direct
+    nothing_left
+  done
 }
 
 # killed NUMBER VERB CALLS [FILTER…]: with so many images done, the program, or a child of it, is killed into such a call;

@@ -31,7 +31,24 @@ configure() {
   fstab "/dev/rbd/$POOL/row-made /mnt/row-made ext4 noauto,x-systemd.makefs 0 0"
   fstab "/dev/rbd/$POOL/row-grown /mnt/row-grown ext4 noauto,x-systemd.growfs 0 0"
   make_dirty row-auto
+  slow_check
   systemctl enable rbdmap.service
+}
+
+# A local file system that takes its time: local-fs.target is late, and nothing of ours may make it fail.
+slow_check() {
+  cat >/etc/systemd/system/lab-slow-check.service <<'UNIT'
+[Unit]
+DefaultDependencies=no
+Before=local-fs.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sleep 6
+[Install]
+WantedBy=local-fs.target
+UNIT
+  systemctl enable lab-slow-check.service
 }
 
 # Half of the image, for the boot to grow.
@@ -49,6 +66,8 @@ make_dirty() {
 
 booted() {
   local place
+  same active "$(systemctl is-active local-fs.target)" local-fs.target
+  same inactive "$(systemctl is-active emergency.target)" "the emergency shell"
   for place in auto netdev nofail overlay bind netdev/tmp made grown; do findmnt "/mnt/row-$place"; done
   same autofs "$(findmnt -n -o FSTYPE /mnt/row-automount | head -n 1)" "what waits on /mnt/row-automount"
   ls /mnt/row-automount/there

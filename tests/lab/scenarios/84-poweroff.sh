@@ -1,7 +1,7 @@
 # poweroff: who sits in a mount is waited for or killed, what was mounted and mapped by hand goes too, all before the network
 # shellcheck shell=bash
 
-SAT=(sat-in stubborn bound by-hand)
+SAT=(sat-in stubborn bound by-hand logged-in contained)
 
 images() {
   local image
@@ -11,8 +11,8 @@ images() {
 configure() {
   local image
   for image in "${SAT[@]}"; do fresh "$image" ext4; done
-  mkdir -p /mnt/{sat-in,stubborn,bound,by-hand,elsewhere,bind-of-bound}
-  for image in sat-in stubborn bound; do
+  mkdir -p /mnt/{sat-in,stubborn,bound,by-hand,elsewhere,bind-of-bound,logged-in,contained}
+  for image in sat-in stubborn bound logged-in contained; do
     table "$image"
     fstab "/dev/rbd/$POOL/$image /mnt/$image ext4 noauto,_netdev 0 0"
   done
@@ -45,7 +45,15 @@ booted() {
   systemctl daemon-reload
   rbdmap map "$POOL/by-hand" --id boot
   mount "/dev/rbd/$POOL/by-hand" /mnt/by-hand
+  # A shell as logind has it, which listens to SIGHUP alone; and a container, which has the mount in a namespace of its own.
+  scope user-0.slice session-9 -p SendSIGHUP=yes bash -c "trap '' TERM; cd /mnt/logged-in; while :; do sleep 1; done"
+  scope machine.slice lab-container unshare --mount --propagation private bash -c "trap 'sleep 4; exit' TERM; while :; do sleep 1; done"
+  wait_for 20 systemctl is-active session-9.scope lab-container.scope
+  sleep 1
 }
+
+# scope SLICE NAME COMMAND…: in the background, as long as it lives.
+scope() { systemd-run --quiet --scope --slice="$1" --unit="$2" "${@:3}" </dev/null >/dev/null 2>&1 & }
 
 powered_off() {
   [ "$BOOT" -gt 1 ] || return 0
@@ -53,4 +61,8 @@ powered_off() {
   in_order "lab-stubborn\.service: Killing process|lab-stubborn\.service: Main process exited, code=killed" \
     "Stopped rbdmap@.*stubborn\.service" "Stopping lab-network\.service"
   in_order "Stopped rbdmap@.*bound\.service" "Stopping lab-network\.service"
+  in_order "waiting: /mnt/logged-in is in use by pid [0-9]+ .bash, session-9\.scope: /mnt/logged-in" \
+    "Stopped rbdmap@.*logged.*in\.service" "Stopping lab-network\.service"
+  in_order "waiting: /dev/rbd[0-9]+ is in use by pid [0-9]+ .(bash|sleep), lab-container\.scope: mounted on /mnt/contained in a mount namespace" \
+    "Stopped rbdmap@.*contained\.service" "Stopping lab-network\.service"
 }

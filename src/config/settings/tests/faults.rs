@@ -6,7 +6,7 @@ use super::*;
 fn top_level_keys() {
     let secret = "puts the secret into a file that anybody may read; \
         write it into a file of mode 0600 and say keyfile = \"FILE\"";
-    let keys = "parallel, map_timeout, unmap_timeout, ms_mode, map_options, image";
+    let keys = "parallel, map_timeout, unmap_timeout, shutdown_timeout, shutdown_force, ms_mode, map_options, image";
     let modes = "legacy, crc, secure, prefer-crc, prefer-secure or auto";
     let number = "a whole number from 1 to 256";
     let rows = [

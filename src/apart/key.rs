@@ -7,7 +7,7 @@
 //! The surprise: keyrings hang off a *thread's* credentials. A key added by one thread is not found by a write
 //! that another makes, and the failure is a plain EPERM. So the type here cannot leave its thread.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::marker::PhantomData;
 
@@ -27,22 +27,27 @@ pub struct ThreadKey {
 impl ThreadKey {
     /// Adds a key of type `ceph`. Errors are those of add_key(2): ENODEV or ENOSYS without key support, EDQUOT when
     /// the user's key quota is used up, EINVAL for a payload that is no Ceph key.
-    #[allow(unsafe_code, reason = "add_key(2) has no wrapper in the C library and no crate offers the type `ceph`")]
     pub fn add(description: &str, payload: &[u8]) -> io::Result<Self> {
         let description = CString::new(description).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-        // SAFETY: two NUL-terminated strings and a buffer with its length, all live during the call; the kernel
-        // copies them and keeps no pointer.
-        let serial = unsafe {
-            libc::syscall(
-                libc::SYS_add_key,
-                c"ceph".as_ptr(),
-                description.as_ptr(),
-                payload.as_ptr(),
-                payload.len(),
-                THREAD_KEYRING,
-            )
-        };
+        let serial = add(&description, payload);
         if serial < 0 { Err(io::Error::last_os_error()) } else { Ok(Self { serial, _on_this_thread: PhantomData }) }
+    }
+}
+
+/// The bare call: the key's serial number, or -1 and errno.
+#[allow(unsafe_code, reason = "add_key(2) has no wrapper in the C library and no crate offers the type `ceph`")]
+pub(crate) fn add(description: &CStr, payload: &[u8]) -> libc::c_long {
+    // SAFETY: two NUL-terminated strings and a buffer with its length, all live during the call; the kernel copies
+    // them and keeps no pointer.
+    unsafe {
+        libc::syscall(
+            libc::SYS_add_key,
+            c"ceph".as_ptr(),
+            description.as_ptr(),
+            payload.as_ptr(),
+            payload.len(),
+            THREAD_KEYRING,
+        )
     }
 }
 

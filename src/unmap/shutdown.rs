@@ -1,0 +1,180 @@
+//! At shutdown: for how long what is in use is waited for. The network stays up meanwhile, for systemd stops it only after
+//! the unit that waits here.
+//!
+//! Applications that do not say which mounts they need are stopped at the same time as these, and may take long to end
+//! (90 s if their units say nothing, then systemd kills them); and a file system with much to write back takes its time.
+//! Both are worth waiting for. A process that nobody stops and a cluster that does not answer are not. So the wait goes on
+//! as long as there is hope: systemd is stopping the unit of a holder, or the image is being written to. systemd is asked
+//! for more time meanwhile (sd_notify(3), EXTEND_TIMEOUT_USEC=), and told for whom.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use super::{Item, Stage, Work};
+use crate::holder::{self, Holder};
+use crate::plan::teardown::Picture;
+use crate::sys::systemd::Manager;
+use crate::sys::{device, mounts, notify};
+
+/// Between two looks.
+const LOOK_PAUSE: Duration = Duration::from_secs(2);
+/// What systemd is asked for at each look, from then on.
+const EXTENSION: Duration = Duration::from_secs(30);
+
+/// How long to go on without hope, at most.
+const WITHOUT_HOPE: Duration = Duration::from_secs(20);
+
+/// What there is to go by while the system goes down.
+#[derive(Debug)]
+pub struct Shutdown {
+    manager: Option<Manager>,
+    without_hope: Duration,
+    /// Whether what is in use at the end is removed all the same.
+    pub force: bool,
+}
+
+impl Shutdown {
+    /// With systemd, if it can be asked, and how long unmapping may take when the system is not going down.
+    pub fn new(manager: Option<Manager>, unmap_timeout: Duration, force: bool) -> Self {
+        Self { manager, without_hope: unmap_timeout.min(WITHOUT_HOPE), force }
+    }
+}
+
+/// What the looks so far have seen.
+#[derive(Debug)]
+pub struct Hope {
+    next_look: Instant,
+    last_sign: Instant,
+    written: u64,
+    told: HashSet<String>,
+}
+
+/// What one look sees.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Signs {
+    /// Somebody who holds something is being stopped, or somebody who may.
+    stopping: bool,
+    /// Sectors that have ever been written to what is left.
+    written: u64,
+}
+
+impl Hope {
+    /// Before the first look.
+    pub fn new() -> Self {
+        let now = Instant::now();
+        Self { next_look: now + LOOK_PAUSE, last_sign: now, written: 0, told: HashSet::new() }
+    }
+
+    /// Takes what was seen; whether to go on.
+    fn remains(&mut self, signs: &Signs, without_hope: Duration, now: Instant) -> bool {
+        if signs.stopping || signs.written != self.written {
+            self.last_sign = now;
+        }
+        self.written = signs.written;
+        now.duration_since(self.last_sign) < without_hope
+    }
+}
+
+impl Work<'_> {
+    /// Whether to go on no longer with what is left.
+    pub(super) fn is_over(&mut self) -> bool {
+        if self.deadline.remaining().is_zero() {
+            return true;
+        }
+        let Some(shutdown) = self.shutdown else { return false };
+        let now = Instant::now();
+        if now < self.hope.next_look {
+            return false;
+        }
+        let signs = self.look(shutdown);
+        notify::extend(EXTENSION);
+        self.hope.next_look = Instant::now() + LOOK_PAUSE;
+        !self.hope.remains(&signs, shutdown.without_hope, now)
+    }
+
+    fn look(&mut self, shutdown: &Shutdown) -> Signs {
+        let stopping = shutdown.manager.as_ref().and_then(|manager| manager.being_stopped().ok()).unwrap_or_default();
+        let seen = mounts::look(self.root).unwrap_or_default();
+        let picture = Picture::of(&seen);
+        let mut signs = Signs::default();
+        for item in self.items.iter().filter(|item| item.stage != Stage::Over) {
+            signs.written += item.nodes.first().and_then(|disk| device::written(self.root, &disk.name)).unwrap_or(0);
+            let (name, holders) = self.holders(item, &picture.standing_on(&item.nodes));
+            signs.stopping |= holders.iter().any(|holder| is_being_stopped(holder, &stopping));
+            let (spec, sentence) = (&item.mapping.spec, holder::sentence(&name, &holders));
+            if self.hope.told.insert(sentence.clone()) {
+                tracing::info!("{spec}: waiting: {sentence}");
+            }
+            notify::status(&format!("waiting: {sentence}"));
+        }
+        signs
+    }
+
+    /// The last resort. What the kernel does not give back in time is left to it.
+    pub(super) fn force(&mut self, item: usize) {
+        let Item { mapping, .. } = &self.items[item];
+        let spec = mapping.spec.clone();
+        match crate::removal::by_force(self.root, mapping) {
+            Ok(()) => self.report.image_failed(
+                &spec,
+                format!(
+                    "removed /dev/{} by force, as shutdown_force says: what had not been written is lost",
+                    mapping.name()
+                ),
+            ),
+            Err(why) => self.report.image_failed(&spec, format!("removing /dev/{} by force: {why}", mapping.name())),
+        }
+    }
+}
+
+/// A process by its unit; for what is no process, anybody who is being stopped may be who holds it.
+fn is_being_stopped(holder: &Holder, stopping: &[String]) -> bool {
+    match holder {
+        Holder::Process(process, _) | Holder::Namespace(process, _) => {
+            process.unit.as_ref().is_some_and(|unit| stopping.contains(unit))
+        }
+        Holder::Device(..) | Holder::Loop(..) | Holder::Swap(_) => !stopping.is_empty(),
+        // It is written to, or it is not.
+        Holder::FileSystem(..) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::holder::Process;
+
+    #[test]
+    fn there_is_hope_while_somebody_is_being_stopped_or_something_is_written() {
+        let mut hope = Hope::new();
+        let start = Instant::now();
+        let mut after = |seconds, stopping, written| {
+            let now = start + Duration::from_secs(seconds);
+            hope.remains(&Signs { stopping, written }, Duration::from_secs(20), now)
+        };
+        assert!(after(2, false, 100), "what was written before is no sign, but the first look cannot know");
+        assert!(after(21, false, 100));
+        assert!(!after(22, false, 100), "nothing for 20 s");
+        assert!(after(23, true, 100));
+        assert!(after(42, true, 100), "as long as somebody is being stopped");
+        assert!(after(60, false, 108), "something was written");
+        assert!(after(79, false, 108) && !after(80, false, 108));
+    }
+
+    #[test]
+    fn a_holder_is_worth_waiting_for_if_its_own_unit_is_being_stopped() {
+        let stopping = ["database.service".to_owned()];
+        let process = |unit: &str| Process { pid: 9, command: "x".into(), unit: Some(unit.to_owned()) };
+        let rows = [
+            (Holder::Process(process("database.service"), "/srv".into()), true),
+            (Holder::Process(process("lab-agent.service"), "/srv".into()), false),
+            (Holder::Namespace(process("database.service"), "/srv".into()), true),
+            (Holder::Device("dm-0".into(), None), true),
+            (Holder::FileSystem("ext4".into(), "rbd0".into()), false),
+        ];
+        for (holder, worth_it) in rows {
+            assert_eq!(is_being_stopped(&holder, &stopping), worth_it, "{holder:?}");
+            assert!(!is_being_stopped(&holder, &[]));
+        }
+    }
+}

@@ -1,0 +1,63 @@
+# volumes: LVM and LUKS on images, by what systemd and LVM do themselves and x-rbdmap.image= in fstab: up in order, and down
+# The surprise: LVM activates a volume group from a udev rule, in a service that no file names; nothing has to be enabled.
+# shellcheck shell=bash
+
+images() { image volumes 64M; image sealed 64M; image cached 64M; }
+
+configure() {
+  table volumes
+  table sealed
+  table cached
+  mkdir -p /mnt/{volumes,sealed}
+  make_volume
+  make_sealed
+  echo "/dev/lab/data /mnt/volumes ext4 _netdev,x-rbdmap.image=$POOL/volumes 0 0" >>/etc/fstab
+  echo "/dev/mapper/sealed /mnt/sealed ext4 noauto,_netdev,x-rbdmap.image=$POOL/sealed 0 0" >>/etc/fstab
+  echo "sealed /dev/rbd/$POOL/sealed /etc/lab.key _netdev" >>/etc/crypttab
+  swap_on cached
+  systemctl enable rbdmap.service
+}
+
+make_volume() {
+  map_by_hand volumes
+  pvcreate -q "$(devices_of volumes)"
+  vgcreate -q lab "$(devices_of volumes)"
+  lvcreate -q -y -n data -L 32M lab
+  mkfs.ext4 -q /dev/lab/data
+  vgchange -q -an lab
+  unmap_by_hand volumes
+}
+
+# A key that is stretched little: this kernel has one slow processor.
+make_sealed() {
+  (umask 077 && head -c 32 /dev/urandom >/etc/lab.key)
+  map_by_hand sealed
+  cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "$(devices_of sealed)" /etc/lab.key
+  cryptsetup open --key-file /etc/lab.key "$(devices_of sealed)" sealed
+  mkfs.ext4 -q /dev/mapper/sealed
+  cryptsetup close sealed
+  unmap_by_hand sealed
+}
+
+swap_on() {
+  map_by_hand "$1"
+  mkswap "$(devices_of "$1")"
+  unmap_by_hand "$1"
+  fstab "/dev/rbd/$POOL/$1 none swap _netdev 0 0"
+}
+
+booted() {
+  wait_for 60 findmnt /mnt/volumes
+  wait_for 60 findmnt /mnt/sealed
+  date >/mnt/volumes/date
+  date >/mnt/sealed/date
+  grep -q "^$(devices_of cached) " /proc/swaps || fail "no swap on $(devices_of cached): $(cat /proc/swaps)"
+}
+
+powered_off() {
+  [ "$BOOT" -gt 1 ] || return 0
+  in_order "Unmounted mnt-volumes\.mount" "Stopped rbdmap@.*volumes\.service" "Stopping lab-network\.service"
+  in_order "Unmounted mnt-sealed\.mount" "Stopped systemd-cryptsetup@sealed\.service" "Stopped rbdmap@.*sealed\.service" \
+    "Stopping lab-network\.service"
+  in_order "Deactivated swap dev-rbd-.*cached\.swap" "Stopped rbdmap@.*cached\.service" "Stopping lab-network\.service"
+}

@@ -1,0 +1,83 @@
+# reboots: rescue and back, soft-reboot, and a reboot by kexec.target: all comes up again; and what nobody ends is at last removed by force
+# kexec.target without a kernel loaded is a reboot that goes through all that a kexec does before its last step.
+# shellcheck shell=bash
+
+REBOOTED=(reboot-outer reboot-inner)
+FORCED=forced
+
+images() {
+  local image
+  for image in "${REBOOTED[@]}" $FORCED; do image "$image" 32M; done
+}
+
+arrange() {
+  fresh reboot-outer ext4 mkdir -p /mnt/inside
+  fresh reboot-inner ext4
+  fresh $FORCED ext4
+  mkdir -p /mnt/reboot /mnt/$FORCED
+  table reboot-outer
+  table reboot-inner
+  table $FORCED
+  fstab "/dev/rbd/$POOL/reboot-outer /mnt/reboot ext4 noauto 0 0"
+  fstab "/dev/rbd/$POOL/reboot-inner /mnt/reboot/inside ext4 noauto 0 0"
+  fstab "/dev/rbd/$POOL/$FORCED /mnt/$FORCED ext4 noauto,_netdev 0 0"
+  cat >/etc/systemd/system/lab-app-reboot.service <<'UNIT'
+[Unit]
+RequiresMountsFor=/mnt/reboot/inside
+[Service]
+ExecStart=/bin/bash -c "cd /mnt/reboot/inside; exec sleep infinity"
+[Install]
+WantedBy=multi-user.target
+UNIT
+  # Nobody logs in on this console, so that the rescue shell would end at once, and with it the rescue.
+  mkdir -p /etc/systemd/system/rescue.service.d
+  printf '[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n' >/etc/systemd/system/rescue.service.d/lab.conf
+  systemctl enable rbdmap.service lab-app-reboot.service
+}
+
+all_is_there() {
+  findmnt /mnt/reboot/inside
+  findmnt /mnt/$FORCED
+  same active "$(systemctl is-active lab-app-reboot.service)" "the application on the inner mount"
+  same active "$(systemctl is-active rbdmap.service)" rbdmap.service
+  same 3 "$(mappings | wc -l)" mappings
+}
+
+arranged() {
+  all_is_there
+  systemctl --no-block isolate rescue.target
+  wait_for 60 is_state rescue.target active
+  wait_for 60 nothing_is_mapped
+  same inactive "$(systemctl is-active lab-network.service)" "the network, which nothing wanted any more"
+  nothing_left
+  systemctl --no-block isolate multi-user.target
+  wait_for 60 is_state lab-app-reboot.service active
+  wait_for 60 is_state rbdmap.service active
+  all_is_there
+  date >/mnt/reboot/inside/arranged
+}
+is_state() { [ "$(systemctl is-active "$1")" = "$2" ]; }
+nothing_is_mapped() { [ -z "$(mappings)" ]; }
+
+soft_rebooted() {
+  all_is_there
+  ls /mnt/reboot/inside/arranged
+}
+
+# Who is left in a mount by a unit that does not end its processes is ended by nobody. Only here is force allowed.
+rebooted() {
+  all_is_there
+  ls /mnt/reboot/inside/arranged
+  (cd /mnt/$FORCED && exec setsid sleep infinity) </dev/null >/dev/null 2>&1 &
+  echo 'shutdown_force = true' >/etc/rbdmap.toml
+}
+
+powered_off() {
+  [ "$BOOT" = 4 ] || return 0
+  in_order "Stopped lab-app-reboot\.service" "Unmounted mnt-reboot-inside\.mount" "Stopped rbdmap@.*reboot.*inner\.service" \
+    "Stopping lab-network\.service"
+  in_order "$FORCED: waiting: /mnt/$FORCED is in use by pid [0-9]+ .sleep, lab-agent\.service: /mnt/$FORCED" \
+    "$FORCED: it stays mapped as /dev/rbd[0-9]+: /mnt/$FORCED is in use by pid" \
+    "$FORCED: removed /dev/rbd[0-9]+ by force" "Stopping lab-network\.service"
+  off_within 90
+}

@@ -1,0 +1,46 @@
+# cut-off: with rbdmap.service disabled an automount still maps its image; and the interface gone before poweroff does not keep the machine up
+# shellcheck shell=bash
+
+# What rbdmap(8), "Time", comes to where nothing answers.
+BOUND=200
+
+images() { image cut-off 64M; image on-demand 64M; }
+
+arrange() {
+  fresh cut-off ext4
+  fresh on-demand ext4 touch /mnt/there
+  mkdir -p /mnt/{cut-off,on-demand}
+  table cut-off
+  table on-demand
+  fstab "/dev/rbd/$POOL/cut-off /mnt/cut-off ext4 noauto,_netdev 0 0"
+  fstab "/dev/rbd/$POOL/on-demand /mnt/on-demand ext4 noauto,x-systemd.automount 0 0"
+}
+
+# After whatever scenarios before this one have enabled; the application of one would pull in its own image.
+rebooted() {
+  systemctl disable rbdmap.service
+  systemctl disable lab-app-reboot.service || true
+}
+
+# Automounts are enabled by themselves (systemd.automount(5)), and what they need they pull in.
+cut_off() {
+  rm -f /etc/rbdmap.toml
+  same inactive "$(systemctl is-active rbdmap.service)" "rbdmap.service, which is disabled"
+  is_not_mapped cut-off
+  is_not_mapped on-demand
+  ls /mnt/on-demand/there
+  is_mapped_once on-demand
+  systemctl start mnt-cut\\x2doff.mount
+  touch /lab/log/without-cluster
+  # Pages that have to go back over a network that is not there.
+  dd if=/dev/urandom of=/mnt/cut-off/dirty bs=1M count=4
+  date >/mnt/on-demand/dirty
+  ip link set vec0 down
+}
+
+powered_off() {
+  [ "$BOOT" = 5 ] || return 0
+  off_within "$BOUND"
+  in_order "cut-off: it stays mapped as /dev/rbd[0-9]+: .*is the cluster there"
+  grep -q "^still mapped: $POOL/cut-off" "$BOOT_FOLDER/network-stopped" || fail "it was not mapped any more: was it dirty at all?"
+}
