@@ -32,6 +32,18 @@ pub struct FstabEntry {
 }
 
 impl FstabEntry {
+    /// The image that it names: as x-rbdmap.image=, or as a device that udev links an image or its partition to.
+    pub fn image(&self) -> Option<ImageSpec> {
+        if let Some(name) = self.value("x-rbdmap.image") {
+            return name.parse().ok();
+        }
+        let source = Path::new(&self.source).components().collect::<PathBuf>();
+        let name = source.strip_prefix("/dev/rbd").ok()?.to_str()?;
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let disk = name.rsplit_once("-part").filter(|(_, number)| is_number(number)).map_or(name, |(disk, _)| disk);
+        disk.contains('/').then(|| disk.parse().ok()).flatten()
+    }
+
     /// Whether an option is there, with or without a value.
     pub fn has(&self, option: &str) -> bool {
         self.options.iter().any(|text| text.split('=').next() == Some(option))

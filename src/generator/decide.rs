@@ -26,6 +26,8 @@ use crate::unit;
 pub struct Inputs<'a> {
     /// The images, of the table and of the settings.
     pub entries: &'a [Entry],
+    /// Other images that are in fstab. Nobody is told to map them; their mounts are ordered as the others'.
+    pub unlisted: &'a [ImageSpec],
     /// The entries of fstab and of the settings, their mount points resolved.
     pub lines: &'a [FstabEntry],
     /// Images that have a hook.
@@ -54,7 +56,8 @@ const NEEDED_BY_BOOT: &str = "taken as if it had _netdev, without which a boot t
 pub fn decide(inputs: &Inputs) -> Decision {
     let mut work = Work { inputs, decision: Decision::default() };
     let images = work.images();
-    let specs: Vec<&ImageSpec> = images.iter().map(|image| &image.spec).collect();
+    let listed = images.iter().map(|image| &image.spec);
+    let specs: Vec<&ImageSpec> = listed.chain(inputs.unlisted).collect();
     let mounts = work.mounts(&specs);
     work.swaps(&specs, &mounts);
     let mut on_it: HashMap<&ImageSpec, Vec<&Mount>> = HashMap::new();
@@ -142,6 +145,10 @@ impl<'a> Work<'a> {
         mounts
     }
 
+    fn is_listed(&self, image: &ImageSpec) -> bool {
+        !self.inputs.unlisted.contains(image)
+    }
+
     fn leave(&mut self, entry: &FstabEntry, image: &ImageSpec, reason: &str) {
         let fate = if entry.path == self.inputs.root.fstab() { "left to systemd as it is" } else { "not mounted" };
         let text = self.about(entry, image, &format!("{fate}: {reason}"));
@@ -157,9 +164,10 @@ impl<'a> Work<'a> {
         if self.inputs.administrator.has(&unit::mount(&mount.entry.target)) {
             return;
         }
-        let instance = mount.own.map(unit::instance);
+        let instance = mount.own.filter(|own| self.is_listed(own)).map(unit::instance);
         let path = self.outside(&mount.entry.path);
-        let line = Line { entry: mount.entry, path: &path, row, instance: instance.as_deref() };
+        let is_ours = mount.images.iter().any(|image| self.is_listed(image));
+        let line = Line { entry: mount.entry, path: &path, row, instance: instance.as_deref(), is_ours };
         self.decision.files.extend(line.files());
         if row.made != Made::Local {
             return;
@@ -190,6 +198,7 @@ impl<'a> Work<'a> {
             }
             match Row::of(entry, false) {
                 Ok(row) => {
+                    let own = own.filter(|own| self.is_listed(own));
                     let instance = own.map(unit::instance);
                     self.decision.files.extend(swap::files(entry, row, instance.as_deref()));
                     if let Some(own) = own {
@@ -254,7 +263,14 @@ mod tests {
     fn paths(table: &str, lines: &[FstabEntry]) -> (Vec<String>, usize) {
         let entries = table::parse(Path::new("/etc/ceph/rbdmap"), table).0;
         let (hooked, administrator, root) = (HashSet::new(), AdministratorUnits::default(), Root::new("/"));
-        let inputs = Inputs { entries: &entries, lines, hooked: &hooked, administrator: &administrator, root: &root };
+        let inputs = Inputs {
+            entries: &entries,
+            lines,
+            unlisted: &[],
+            hooked: &hooked,
+            administrator: &administrator,
+            root: &root,
+        };
         let decision = decide(&inputs);
         (decision.files.into_iter().map(|file| file.path).collect(), decision.messages.len())
     }

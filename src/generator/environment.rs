@@ -1,8 +1,13 @@
 //! Whether the generator has anything to do here at all: not in an initrd, not in a container, not when the kernel's
 //! command line says `rbdmap=no`, not when rbdmap.service is masked.
 //!
+//! The surprise: who switches it off while images are mounted, and then shuts down, would have them unmounted after the
+//! network, or a job deleted for the circle. So the last two hold from the next boot on, when nothing is mapped.
+//!
 //! systemd tells a generator where it runs by environment variables (systemd.generator(7), since 251); the files
 //! that it goes by itself are looked at as well, so that a run by hand answers the same.
+
+use std::fs;
 
 use crate::root::Root;
 use crate::sys::file::read_if_there;
@@ -11,7 +16,13 @@ use super::administrator::AdministratorUnits;
 
 /// Whether nothing is to be generated, for a reason that somebody has chosen.
 pub fn is_silent(root: &Root, administrator: &AdministratorUnits) -> bool {
-    in_initrd(root) || in_container(root) || is_switched_off(root) || administrator.masks("rbdmap.service")
+    let is_off = || is_switched_off(root) || administrator.masks("rbdmap.service");
+    in_initrd(root) || in_container(root) || (is_off() && nothing_is_mapped(root))
+}
+
+fn nothing_is_mapped(root: &Root) -> bool {
+    fs::read_dir(root.rbd_bus().join("devices")).is_ok_and(|mut devices| devices.next().is_none())
+        || !root.rbd_bus().exists()
 }
 
 fn in_initrd(root: &Root) -> bool {

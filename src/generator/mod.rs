@@ -23,7 +23,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::config::fault::Fault;
+use crate::config::fstab::{FstabEntry, Images};
 use crate::hook;
+use crate::image::ImageSpec;
 use crate::inputs::Inputs;
 use crate::root::Root;
 use administrator::AdministratorUnits;
@@ -68,6 +70,7 @@ fn generate(root: &Root, directories: &Directories, log: &KernelLog) -> Result<(
     let hooked = inputs.entries.iter().filter(|entry| hook::is_wanted(root, entry)).map(|entry| entry.spec.clone());
     let decision = decide(&decide::Inputs {
         entries: &inputs.entries,
+        unlisted: &unlisted(&inputs),
         lines: &inputs.lines,
         hooked: &hooked.collect(),
         administrator: &administrator,
@@ -75,6 +78,14 @@ fn generate(root: &Root, directories: &Directories, log: &KernelLog) -> Result<(
     });
     decision.messages.iter().for_each(|message| log.write(message));
     write::all(&decision.files, directories, log)
+}
+
+/// The images in fstab that no table has: somebody maps them by hand, and what is mounted on them is no less remote.
+fn unlisted(inputs: &Inputs) -> Vec<ImageSpec> {
+    let listed: Vec<&ImageSpec> = inputs.entries.iter().map(|entry| &entry.spec).collect();
+    let images = Images::of(&listed);
+    let unlisted = inputs.lines.iter().filter(|line| images.below(line).is_none());
+    unlisted.filter_map(FstabEntry::image).collect()
 }
 
 /// A mount point without double or trailing slashes and without symbolic links, as far as it exists: systemd names

@@ -23,16 +23,18 @@ pub struct Line<'a> {
     pub row: Row,
     /// The instance of the image that is its source, if one is.
     pub instance: Option<&'a str>,
+    /// Whether it stands on an image of ours, so that rbdmap.service has it mounted.
+    pub is_ours: bool,
 }
 
 impl Line<'_> {
     /// The files of the entry.
     pub fn files(&self) -> Vec<GeneratedFile> {
         let start = self.row.start_unit(&self.entry.target);
-        let mut files = vec![
-            GeneratedFile::hook("rbdmap.service.wants", &start),
-            GeneratedFile::drop_in(&unit::mount(&self.entry.target), &self.drop_in()),
-        ];
+        let mut files = vec![GeneratedFile::drop_in(&unit::mount(&self.entry.target), &self.drop_in())];
+        if self.is_ours {
+            files.push(GeneratedFile::hook("rbdmap.service.wants", &start));
+        }
         if self.row.automount {
             files.push(GeneratedFile::drop_in(&start, &format!("[Unit]\n{}{AUTOMOUNT}", self.waited_for())));
         }
@@ -74,7 +76,7 @@ impl Line<'_> {
     }
 
     fn waited_for(&self) -> &'static str {
-        if self.row.nofail { "" } else { "Before=rbdmap.service\n" }
+        if self.row.nofail || !self.is_ours { "" } else { "Before=rbdmap.service\n" }
     }
 
     fn order(&self) -> String {
