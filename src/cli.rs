@@ -32,7 +32,9 @@ pub enum Verb {
     /// Unmount and unmap all images that the table mapped, or those named
     Unmap(UnmapArguments),
     /// Unmount and unmap every image on this machine, whoever mapped it
-    UnmapAll(Engine),
+    UnmapAll(UnmapAllArguments),
+    /// The table has changed: map what is new, unmap what is gone, leave the rest alone
+    Reload(Engine),
     /// Show what the kernel has mapped, as `rbd device list` does
     #[command(visible_alias = "showmapped")]
     List {
@@ -135,7 +137,26 @@ pub struct UnmapArguments {
     #[arg(long, hide = true, conflicts_with = "targets")]
     pub left_over: bool,
     #[command(flatten)]
+    pub users: Users,
+    #[command(flatten)]
     pub engine: Engine,
+}
+
+/// `rbdmap unmap-all`.
+#[derive(Debug, Args)]
+pub struct UnmapAllArguments {
+    #[command(flatten)]
+    pub users: Users,
+    #[command(flatten)]
+    pub engine: Engine,
+}
+
+/// What becomes of services that need an image.
+#[derive(Debug, Args)]
+pub struct Users {
+    /// Stop the services that need it, instead of refusing
+    #[arg(long)]
+    pub stop_users: bool,
 }
 
 /// Who does it, and how long it may take.
@@ -147,6 +168,9 @@ pub struct Engine {
     /// Give up on an image after this time
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
+    /// Have systemd do it, and do not wait
+    #[arg(long, conflicts_with = "direct")]
+    pub no_block: bool,
     /// Only show what would be done
     #[arg(long)]
     pub dry_run: bool,

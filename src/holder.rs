@@ -14,6 +14,8 @@ pub struct Process {
     pub command: String,
     /// systemd's unit that it belongs to.
     pub unit: Option<String>,
+    /// It waits for a disk, where no signal reaches it (state D of ps(1)).
+    pub waits_for_disk: bool,
 }
 
 /// Whoever keeps a device, or a file system on it, busy.
@@ -79,7 +81,8 @@ impl Process {
     /// `pid 812 (postgres, postgresql.service`, to be continued and closed.
     fn opened(&self) -> String {
         let unit = self.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
-        format!("pid {} ({}{unit}", self.pid, self.command)
+        let waits = if self.waits_for_disk { ", waiting for a disk" } else { "" };
+        format!("pid {} ({}{unit}{waits}", self.pid, self.command)
     }
 }
 
@@ -88,7 +91,7 @@ mod tests {
     use super::*;
 
     fn process(pid: u32, unit: Option<&str>) -> Process {
-        Process { pid, command: "postgres".into(), unit: unit.map(str::to_owned) }
+        Process { pid, command: "postgres".into(), unit: unit.map(str::to_owned), waits_for_disk: false }
     }
 
     #[test]

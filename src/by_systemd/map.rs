@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 
-use super::{GRACE, connect, why};
+use super::{Asking, connect, why};
 use crate::config::table::Entry;
 use crate::direct::{self, Limits, Manner};
 use crate::hook::{self, Hooks};
@@ -24,12 +24,10 @@ use crate::tag::Origin;
 use crate::unit;
 
 /// Has systemd start the instances and mounts of the plan.
-pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits) -> Result<Report> {
+pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits, asking: Asking) -> Result<Report> {
     let manager = connect(root)?;
-    if units_are_stale(root) {
-        manager.reload()?;
-    }
-    let work = Work { root, manager, before: rbd::list(root)?, limits };
+    read_if_stale(root, &manager)?;
+    let work = Work { root, manager, before: rbd::list(root)?, limits, asking };
     let mut units = subjects(root, plan);
     let states = work.manager.brief(&units.keys().cloned().collect::<Vec<_>>())?;
     units.retain(|name, (_, what)| {
@@ -38,10 +36,19 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits) -> Result<Report> {
     work.revive(plan, &states)?;
     let mut report = work.start(&units)?;
     let mounts = units.values().filter(|(_, what)| matches!(what, What::Mount(_))).count();
-    if mounts < plan.mounts.len() + plan.refused.len() {
+    if asking.block && mounts < plan.mounts.len() + plan.refused.len() {
         report.include(work.mount_the_rest(plan)?);
     }
     Ok(report)
+}
+
+/// Has systemd read the files again if they have changed.
+pub fn read_again(root: &Root) -> Result<()> {
+    read_if_stale(root, &connect(root)?)
+}
+
+fn read_if_stale(root: &Root, manager: &Manager) -> Result<()> {
+    if units_are_stale(root) { manager.reload() } else { Ok(()) }
 }
 
 /// What a unit does.
@@ -73,6 +80,7 @@ struct Work<'a> {
     /// What was mapped before anything was started.
     before: Vec<Mapping>,
     limits: Limits,
+    asking: Asking,
 }
 
 impl Work<'_> {
@@ -103,12 +111,16 @@ impl Work<'_> {
                 }
                 (JobOutcome::Done, What::Map) => report.done(spec, self.describe(spec)),
                 (JobOutcome::Done, What::Hook) => {}
+                (JobOutcome::StillRunning, What::Map) if !self.asking.block => {
+                    report.done(spec, "systemd is mapping it")
+                }
+                (JobOutcome::StillRunning, _) if !self.asking.block => {}
                 // The image's own failure is told by its own job.
                 (JobOutcome::Dependency, What::Mount(_) | What::Hook) => {}
                 _ => report.image_failed(spec, why(&self.manager, job)),
             }
         };
-        self.manager.start(&names, self.limits.time + GRACE, &mut told)?;
+        self.manager.start(&names, self.asking.limit(), &mut told)?;
         Ok(report)
     }
 

@@ -17,9 +17,26 @@ use crate::root::Root;
 use crate::sys::systemd::{JobOutcome, JobReport, Manager, SystemState};
 
 pub use follow::follow;
-pub use map::map;
+pub use map::{map, read_again};
 pub use stop::stop_images;
-pub use unmap::unmap;
+pub use unmap::{Order, unmap};
+
+/// How systemd is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking {
+    /// How long its jobs are followed, beside a grace.
+    pub time: Duration,
+    /// Whether they are followed at all.
+    pub block: bool,
+    /// Whether services that need what is to go are stopped first.
+    pub stop_users: bool,
+}
+
+impl Asking {
+    fn limit(self) -> Duration {
+        if self.block { self.time + GRACE } else { Duration::ZERO }
+    }
+}
 
 /// What systemd needs beyond the limit of the program that a unit runs.
 const GRACE: Duration = Duration::from_secs(15);

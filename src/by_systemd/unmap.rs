@@ -1,24 +1,33 @@
 //! Downward: the instances of the mappings are stopped, which takes their mounts with them; what no unit holds is taken
 //! down here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
 
-use super::{GRACE, connect, why};
+use super::{Asking, connect, why};
 use crate::config::table::Entry;
 use crate::image::ImageSpec;
 use crate::plan::{Target, UnmapPlan};
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::rbd::{self, Mapping};
-use crate::sys::systemd::{BriefState, JobOutcome, JobReport};
+use crate::sys::systemd::{BriefState, JobOutcome, JobReport, Manager};
 use crate::unit;
 use crate::unmap::{self, Manner};
 
+/// What is to go.
+pub struct Order<'a> {
+    /// The mappings, and names that are not mapped.
+    pub plan: &'a UnmapPlan,
+    /// Images whose instances are stopped as well, mapped or not.
+    pub table: &'a [Entry],
+}
+
 /// Has systemd stop the instances of the plan's mappings; what it does not hold is taken down here.
-pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], manner: Manner) -> Result<Report> {
-    let manager = connect(root)?;
+pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> Result<Report> {
+    let (manager, Order { plan, table }) = (connect(root)?, order);
+    let mut report = Report::default();
     let absent = plan.absent.iter().filter_map(|target| match target {
         Target::Image(spec) => Some(spec),
         Target::Device(_) => None,
@@ -26,6 +35,7 @@ pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], manner: Manner) -> 
     let mapped = plan.mappings.iter().map(|mapping| &mapping.spec);
     let mut held: HashMap<String, &ImageSpec> = HashMap::new();
     let mut failed: HashMap<&ImageSpec, String> = HashMap::new();
+    let mut users = BTreeSet::new();
     let specs: Vec<&ImageSpec> = mapped.chain(absent).chain(table.iter().map(|entry| &entry.spec)).collect();
     let states = manager.brief(&specs.iter().map(|spec| unit::instance(spec)).collect::<Vec<_>>())?;
     for spec in specs {
@@ -34,24 +44,36 @@ pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], manner: Manner) -> 
             continue;
         }
         let services = manager.services_that_need(&instance)?;
-        if !services.is_empty() {
-            let services = services.join(" ");
+        if services.is_empty() {
+            held.insert(instance, spec);
+        } else if asking.stop_users {
+            let names = services.join(" ");
+            report
+                .done(spec, format!("stopping {names}; `systemctl start {names}` starts again, and maps it for that"));
+            users.extend(services);
+            held.insert(instance, spec);
+        } else {
+            let names = services.join(" ");
             failed.insert(
                 spec,
-                format!("left mapped: {services} would be stopped with it; `systemctl stop {services}` first"),
+                format!(
+                    "left mapped: {names} would be stopped with it; `systemctl stop {names}` first, or say --stop-users"
+                ),
             );
-        } else {
-            held.insert(instance, spec);
         }
     }
+    stop_users(&manager, users, asking)?;
     let names: Vec<String> = held.keys().cloned().collect();
     let mut told = |job: &JobReport| {
         if let (Some(spec), false) = (held.get(&job.unit), job.outcome == JobOutcome::Done) {
             failed.insert(spec, why(&manager, job));
         }
     };
-    manager.stop(&names, manner.limits.time + GRACE, &mut told)?;
-    let mut report = Report::default();
+    manager.stop(&names, asking.limit(), &mut told)?;
+    if !asking.block {
+        held.values().for_each(|spec| report.done(spec, "systemd is unmapping it"));
+        return Ok(report);
+    }
     let (left, gone) = split(root, &plan.mappings)?;
     gone.iter().for_each(|mapping| report.done(&mapping.spec, format!("unmapped /dev/{}", mapping.name())));
     // What a unit tried and could not do is told; what no unit held is done here.
@@ -59,6 +81,14 @@ pub fn unmap(root: &Root, plan: &UnmapPlan, table: &[Entry], manner: Manner) -> 
     tried.iter().for_each(|mapping| report.image_failed(&mapping.spec, &failed[&mapping.spec]));
     report.include(unmap::mappings(root, &ours, manner));
     Ok(report)
+}
+
+/// By themselves and first, so that what they say at their end is theirs. With the images' mounts they would be stopped anyhow.
+fn stop_users(manager: &Manager, users: BTreeSet<String>, asking: Asking) -> Result<()> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    manager.stop(&users.into_iter().collect::<Vec<_>>(), asking.limit(), &mut |_| {}).map(drop)
 }
 
 /// The mappings that are still there, and those that are gone.

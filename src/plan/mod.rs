@@ -7,6 +7,7 @@ pub mod closure; // which fstab entries stand on our images, and in which order
 pub mod mount_tree; // which mount a path lies in
 pub mod overlay; // the folders of an overlay
 pub mod present; // what is mounted already
+pub mod reload; // what a changed table changes
 pub mod teardown; // what stands on a mapping
 
 use std::collections::HashSet;

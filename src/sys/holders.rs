@@ -97,7 +97,9 @@ fn mapped_file(process: &Path, held: &Held) -> Option<PathBuf> {
 
 fn describe(root: &Root, pid: u32) -> Process {
     let read = |name: &str| read_if_there(&root.proc(pid.to_string()).join(name)).ok().flatten().unwrap_or_default();
-    Process { pid, command: read("comm").trim_end().to_owned(), unit: holder::unit(&read("cgroup")) }
+    // `PID (COMMAND) STATE …`, and a command may have brackets.
+    let waits_for_disk = read("stat").rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('D'));
+    Process { pid, command: read("comm").trim_end().to_owned(), unit: holder::unit(&read("cgroup")), waits_for_disk }
 }
 
 /// Mounts in other mount namespaces, one for each namespace.

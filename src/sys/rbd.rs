@@ -89,6 +89,11 @@ pub fn find(root: &Root, id: u32) -> Option<Mapping> {
     read(root, &root.rbd_bus().join("devices").join(id.to_string()), id)
 }
 
+/// The line that a mapping was made with, as its `config_info` has it. Only root can see it.
+pub fn config_info(root: &Root, id: u32) -> Option<String> {
+    read_if_there(&root.rbd_bus().join("devices").join(id.to_string()).join("config_info")).ok().flatten()
+}
+
 /// Maps: the key where the kernel looks for it, and one write. `lock` is the image's; who has it may write.
 pub fn add(root: &Root, request: &Request, tag: &Tag, way: Way<'_>) -> Result<(), BusError> {
     let name = format!("client.{}", request.user);

@@ -30,7 +30,7 @@ use crate::sys::device::{self, Node};
 use crate::sys::rbd::Mapping;
 use crate::sys::{mounts, notify};
 use shutdown::Hope;
-use thing::{BUSY_PAUSE, Key, Tried};
+use thing::{Key, Tried, busy_pause};
 
 /// What a run is told beside its mappings.
 #[derive(Debug, Clone, Copy)]
@@ -178,21 +178,22 @@ impl Work<'_> {
             return;
         }
         self.things.insert(key.clone(), Tried::UnderWay);
+        let pause = self.pause();
         match step.thing {
             Thing::Mount(mount) => {
                 let target = mount.target.clone();
-                self.pool.submit(move || Done::Thing(key, thing::unmount(&target)));
+                self.pool.submit(move || Done::Thing(key, thing::unmount(&target, pause)));
             }
             Thing::Loop(device) => {
                 let (root, name) = (self.root.clone(), device.name.clone());
-                self.pool.submit(move || Done::Thing(key, thing::detach(&root, &name)));
+                self.pool.submit(move || Done::Thing(key, thing::detach(&root, &name, pause)));
             }
         }
     }
 
     /// Takes what has come, and waits a moment if nothing has.
     fn collect(&mut self) {
-        let patience = BUSY_PAUSE.min(self.deadline.remaining());
+        let patience = self.pause().min(self.deadline.remaining());
         match self.pool.next(patience) {
             Some(done) => {
                 self.take(done);
@@ -204,6 +205,10 @@ impl Work<'_> {
             None if self.pool.is_idle() => sleep(patience),
             None => {}
         }
+    }
+
+    fn pause(&self) -> Duration {
+        busy_pause(self.deadline.elapsed())
     }
 
     fn take(&mut self, done: Done) {
@@ -230,7 +235,7 @@ impl Work<'_> {
                     Removal::Busy => {
                         notify::status(&format!("/dev/{device} is in use"));
                         item.stage = Stage::Stack;
-                        item.not_before = Instant::now() + BUSY_PAUSE;
+                        item.not_before = Instant::now() + busy_pause(self.deadline.elapsed());
                     }
                 }
             }

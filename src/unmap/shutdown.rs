@@ -127,11 +127,11 @@ impl Work<'_> {
     }
 }
 
-/// A process by its unit; for what is no process, anybody who is being stopped may be who holds it.
+/// A process by its unit, unless it waits for the cluster itself, as LVM's programs do, which read every disk; for what is no process, anybody who is being stopped may be who holds it.
 fn is_being_stopped(holder: &Holder, stopping: &[String]) -> bool {
     match holder {
         Holder::Process(process, _) | Holder::Namespace(process, _) => {
-            process.unit.as_ref().is_some_and(|unit| stopping.contains(unit))
+            !process.waits_for_disk && process.unit.as_ref().is_some_and(|unit| stopping.contains(unit))
         }
         Holder::Device(..) | Holder::Loop(..) | Holder::Swap(_) => !stopping.is_empty(),
         // It is written to, or it is not.
@@ -163,11 +163,17 @@ mod tests {
 
     #[test]
     fn a_holder_is_worth_waiting_for_if_its_own_unit_is_being_stopped() {
-        let stopping = ["database.service".to_owned()];
-        let process = |unit: &str| Process { pid: 9, command: "x".into(), unit: Some(unit.to_owned()) };
+        let stopping = ["database.service".to_owned(), "stuck.service".to_owned()];
+        let process = |unit: &str| Process {
+            pid: 9,
+            command: "x".into(),
+            unit: Some(unit.to_owned()),
+            waits_for_disk: unit.starts_with("stuck"),
+        };
         let rows = [
             (Holder::Process(process("database.service"), "/srv".into()), true),
-            (Holder::Process(process("lab-agent.service"), "/srv".into()), false),
+            (Holder::Process(process("other.service"), "/srv".into()), false),
+            (Holder::Process(process("stuck.service"), "/dev/rbd0".into()), false),
             (Holder::Namespace(process("database.service"), "/srv".into()), true),
             (Holder::Device("dm-0".into(), None), true),
             (Holder::FileSystem("ext4".into(), "rbd0".into()), false),

@@ -7,8 +7,11 @@ use crate::plan::teardown::Thing;
 use crate::root::Root;
 use crate::sys::{loops, notify};
 
-/// Between two tries while a device or a file system is in use.
-pub const BUSY_PAUSE: Duration = Duration::from_millis(100);
+/// Between two tries while a device or a file system is in use: short at first, for most are free in a moment, then so long
+/// that waiting costs nothing.
+pub fn busy_pause(waited: Duration) -> Duration {
+    Duration::from_millis(if waited < Duration::from_secs(5) { 100 } else { 500 })
+}
 
 /// Something on a mapping, across rounds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,12 +45,12 @@ pub enum Tried {
 }
 
 /// Unmounts a mount point.
-pub fn unmount(target: &Path) -> Tried {
+pub fn unmount(target: &Path, pause: Duration) -> Tried {
     match libmount::unmount(target) {
         Ok(()) => Tried::Unmounted(target.to_owned()),
         Err(error) if error.is_busy() => {
             notify::status(&format!("{} is in use", target.display()));
-            Tried::Again(Instant::now() + BUSY_PAUSE)
+            Tried::Again(Instant::now() + pause)
         }
         // If another has unmounted it meanwhile, the next look finds it gone.
         Err(error) => Tried::InVain(format!("unmounting {}: {error}", target.display())),
@@ -55,9 +58,9 @@ pub fn unmount(target: &Path) -> Tried {
 }
 
 /// The kernel gives a loop device back after its last close, so whether it is gone, the next look must tell.
-pub fn detach(root: &Root, name: &str) -> Tried {
+pub fn detach(root: &Root, name: &str, pause: Duration) -> Tried {
     if let Err(error) = loops::detach(root, name) {
         notify::status(&format!("/dev/{name}: {error}"));
     }
-    Tried::Again(Instant::now() + BUSY_PAUSE)
+    Tried::Again(Instant::now() + pause)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 
 use super::asks_systemd;
-use crate::by_systemd;
+use crate::by_systemd::{self, Asking};
 use crate::cli::{ByHand, Engine, MapArguments};
 use crate::config::environment::Environment;
 use crate::config::fault::Fault;
@@ -38,7 +38,8 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
     let mut report = if arguments.engine.dry_run {
         show(root, &plan)
     } else if asks_systemd(root, &arguments.engine, &inputs) && !plan.images.is_empty() {
-        by_systemd::map(root, &plan, limits)?
+        let asking = Asking { time: limits.time, block: !arguments.engine.no_block, stop_users: false };
+        by_systemd::map(root, &plan, limits, asking)?
     } else {
         direct::map(root, &plan, manner(arguments, Origin::Table, limits))
     };

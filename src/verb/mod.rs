@@ -1,6 +1,7 @@
 //! From what was typed to an engine: each verb reads, plans, and has systemd or this process carry the plan out.
 
 mod map;
+mod reload;
 mod unmap;
 
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use apart::work::{self, Outcome};
 
-use crate::cli::{Cli, Engine, Format, UnmapArguments, Verb};
+use crate::cli::{Cli, Engine, Format, UnmapAllArguments, UnmapArguments, Verb};
 use crate::deadline::Deadline;
 use crate::generator::{self, Directories};
 use crate::hook::{self, Event};
@@ -38,7 +39,9 @@ pub fn run(cli: Cli) -> ExitCode {
 fn may_not_come_back(verb: &Verb) -> bool {
     match verb {
         Verb::Map(arguments) => !arguments.no_mount && !arguments.engine.dry_run,
-        Verb::Unmap(UnmapArguments { engine, .. }) | Verb::UnmapAll(engine) => !engine.dry_run,
+        Verb::Unmap(UnmapArguments { engine, .. })
+        | Verb::UnmapAll(UnmapAllArguments { engine, .. })
+        | Verb::Reload(engine) => !engine.dry_run,
         _ => false,
     }
 }
@@ -63,7 +66,8 @@ fn carry_out(root: &Root, verb: &Verb) -> u8 {
     let report = match verb {
         Verb::Map(arguments) => map::run(root, arguments),
         Verb::Unmap(arguments) => unmap::run(root, arguments),
-        Verb::UnmapAll(engine) => unmap::all(root, engine),
+        Verb::UnmapAll(arguments) => unmap::all(root, arguments),
+        Verb::Reload(engine) => reload::run(root, engine),
         Verb::List { format } => show(root, *format),
         Verb::StopImages => by_systemd::stop_images(root).map(|()| Report::default()),
         Verb::Prepare => prepare::run(root).map(|()| Report::default()),

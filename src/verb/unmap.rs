@@ -8,8 +8,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::stat::{major, minor};
 
 use super::asks_systemd;
-use crate::by_systemd;
-use crate::cli::{Engine, UnmapArguments};
+use crate::by_systemd::{self, Asking, Order};
+use crate::cli::{Engine, UnmapAllArguments, UnmapArguments};
 use crate::direct::Limits;
 use crate::hook::Hooks;
 use crate::inputs::Inputs;
@@ -45,7 +45,12 @@ pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
     let mut report = if arguments.if_ours || arguments.left_over {
         for_unit(root, &plan, arguments)
     } else {
-        carry_out(root, &plan, targets.is_empty(), &arguments.engine)?
+        carry_out(
+            root,
+            &plan,
+            targets.is_empty(),
+            Wish { engine: &arguments.engine, stop_users: arguments.users.stop_users },
+        )?
     };
     if !arguments.if_ours {
         tell(&plan, &mut report);
@@ -54,12 +59,19 @@ pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
 }
 
 /// Unmaps everything there is.
-pub fn all(root: &Root, engine: &Engine) -> Result<Report> {
+pub fn all(root: &Root, arguments: &UnmapAllArguments) -> Result<Report> {
     let plan = UnmapPlan { mappings: rbd::list(root)?, ..UnmapPlan::default() };
-    carry_out(root, &plan, true, engine)
+    carry_out(root, &plan, true, Wish { engine: &arguments.engine, stop_users: arguments.users.stop_users })
 }
 
-fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, engine: &Engine) -> Result<Report> {
+/// What was typed beside the names.
+struct Wish<'a> {
+    engine: &'a Engine,
+    stop_users: bool,
+}
+
+fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, wish: Wish<'_>) -> Result<Report> {
+    let Wish { engine, stop_users } = wish;
     if engine.dry_run {
         return show(root, plan);
     }
@@ -72,7 +84,8 @@ fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, engine: &Engine) -
         return Ok(unmap::mappings(root, &plan.mappings, manner));
     }
     let table = if everything { &inputs.entries[..] } else { &[] };
-    by_systemd::unmap(root, plan, table, manner)
+    let asking = Asking { time, block: !engine.no_block, stop_users };
+    by_systemd::unmap(root, &Order { plan, table }, manner, asking)
 }
 
 /// In a unit, where the system may be going down. The last of the units may use force.

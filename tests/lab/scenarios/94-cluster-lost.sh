@@ -27,6 +27,6 @@ cluster_lost() {
 
 powered_off() {
   [ "$BOOT" = 6 ] || return 0
-  off_within 200
+  off_within 215
   in_order "lost: it stays mapped as /dev/rbd[0-9]+: .*is the cluster there"
 }

@@ -1,0 +1,156 @@
+//! `rbdmap reload`: the table has changed. What is new in it is mapped and mounted, what the table had mapped and no longer
+//! lists is unmapped if nobody uses it, what is listed with other options is told. All else stays as it is.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::asks_systemd;
+use crate::by_systemd::{self, Asking, Order};
+use crate::cli::Engine;
+use crate::config::fault::Fault;
+use crate::config::table::Entry;
+use crate::deadline::Deadline;
+use crate::direct::{self, Limits, Manner};
+use crate::holder;
+use crate::hook::Hooks;
+use crate::inputs::Inputs;
+use crate::map::Patience;
+use crate::plan::reload::{self, ReloadPlan};
+use crate::plan::teardown::{Picture, Thing};
+use crate::plan::{self, UnmapPlan};
+use crate::report::Report;
+use crate::request::{Request, Sources};
+use crate::root::Root;
+use crate::sys::holders::{self, Held};
+use crate::sys::rbd::{self, Mapping};
+use crate::sys::{device, mounts};
+use crate::tag::Origin;
+use crate::unmap;
+
+/// How long looking for who uses an image may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
+
+/// Brings the machine to what the files say.
+pub fn run(root: &Root, engine: &Engine) -> Result<Report> {
+    let inputs = Inputs::read(root);
+    let mut report = Report::default();
+    inputs.faults.iter().filter(|fault| fault.is_served).for_each(|fault| tracing::warn!("{fault}"));
+    let refused: Vec<&Fault> = inputs.faults.iter().filter(|fault| !fault.is_served).collect();
+    refused.iter().for_each(|fault| report.failed(fault));
+    let mut plan = reload::plan(&inputs.entries, &rbd::list(root)?);
+    // A line that cannot be read may be that of an image which only seems to be gone.
+    if !refused.is_empty() {
+        for mapping in std::mem::take(&mut plan.gone) {
+            tracing::warn!("{}: not listed any more, and left mapped until all lines can be read", mapping.spec);
+        }
+    }
+    plan.gone.retain(|mapping| is_free(root, mapping));
+    tell_changes(root, &plan);
+    if engine.dry_run {
+        show(&plan);
+        return Ok(report);
+    }
+    let work = Work { root, inputs: &inputs, engine, systemd: asks_systemd(root, engine, &inputs) };
+    if work.systemd {
+        by_systemd::read_again(root)?;
+    }
+    report.include(work.unmap(plan.gone)?);
+    report.include(work.map(&plan.new)?);
+    if work.systemd {
+        crate::summary::run(root, &inputs);
+    }
+    Ok(report)
+}
+
+struct Work<'a> {
+    root: &'a Root,
+    inputs: &'a Inputs,
+    engine: &'a Engine,
+    systemd: bool,
+}
+
+impl Work<'_> {
+    fn asking(&self, time: Duration) -> Asking {
+        Asking { time, block: !self.engine.no_block, stop_users: false }
+    }
+
+    fn unmap(&self, gone: Vec<Mapping>) -> Result<Report> {
+        if gone.is_empty() {
+            return Ok(Report::default());
+        }
+        let (settings, own) = (&self.inputs.settings, self.inputs.own_hooks());
+        let time = self.engine.timeout.unwrap_or(settings.unmap_timeout);
+        let limits = Limits { time, parallel: settings.parallel };
+        let manner = unmap::Manner { limits, hooks: Some(&own), shutdown: None };
+        let plan = UnmapPlan { mappings: gone, ..UnmapPlan::default() };
+        if self.systemd {
+            by_systemd::unmap(self.root, &Order { plan: &plan, table: &[] }, manner, self.asking(time))
+        } else {
+            Ok(unmap::mappings(self.root, &plan.mappings, manner))
+        }
+    }
+
+    fn map(&self, new: &[&Entry]) -> Result<Report> {
+        if new.is_empty() {
+            return Ok(Report::default());
+        }
+        let specs: Vec<_> = new.iter().map(|entry| entry.spec.clone()).collect();
+        let plan = plan::map(&self.inputs.entries, &self.inputs.lines, &specs);
+        let settings = &self.inputs.settings;
+        let limits = Limits { time: self.engine.timeout.unwrap_or(settings.map_timeout), parallel: settings.parallel };
+        if self.systemd {
+            return by_systemd::map(self.root, &plan, limits, self.asking(limits.time));
+        }
+        let (origin, patience) = (Origin::Table, Patience::UntilTheEnd);
+        Ok(direct::map(self.root, &plan, Manner { origin, limits, hooks: Hooks::Run, patience }))
+    }
+}
+
+/// Whether nobody uses what is mounted on it; who does is told, and keeps it.
+fn is_free(root: &Root, mapping: &Mapping) -> bool {
+    let nodes = device::nodes(root, &mapping.name());
+    let seen = mounts::look(root).unwrap_or_default();
+    let picture = Picture::of(&seen);
+    let mount_points = picture.standing_on(&nodes).into_iter().filter_map(|step| match step.thing {
+        Thing::Mount(mount) => Some(mount.target.clone()),
+        Thing::Loop(_) => None,
+    });
+    let mount_points = mount_points.collect();
+    let held = Held { nodes, mount_points };
+    let (root, name) = (root.clone(), format!("/dev/{}", mapping.name()));
+    let holders = Deadline::after(LOOK_LIMIT).run(move || holders::of(&root, &held)).unwrap_or_default();
+    if !holders.is_empty() {
+        let spec = &mapping.spec;
+        let sentence = holder::sentence(&name, &holders);
+        tracing::warn!(
+            "{spec}: not listed any more, and left mapped: {sentence}; `rbdmap unmap {spec}` when it is free"
+        );
+    }
+    holders.is_empty()
+}
+
+/// The kernel takes options only when it maps.
+fn tell_changes(root: &Root, plan: &ReloadPlan<'_>) {
+    let sources = Sources::new(root);
+    for (entry, mapping) in plan.kept.iter().filter(|(_, mapping)| mapping.tag.is_some()) {
+        let wanted = Request::resolve(&sources, entry).and_then(|request| request.preview());
+        let (Ok(wanted), Some(config_info)) = (wanted, rbd::config_info(root, mapping.id)) else { continue };
+        let changed = reload::changed_options(&config_info, &wanted);
+        if !changed.is_empty() {
+            let spec = &entry.spec;
+            tracing::warn!(
+                "{spec}: mapped with other options ({}): they count after `rbdmap unmap {spec}` and `rbdmap map {spec}`",
+                changed.join(" ")
+            );
+        }
+    }
+}
+
+fn show(plan: &ReloadPlan<'_>) {
+    plan.gone.iter().for_each(|mapping| println!("would unmap {} (/dev/{})", mapping.spec, mapping.name()));
+    plan.new.iter().for_each(|entry| println!("would map {}", entry.spec));
+    if plan.gone.is_empty() && plan.new.is_empty() {
+        println!("nothing to map or unmap");
+    }
+}
