@@ -35,6 +35,8 @@ pub enum Verb {
     UnmapAll(UnmapAllArguments),
     /// The table has changed: map what is new, unmap what is gone, leave the rest alone
     Reload(Engine),
+    /// Show what is wanted beside what there is, an image a row, problems first
+    Status(StatusArguments),
     /// Show what the kernel has mapped, as `rbd device list` does
     #[command(visible_alias = "showmapped")]
     List {
@@ -142,6 +144,17 @@ pub struct UnmapArguments {
     pub engine: Engine,
 }
 
+/// `rbdmap status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// Images of which everything is shown
+    #[arg(value_name = "SPEC", value_parser = whole_image)]
+    pub specs: Vec<String>,
+    /// For programs, as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `rbdmap unmap-all`.
 #[derive(Debug, Args)]
 pub struct UnmapAllArguments {
@@ -188,6 +201,11 @@ pub enum Format {
 /// A name that can be mapped; kept as text, since the pool of one without is a matter of ceph.conf.
 fn image(text: &str) -> Result<String, String> {
     text.parse::<ImageSpec>().map(|_| text.to_owned())
+}
+
+/// The same with the pool in it.
+fn whole_image(text: &str) -> Result<String, String> {
+    text.parse::<ImageSpec>().map(|spec| spec.to_string())
 }
 
 fn user(text: &str) -> Result<String, String> {

@@ -83,6 +83,28 @@ impl ImageSpec {
     }
 }
 
+/// Names of the bits of features (librbd `include/rbd/features.h`).
+pub const FEATURES: &[(u64, &str)] = &[
+    (0, "layering"),
+    (1, "striping"),
+    (2, "exclusive-lock"),
+    (3, "object-map"),
+    (4, "fast-diff"),
+    (5, "deep-flatten"),
+    (6, "journaling"),
+    (7, "data-pool"),
+    (8, "operations"),
+    (9, "migrating"),
+    (10, "non-primary"),
+];
+
+/// The names of features, from the kernel's `0x3d`.
+pub fn features(mask: &str) -> Option<String> {
+    let mask = u64::from_str_radix(mask.trim().strip_prefix("0x")?, 16).ok()?;
+    let names = FEATURES.iter().filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, name)| *name);
+    Some(names.collect::<Vec<_>>().join(" "))
+}
+
 impl FromStr for ImageSpec {
     type Err = String;
 

@@ -22,6 +22,7 @@ mod removal; // one mapping removed
 mod report; // what came of it
 mod request; // what one mapping needs
 mod root; // every absolute path
+mod status; // `rbdmap status`
 mod summary; // the status of rbdmap.service
 mod sys; // everything that touches the machine
 mod tag; // our mark in the kernel

@@ -5,22 +5,9 @@
 
 use nix::errno::Errno;
 
+use crate::image::FEATURES;
 use crate::request::Request;
 use crate::sys::rbd::BusError;
-
-/// Names of the feature bits that a kernel may refuse (librbd `include/rbd/features.h`).
-const FEATURES: &[(u64, &str)] = &[
-    (1, "striping"),
-    (2, "exclusive-lock"),
-    (3, "object-map"),
-    (4, "fast-diff"),
-    (5, "deep-flatten"),
-    (6, "journaling"),
-    (7, "data-pool"),
-    (8, "operations"),
-    (9, "migrating"),
-    (10, "non-primary"),
-];
 
 /// Why a mapping failed. `searched` of the request and the kernel's `lines` since before the write are told where they help.
 pub fn of_map(request: &Facts, error: &BusError, lines: &[String]) -> String {

@@ -29,6 +29,11 @@ impl Report {
         tracing::error!("{why}");
     }
 
+    /// Counts failures that were told elsewhere.
+    pub fn count(&mut self, failures: usize) {
+        self.failures += failures;
+    }
+
     /// Takes over what another run came to.
     pub fn include(&mut self, other: Self) {
         self.failures += other.failures;

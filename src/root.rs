@@ -154,6 +154,11 @@ impl Root {
         self.join("sbin/modprobe")
     }
 
+    /// journalctl(1).
+    pub fn journalctl(&self) -> PathBuf {
+        self.join("bin/journalctl")
+    }
+
     /// losetup(8).
     pub fn losetup(&self) -> PathBuf {
         self.join("sbin/losetup")

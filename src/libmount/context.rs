@@ -44,13 +44,23 @@ pub fn mount(request: &MountRequest<'_>) -> Result<(), Error> {
 }
 
 /// Unmounts what is mounted at a mount point (the topmost, if there are several).
-#[allow(unsafe_code, reason = "calls into libmount.so.1 on a context that lives here")]
 pub fn unmount(target: &Path) -> Result<(), Error> {
+    take_away(target, 0)
+}
+
+/// Takes it out of sight at once, whoever uses it (umount(8), --lazy): the file system goes when the last of them does.
+pub fn detach(target: &Path) -> Result<(), Error> {
+    take_away(target, 1)
+}
+
+#[allow(unsafe_code, reason = "calls into libmount.so.1 on a context that lives here")]
+fn take_away(target: &Path, lazy: c_int) -> Result<(), Error> {
     let name = c_path(target)?;
     let context = Context::new()?;
     // SAFETY: as in mount. Swapmatch is turned off so that a mount point is never taken for a device.
     unsafe {
         check(ffi::mnt_context_disable_swapmatch(context.0, 1))?;
+        check(ffi::mnt_context_enable_lazy(context.0, lazy))?;
         check(ffi::mnt_context_set_target(context.0, name.as_ptr()))?;
         let code = ffi::mnt_context_umount(context.0);
         context.verdict(code)

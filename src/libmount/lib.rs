@@ -8,7 +8,7 @@ mod context;
 mod ffi;
 mod table;
 
-pub use context::{MountRequest, mount, unmount};
+pub use context::{MountRequest, detach, mount, unmount};
 pub use table::{Entry, Fault, Mounted, fstab, mountinfo};
 
 use std::ffi::CString;

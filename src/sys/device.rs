@@ -62,6 +62,12 @@ pub fn nodes(root: &Root, disk: &str) -> Vec<Node> {
     nodes
 }
 
+/// A disk's size in bytes; the kernel tells it in sectors of 512.
+pub fn size(root: &Root, disk: &str) -> Option<u64> {
+    let text = read_if_there(&root.block(disk).join("size")).ok()??;
+    text.trim().parse::<u64>().ok()?.checked_mul(512)
+}
+
 /// How many sectors have been written to a disk since it appeared, finished writes only: the seventh number of its `stat`
 /// (linux `Documentation/block/stat.rst`).
 pub fn written(root: &Root, disk: &str) -> Option<u64> {

@@ -89,9 +89,10 @@ pub fn find(root: &Root, id: u32) -> Option<Mapping> {
     read(root, &root.rbd_bus().join("devices").join(id.to_string()), id)
 }
 
-/// The line that a mapping was made with, as its `config_info` has it. Only root can see it.
-pub fn config_info(root: &Root, id: u32) -> Option<String> {
-    read_if_there(&root.rbd_bus().join("devices").join(id.to_string()).join("config_info")).ok().flatten()
+/// An attribute of a mapping, such as `config_info`, the line that it was made with. Some are for root only.
+pub fn attribute(root: &Root, id: u32, name: &str) -> Option<String> {
+    let path = root.rbd_bus().join("devices").join(id.to_string()).join(name);
+    read_if_there(&path).ok().flatten().map(|text| text.trim_end_matches('\n').to_owned())
 }
 
 /// Maps: the key where the kernel looks for it, and one write. `lock` is the image's; who has it may write.

@@ -33,10 +33,11 @@ impl Work<'_> {
                 self.report.done(&spec, format!("unmapped /dev/{device}"));
                 continue;
             }
-            let why = self.obstacle(item, &picture.standing_on(&item.nodes));
+            let steps = picture.standing_on(&item.nodes);
+            let why = self.obstacle(item, &steps);
             self.report.image_failed(&spec, format!("it stays mapped as /dev/{device}: {why}"));
             if self.shutdown.is_some_and(|shutdown| shutdown.force) {
-                self.force(at);
+                self.force(at, &steps);
             }
         }
     }

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use super::{Item, Stage, Work};
 use crate::holder::{self, Holder};
-use crate::plan::teardown::Picture;
+use crate::plan::teardown::{Picture, Step, Thing};
+use crate::removal;
 use crate::sys::systemd::Manager;
 use crate::sys::{device, mounts, notify};
 
@@ -110,11 +111,20 @@ impl Work<'_> {
         signs
     }
 
-    /// The last resort. What the kernel does not give back in time is left to it.
-    pub(super) fn force(&mut self, item: usize) {
+    /// The last resort. What the kernel does not give back in time is left to it; what was mounted on a device that is gone
+    /// is taken out of sight.
+    pub(super) fn force(&mut self, item: usize, steps: &[Step<'_>]) {
         let Item { mapping, .. } = &self.items[item];
         let spec = mapping.spec.clone();
-        match crate::removal::by_force(self.root, mapping) {
+        let forced = removal::by_force(self.root, mapping);
+        let mounted = steps.iter().filter_map(|step| match step.thing {
+            Thing::Mount(mount) if forced.is_ok() => Some(&mount.target),
+            _ => None,
+        });
+        for error in mounted.filter_map(|target| libmount::detach(target).err()) {
+            tracing::warn!("{spec}: {error}");
+        }
+        match forced {
             Ok(()) => self.report.image_failed(
                 &spec,
                 format!(

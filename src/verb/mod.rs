@@ -19,7 +19,7 @@ use crate::inputs::Inputs;
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::rbd;
-use crate::{by_systemd, list, logging, prepare, summary};
+use crate::{by_systemd, list, logging, prepare, status, summary};
 
 /// Does what was asked; the answer is the exit status.
 pub fn run(cli: Cli) -> ExitCode {
@@ -68,6 +68,7 @@ fn carry_out(root: &Root, verb: &Verb) -> u8 {
         Verb::Unmap(arguments) => unmap::run(root, arguments),
         Verb::UnmapAll(arguments) => unmap::all(root, arguments),
         Verb::Reload(engine) => reload::run(root, engine),
+        Verb::Status(arguments) => status::run(root, arguments),
         Verb::List { format } => show(root, *format),
         Verb::StopImages => by_systemd::stop_images(root).map(|()| Report::default()),
         Verb::Prepare => prepare::run(root).map(|()| Report::default()),

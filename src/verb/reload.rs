@@ -135,7 +135,9 @@ fn tell_changes(root: &Root, plan: &ReloadPlan<'_>) {
     let sources = Sources::new(root);
     for (entry, mapping) in plan.kept.iter().filter(|(_, mapping)| mapping.tag.is_some()) {
         let wanted = Request::resolve(&sources, entry).and_then(|request| request.preview());
-        let (Ok(wanted), Some(config_info)) = (wanted, rbd::config_info(root, mapping.id)) else { continue };
+        let (Ok(wanted), Some(config_info)) = (wanted, rbd::attribute(root, mapping.id, "config_info")) else {
+            continue;
+        };
         let changed = reload::changed_options(&config_info, &wanted);
         if !changed.is_empty() {
             let spec = &entry.spec;

@@ -1,0 +1,144 @@
+//! `rbdmap status`: what is wanted beside what there is, an image a row, with the reason where they differ.
+//!
+//! Everything is looked at once: the files, the bus, the mounts, and all units in one question to systemd; only of a unit that
+//! is not up is its own reason asked for. `row` decides what an image's state is, `print` puts the rows on a terminal,
+//! into a pipe or into JSON, `detail` has all that there is of one image.
+//!
+//! Without root the kernel does not say who mapped an image, nor how; what is hidden is said to be.
+
+mod detail;
+mod print;
+mod row;
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::cli::StatusArguments;
+use crate::image::ImageSpec;
+use crate::inputs::Inputs;
+use crate::plan::MapPlan;
+use crate::report::Report;
+use crate::root::Root;
+use crate::sys::rbd::{self, Mapping};
+use crate::sys::systemd::{BriefState, Manager};
+use crate::sys::{device, mounts};
+use crate::{plan, unit};
+use row::{Facts, Origin, Row, UnitFacts};
+
+/// Prints it. Clean if everything that is wanted is there.
+pub fn run(root: &Root, arguments: &StatusArguments) -> Result<Report> {
+    let inputs = Inputs::read(root);
+    let mut report = Report::default();
+    inputs.faults.iter().filter(|fault| !fault.is_served).for_each(|fault| report.failed(fault));
+    let seen = Seen::look(root, &inputs)?;
+    let mut rows: Vec<Row> = seen.rows();
+    for name in &arguments.specs {
+        if !rows.iter().any(|row| row.spec.to_string() == *name) {
+            report.failed(format!("{name}: neither listed nor mapped"));
+        }
+    }
+    rows.retain(|row| arguments.specs.is_empty() || arguments.specs.contains(&row.spec.to_string()));
+    rows.sort_by_key(|row| (!row.state.is_problem(), row.spec.to_string(), row.device.clone()));
+    let problems = rows.iter().filter(|row| row.state.is_problem()).count();
+    if arguments.json {
+        println!("{}", print::json(&rows)?);
+    } else if !arguments.specs.is_empty() {
+        rows.iter().for_each(|row| print!("{}", detail::of(root, row, &seen)));
+    } else {
+        print!("{}", print::table(&rows, print::Paper::of_stdout()));
+    }
+    report.count(problems);
+    Ok(report)
+}
+
+/// The machine at one moment.
+struct Seen<'a> {
+    mappings: Vec<Mapping>,
+    mounted: Vec<libmount::Mounted>,
+    plan: MapPlan<'a>,
+    states: HashMap<String, BriefState>,
+    manager: Option<Manager>,
+    sizes: HashMap<u32, u64>,
+}
+
+impl<'a> Seen<'a> {
+    fn look(root: &Root, inputs: &'a Inputs) -> Result<Self> {
+        let plan = plan::map(&inputs.entries, &inputs.lines, &[]);
+        let mappings = rbd::list(root)?;
+        let manager = root.systemd().exists().then(|| Manager::connect(root).ok()).flatten();
+        let instances = plan.images.iter().map(|entry| unit::instance(&entry.spec));
+        let targets = plan.mounts.iter().map(|step| unit::mount(&step.entry.target));
+        let units: Vec<String> = instances.chain(targets).collect();
+        let states = manager.as_ref().filter(|_| !units.is_empty()).and_then(|manager| manager.brief(&units).ok());
+        let sizes = mappings.iter().filter_map(|m| Some((m.id, device::size(root, &m.name())?))).collect();
+        let mounted = mounts::list(root)?;
+        Ok(Self { mappings, mounted, plan, states: states.unwrap_or_default(), manager, sizes })
+    }
+
+    /// A row for each image that is listed, and one for each other mapping.
+    fn rows(&self) -> Vec<Row> {
+        let mut rows: Vec<Row> = self
+            .plan
+            .images
+            .iter()
+            .map(|entry| self.row(&entry.spec, self.mappings.iter().find(|m| m.spec == entry.spec), true))
+            .collect();
+        let shown: HashSet<u32> = rows.iter().filter_map(|row| row.number).collect();
+        let others = self.mappings.iter().filter(|mapping| !shown.contains(&mapping.id));
+        rows.extend(others.map(|mapping| self.row(&mapping.spec, Some(mapping), false)));
+        rows
+    }
+
+    fn row(&self, spec: &ImageSpec, mapping: Option<&Mapping>, is_wanted: bool) -> Row {
+        let wanted: Vec<PathBuf> = if is_wanted { self.wanted_targets(spec) } else { Vec::new() };
+        let instance = unit::instance(spec);
+        let unit = self.states.get(&instance).map(|state| UnitFacts {
+            active: state.active.clone(),
+            reason: if state.is_active() { String::new() } else { self.reason(&instance) },
+        });
+        let is_mounted = |target: &PathBuf| self.mounted.iter().any(|mount| mount.target == *target);
+        let missing = wanted.iter().find(|target| !is_mounted(target)).map(|target| {
+            let name = unit::mount(target);
+            let is_failed = self.states.get(&name).is_some_and(|state| state.active == "failed");
+            let reason = if is_failed { self.reason(&name) } else { String::new() };
+            (target.clone(), reason)
+        });
+        let mut mounts = mapping.map_or_else(Vec::new, |mapping| self.mounted_from(mapping));
+        mounts.extend(wanted.iter().filter(|target| is_mounted(target)).cloned());
+        mounts.sort();
+        mounts.dedup();
+        let facts = Facts { is_wanted, mapping, unit: unit.as_ref(), missing, has_mounts: !wanted.is_empty() };
+        Row {
+            spec: spec.clone(),
+            state: facts.state(),
+            is_wanted,
+            origin: mapping.map(Origin::of),
+            device: mapping.map(|mapping| format!("/dev/{}", mapping.name())),
+            number: mapping.map(|mapping| mapping.id),
+            size: mapping.and_then(|mapping| self.sizes.get(&mapping.id).copied()),
+            read_only: mapping.map(|mapping| mapping.read_only),
+            mounts,
+            unit: unit.map(|unit| (instance, unit.active)),
+        }
+    }
+
+    /// The mount points of fstab on the image itself, as far as systemd or we would mount them.
+    fn wanted_targets(&self, spec: &ImageSpec) -> Vec<PathBuf> {
+        let steps = self.plan.mounts.iter().filter(|step| step.own == Some(spec));
+        steps.map(|step| step.entry.target.clone()).collect()
+    }
+
+    fn mounted_from(&self, mapping: &Mapping) -> Vec<PathBuf> {
+        // A disk has sixteen numbers for itself and its partitions (linux drivers/block/rbd.c, RBD_SINGLE_MAJOR_PART_SHIFT).
+        let (major, minor) = mapping.number;
+        let carries = |device: (u32, u32)| device.0 == major && device.1 >= minor && device.1 < minor + 16;
+        self.mounted.iter().filter(|mount| carries(mount.device)).map(|mount| mount.target.clone()).collect()
+    }
+
+    fn reason(&self, unit: &str) -> String {
+        let state = self.manager.as_ref().and_then(|manager| manager.unit(unit).ok());
+        state.map(|state| if state.active == "inactive" { String::new() } else { state.reason() }).unwrap_or_default()
+    }
+}
