@@ -43,6 +43,7 @@ install:
 	for page in packaging/man/*; do install -D -m 644 -t $(DESTDIR)$(MAN)/man$${page##*.} $$page || exit 1; done
 	install -D -m 644 etc/rbdmap $(DESTDIR)$(DOC)/examples/rbdmap
 	install -D -m 644 etc/rbdmap.toml $(DESTDIR)$(DOC)/examples/rbdmap.toml
+	install -D -m 644 packaging/status.schema.json $(DESTDIR)$(DOC)/status.schema.json
 	install -D -m 644 README.md $(DESTDIR)$(DOC)/README.md
 
 # A guest boots with an image mapped and mounted, and powers off: watch it.

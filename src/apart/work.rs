@@ -6,11 +6,15 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::parent_id;
 use std::process::exit;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
@@ -23,7 +27,12 @@ pub enum Outcome {
     Killed(Signal),
     /// Its process ended without a word.
     Silent,
+    /// This process was told to end by this signal. The work ends with it, but for what it has asked of others.
+    Interrupted(Signal),
 }
+
+/// What ends a program from a terminal or from outside, and is answered in words.
+const ENDINGS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
 /// Does the work in a child process and returns, in the parent only, when it has ended. Refused where there is more than
 /// one thread: the child would have a copy of this one alone, and of locks that nobody there releases.
@@ -34,12 +43,14 @@ pub fn run(work: impl FnOnce() -> u8) -> io::Result<Outcome> {
     }
     let (word, mut mouth) = io::pipe()?;
     let parent = std::process::id();
+    let endings: SigSet = ENDINGS.into_iter().collect();
+    endings.thread_block()?;
     // SAFETY: this is the only thread, so the child has all of what it had, in the state it was in.
     match unsafe { fork() }? {
         ForkResult::Child => {
             drop(word);
             // The parent may have ended before it could be said.
-            if set_pdeathsig(Signal::SIGKILL).is_err() || parent_id() != parent {
+            if endings.thread_unblock().is_err() || set_pdeathsig(Signal::SIGKILL).is_err() || parent_id() != parent {
                 exit(1);
             }
             let status = work();
@@ -49,7 +60,29 @@ pub fn run(work: impl FnOnce() -> u8) -> io::Result<Outcome> {
         }
         ForkResult::Parent { child } => {
             drop(mouth);
-            await_word(word, child)
+            let signals = SignalFd::with_flags(&endings, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+            match await_signal(&word, &signals)? {
+                Some(signal) => Ok(Outcome::Interrupted(signal)),
+                None => await_word(word, child),
+            }
+        }
+    }
+}
+
+/// Waits for the child's word, or for a signal, which is returned.
+fn await_signal(word: &io::PipeReader, signals: &SignalFd) -> io::Result<Option<Signal>> {
+    loop {
+        let mut waited =
+            [PollFd::new(word.as_fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut waited, PollTimeout::NONE) {
+            Err(Errno::EINTR) => continue,
+            polled => polled?,
+        };
+        if let Some(info) = signals.read_signal()? {
+            return Ok(i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok()));
+        }
+        if waited[0].any() == Some(true) {
+            return Ok(None);
         }
     }
 }

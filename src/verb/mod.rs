@@ -47,7 +47,7 @@ fn may_not_come_back(verb: &Verb) -> bool {
 }
 
 fn apart_from_here(work: impl FnOnce() -> u8) -> u8 {
-    let failed = |why: String| {
+    let failed = |why: String| -> u8 {
         logging::start();
         tracing::error!("{why}");
         1
@@ -55,6 +55,13 @@ fn apart_from_here(work: impl FnOnce() -> u8) -> u8 {
     match work::run(work) {
         Ok(Outcome::Ended(status)) => status,
         Ok(Outcome::Killed(signal)) => failed(format!("killed by {signal}; run it again, and it completes the work")),
+        Ok(Outcome::Interrupted(signal)) => {
+            failed(format!(
+                "ended by {signal}; what systemd or the kernel has been asked goes on: `rbdmap status` shows it, and the \
+                 same command again completes it"
+            ));
+            128u8.saturating_add(signal as u8)
+        }
         Ok(Outcome::Silent) => failed("its process ended without saying what it came to".to_owned()),
         Err(error) => failed(format!("starting a process: {error}")),
     }

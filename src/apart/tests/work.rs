@@ -13,6 +13,7 @@ fn main() {
     assert_eq!(run(|| 7).unwrap(), Outcome::Ended(7), "what it came to is told");
     assert_eq!(run(killed).unwrap(), Outcome::Killed(Signal::SIGKILL), "a killed child is told as one");
     a_thread_that_hangs_holds_nobody_up();
+    a_signal_to_the_parent_is_told_and_ends_the_child();
     refused_beside_another_thread();
 }
 
@@ -29,6 +30,16 @@ fn a_thread_that_hangs_holds_nobody_up() {
     });
     assert_eq!(outcome.unwrap(), Outcome::Ended(3));
     assert!(start.elapsed() < Duration::from_secs(300));
+}
+
+fn a_signal_to_the_parent_is_told_and_ends_the_child() {
+    let parent = nix::unistd::getpid();
+    let outcome = run(|| {
+        nix::sys::signal::kill(parent, Signal::SIGINT).unwrap();
+        thread::sleep(Duration::from_secs(600));
+        0
+    });
+    assert_eq!(outcome.unwrap(), Outcome::Interrupted(Signal::SIGINT));
 }
 
 fn refused_beside_another_thread() {

@@ -7,7 +7,7 @@ arrange() {
   fresh lost ext4
   mkdir -p /mnt/lost
   table lost
-  fstab "/dev/rbd/$POOL/lost /mnt/lost ext4 noauto,_netdev 0 0"
+  fstab "/dev/rbd/$POOL/lost /mnt/lost ext4 noauto,_netdev,x-systemd.mount-timeout=10 0 0"
 }
 
 cut_off() { systemctl mask rbdmap.service; }
@@ -27,6 +27,6 @@ cluster_lost() {
 
 powered_off() {
   [ "$BOOT" = 6 ] || return 0
-  off_within 215
+  ended_as_stated
   in_order "lost: it stays mapped as /dev/rbd[0-9]+: .*is the cluster there"
 }

@@ -1,0 +1,97 @@
+# reload: the table edited in ten ways: what is new is mapped and mounted, what is gone unmapped if nobody uses it, all else untouched
+# shellcheck shell=bash
+
+RELOADED=(reload-a reload-b reload-c)
+TABLE=/etc/ceph/rbdmap
+
+images() {
+  local image
+  for image in "${RELOADED[@]}" reload-hand reload-foreign; do image "$image" 32M; done
+}
+
+# lines IMAGE…: the table has these, and no others.
+lines() {
+  : >$TABLE
+  local image
+  for image; do table "$image"; done
+}
+
+by_hand() {
+  local image
+  for image in "${RELOADED[@]}"; do
+    fresh "$image" ext4
+    mkdir -p "/mnt/$image"
+    fstab "/dev/rbd/$POOL/$image /mnt/$image ext4 noauto,_netdev 0 0"
+  done
+  map_by_hand reload-foreign
+  rbdmap map "$POOL/reload-hand" --id boot
+  lines reload-a
+  rbdmap map
+  systemctl start rbdmap.service
+  edits
+  systemctl stop rbdmap.service
+  rbdmap unmap --direct "$POOL/reload-hand"
+  unmap_by_hand reload-foreign
+  nothing_left
+}
+
+edits() {
+  local before
+  # Added.
+  lines reload-a reload-b
+  before=$(client_of reload-a)
+  ends 0 rbdmap reload --dry-run
+  same "would map $POOL/reload-b" "$SAID" "the dry run"
+  ends 0 rbdmap reload
+  findmnt /mnt/reload-b
+  # Moved, twice there, and another comment: nothing.
+  before=$(state)
+  lines reload-b reload-a reload-a
+  echo '# a comment' >>$TABLE
+  ends 0 rbdmap reload
+  same "$before" "$(state)" "everything after lines have moved"
+  # Other options, another user: told, and for later.
+  : >$TABLE
+  table reload-a queue_depth=64
+  echo "$POOL/reload-b id=admin,keyring=$KEYRING" >>$TABLE
+  ends 0 rbdmap reload
+  says "$POOL/reload-a: mapped with other options (+queue_depth=64): they count after \`rbdmap unmap $POOL/reload-a\`"
+  same "$before" "$(state)" "everything after options have changed"
+  # A line that cannot be read may be anybody's: nothing goes.
+  lines reload-a
+  echo "$POOL/reload-b id=boot,nonsense=1" >>$TABLE
+  ends 1 rbdmap reload
+  says "unknown option \"nonsense\""
+  says "$POOL/reload-b: not listed any more, and left mapped until all lines can be read"
+  same "$before" "$(state)" "everything after a line was spoilt"
+  gone
+}
+
+# client_of IMAGE: what another mapping of it would differ in.
+client_of() { state | grep "/$(devices_of "$1" | tr -dc 0-9)/"; }
+
+# Removed while somebody is in it, and then commented out; by systemctl; and the whole table.
+gone() {
+  lines reload-a
+  (cd /mnt/reload-b && exec sleep 600) &
+  ends 0 rbdmap reload
+  says "$POOL/reload-b: not listed any more, and left mapped: "
+  says "(sleep"
+  findmnt /mnt/reload-b
+  kill $!
+  wait $! || true
+  sed -i "s|.*reload-b.*|#&|" $TABLE
+  systemctl reload rbdmap.service
+  is_not_mapped reload-b
+  findmnt /mnt/reload-a
+  lines reload-a reload-c
+  systemctl reload rbdmap.service
+  findmnt /mnt/reload-c
+  systemctl show -p StatusText rbdmap.service | expect "2 of 2 images mapped, 2 of 2 file systems mounted"
+  rm $TABLE
+  ends 0 rbdmap reload
+  is_not_mapped reload-a
+  is_not_mapped reload-c
+  is_mapped_once reload-hand
+  is_mapped_once reload-foreign
+}

@@ -1,0 +1,75 @@
+# status: what is wanted beside what there is: problems first with their reasons, for a terminal, a pipe and a program, with and without root
+# shellcheck shell=bash
+
+images() { image status-mounted 32M; image status-bare 32M; image status-hand 32M; image status-foreign 32M; }
+
+by_hand() {
+  fresh status-mounted ext4
+  mkdir -p /mnt/status-mounted
+  local image
+  for image in status-mounted status-bare status-nope; do table "$image"; done
+  fstab "/dev/rbd/$POOL/status-mounted /mnt/status-mounted ext4 noauto,_netdev 0 0"
+  ends 1 rbdmap status
+  same not-mapped "$(state_of status-bare)" "what nobody has asked for"
+  rbdmap map || true
+  rbdmap map "$POOL/status-hand" --id boot --read-only
+  map_by_hand status-foreign
+  rows
+  one_image
+  for_programs
+  without_root
+  rbdmap unmap
+  rbdmap unmap --direct "$POOL/status-hand"
+  unmap_by_hand status-foreign
+}
+
+# state_of IMAGE: the second field of its line.
+state_of() { rbdmap status | awk -F '\t' -v image="$POOL/$1" '$1 == image { print $2 }'; }
+
+rows() {
+  ends 1 rbdmap status
+  same "$POOL/status-nope" "$(sed -n 2p <<<"$SAID" | cut -f 1)" "the first image, which is the problem"
+  says "the pool, namespace, image or snapshot does not exist"
+  same failed "$(state_of status-nope)" "an image that does not exist"
+  same mounted "$(state_of status-mounted)" "one that is mounted"
+  same mapped "$(state_of status-bare)" "one without a line in fstab"
+  same by-hand "$(state_of status-hand)" "one mapped by hand"
+  same foreign "$(state_of status-foreign)" "one that another program mapped"
+  grep -qP "^$POOL/status-mounted\tmounted\t/dev/rbd[0-9]+\t33554432\trw\t/mnt/status-mounted\tactive\t$" <<<"$SAID" ||
+    fail "its line: $(grep status-mounted <<<"$SAID")"
+  # On a terminal of 80 columns; script(1) is one, and ends its lines as terminals do.
+  script -qec "env COLUMNS=80 rbdmap status" /dev/null | tr -d '\r' >terminal || true
+  cat terminal
+  head -n 1 terminal | expect "IMAGE"
+  ! grep -E '.{81}' terminal || fail "lines longer than the terminal"
+}
+
+one_image() {
+  ends 0 rbdmap status "$POOL/status-mounted"
+  says "$POOL/status-mounted: mounted"
+  says "mapped by    the table"
+  says "monitors     10.77.0.1:"
+  says "features     layering exclusive-lock object-map fast-diff deep-flatten"
+  says "$(cat "/sys/bus/rbd/devices/$(devices_of status-mounted | tr -dc 0-9)/client_id")"
+  says "unit         $(instance status-mounted) (active)"
+  says "journal "
+  ends 1 rbdmap status "$POOL/status-nope"
+  says "$POOL/status-nope: failed: the pool"
+  ends 1 rbdmap status "$POOL/never-heard-of"
+  says "$POOL/never-heard-of: neither listed nor mapped"
+}
+
+# The schema is held against it by cargo test; here, that it is one object on one line and says the same.
+for_programs() {
+  ends 1 rbdmap status --json
+  same 1 "$(wc -l <<<"$SAID")" "lines of JSON"
+  says "\"image\":\"$POOL/status-nope\""
+  says '"state":"failed","problem":true,"remark":"the pool'
+  says '"origin":"hand"'
+}
+
+without_root() {
+  ends 1 setpriv --reuid=65534 --regid=65534 --clear-groups rbdmap status
+  says "by whom, only root can see"
+  grep -qP "^$POOL/status-mounted\tmounted\t/dev/rbd" <<<"$SAID" || fail "what is mounted: $SAID"
+}

@@ -1,0 +1,73 @@
+# through-systemd: services that need an image are named or, if asked, stopped; not waiting; without dbus-daemon, without the private socket, and interrupted
+# shellcheck shell=bash
+
+images() { image asked 32M; }
+
+by_hand() {
+  fresh asked ext4
+  mkdir -p /mnt/asked
+  table asked
+  fstab "/dev/rbd/$POOL/asked /mnt/asked ext4 noauto,_netdev 0 0"
+  users
+  not_waiting
+  interrupted
+  other_ways
+  nothing_left
+}
+
+users() {
+  printf '[Unit]\nRequiresMountsFor=/mnt/asked\n[Service]\nExecStart=/bin/sleep infinity\n' >/run/systemd/system/lab-database.service
+  systemctl daemon-reload
+  rbdmap map
+  systemctl start lab-database.service
+  ends 1 rbdmap unmap "$POOL/asked"
+  says "$POOL/asked: left mapped: lab-database.service would be stopped with it; \`systemctl stop lab-database.service\` first, or say --stop-users"
+  same active "$(systemctl is-active lab-database.service)" "who needs it, after a refusal"
+  ends 0 rbdmap unmap --stop-users "$POOL/asked"
+  says "stopping lab-database.service; \`systemctl start lab-database.service\` starts again"
+  is_not_mapped asked
+  systemctl start lab-database.service
+  findmnt /mnt/asked
+  systemctl stop lab-database.service
+  rbdmap unmap
+}
+
+not_waiting() {
+  ends 0 rbdmap map --no-block
+  says "$POOL/asked: systemd is mapping it"
+  wait_for 20 findmnt /mnt/asked
+  ends 0 rbdmap unmap --no-block
+  says "$POOL/asked: systemd is unmapping it"
+  wait_for 20 is_gone
+  ends 2 rbdmap map --no-block --direct
+}
+is_gone() { ! mapped asked; }
+
+# A key that is not there yet: nothing ends until it is interrupted, and the boot of the image goes on in systemd.
+interrupted() {
+  : >/etc/ceph/rbdmap
+  table asked mon_host=10.77.0.99:3300
+  local status=0
+  timeout -s INT 4 rbdmap map >said 2>&1 || status=$?
+  cat said
+  same 124 "$status" "what timeout says when it had to interrupt"
+  expect "ended by SIGINT; what systemd or the kernel has been asked goes on" <said
+  same activating "$(systemctl is-active "$(instance asked)")" "the unit, which goes on"
+  rbdmap status | expect "waiting for a monitor"
+  systemctl stop "$(instance asked)"
+  : >/etc/ceph/rbdmap
+  table asked
+}
+
+other_ways() {
+  systemctl stop dbus.socket dbus.service
+  rbdmap map
+  findmnt /mnt/asked
+  rbdmap unmap
+  systemctl start dbus.socket
+  mount --bind /dev/null /run/systemd/private
+  rbdmap map
+  findmnt /mnt/asked
+  rbdmap unmap
+  umount /run/systemd/private
+}
