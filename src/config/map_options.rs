@@ -70,6 +70,11 @@ const KNOWN: &[(&str, Value)] = &[
 ];
 
 impl MapOptions {
+    /// Whether there is an option of this name.
+    pub fn has(name: &str) -> bool {
+        KNOWN.iter().any(|(known, _)| *known == name)
+    }
+
     /// Adds what `list` says (`option[=value],…`) to the set; a subject that is there already is replaced. A blank separates
     /// as a comma does: to `rbd` only the first, but there is no value with one in it.
     pub fn add(&mut self, list: &str) -> Result<(), String> {

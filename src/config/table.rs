@@ -254,6 +254,11 @@ fn apply(entry: &mut Entry, item: &Item) -> Result<(), String> {
         "options" | "o" => options.map.add(&item.word()?)?,
         "device_type" | "t" => krbd_only(&item.word()?)?,
         "key" => options.key = Some(KeyText(Zeroizing::new(item.word()?))),
+        name if MapOptions::has(name) => {
+            return Err(format!(
+                "{name} is an option for the kernel: write options='{name}…', more of them between commas"
+            ));
+        }
         _ => return Err(format!("unknown option {:?}{}", item.name, suggestion(&item.name, OPTIONS))),
     }
     Ok(())
@@ -343,6 +348,10 @@ mod tests {
     #[test]
     fn faults_name_line_column_and_remedy() {
         let rows = [
+            (
+                "p/i queue_depth=64",
+                "rbdmap:1:5: queue_depth is an option for the kernel: write options='queue_depth…', more of them between commas",
+            ),
             ("\n\np/i id=a,keyrng=/k", "rbdmap:3:10: unknown option \"keyrng\"; did you mean \"keyring\"?"),
             ("p/i id", "rbdmap:1:5: option id needs a value, expected id=VALUE"),
             ("p/i id=a b", "rbdmap:1:9: a blank inside an option, expected a comma between options"),

@@ -38,6 +38,7 @@ unsafe extern "C" {
     pub fn mnt_fs_get_freq(fs: *mut Fs) -> c_int;
     pub fn mnt_fs_get_passno(fs: *mut Fs) -> c_int;
     pub fn mnt_fs_get_fs_options(fs: *mut Fs) -> *const c_char;
+    pub fn mnt_fs_get_optional_fields(fs: *mut Fs) -> *const c_char;
     pub fn mnt_fs_get_id(fs: *mut Fs) -> c_int;
     pub fn mnt_fs_get_parent_id(fs: *mut Fs) -> c_int;
     pub fn mnt_fs_get_devno(fs: *mut Fs) -> dev_t;

@@ -47,6 +47,8 @@ pub struct Mounted {
     pub fstype: String,
     /// The file system's own options as the kernel tells them, such as an overlay's `lowerdir=`.
     pub fs_options: String,
+    /// Its groups of propagation, such as `shared:1` and `master:2` (mount_namespaces(7)); empty for a private mount.
+    pub groups: String,
 }
 
 /// A line that libmount could not read.
@@ -166,6 +168,7 @@ fn mounted(fs: *mut ffi::Fs) -> Mounted {
             source: text(ffi::mnt_fs_get_source(fs)),
             fstype: text(ffi::mnt_fs_get_fstype(fs)),
             fs_options: text(ffi::mnt_fs_get_fs_options(fs)),
+            groups: text(ffi::mnt_fs_get_optional_fields(fs)),
         }
     }
 }

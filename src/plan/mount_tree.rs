@@ -88,6 +88,7 @@ pub mod tests {
                     fs_options: word(5, "rw"),
                     source: word(6, "none"),
                     root: word(7, "/").into(),
+                    groups: String::new(),
                 }
             })
             .collect()

@@ -6,10 +6,12 @@
 //! if that finds nobody are the open files themselves asked for their device: those of a file system that was unmounted
 //! lazily have paths that lead nowhere.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use libmount::Mounted;
 use nix::sys::stat::{major, minor};
 
 use super::device::Node;
@@ -102,9 +104,22 @@ fn describe(root: &Root, pid: u32) -> Process {
     Process { pid, command: read("comm").trim_end().to_owned(), unit: holder::unit(&read("cgroup")), waits_for_disk }
 }
 
-/// Mounts in other mount namespaces, one for each namespace.
+/// Mounts in other mount namespaces, one for each namespace. Those that follow ours, as udevd's do, go with ours.
 fn namespaces(root: &Root, processes: &[u32], held: &Held) -> Vec<Holder> {
     let namespace = |pid: &str| fs::read_link(root.proc(pid).join("ns/mnt")).ok();
+    let carried = |mounts: &[Mounted]| -> Vec<Mounted> {
+        mounts.iter().filter(|mount| held.nodes.iter().any(|node| node.carries(mount))).cloned().collect()
+    };
+    let ours = carried(&libmount::mountinfo(&root.mountinfo()).unwrap_or_default());
+    let groups: HashSet<&str> = ours
+        .iter()
+        .flat_map(|mount| mount.groups.split(' '))
+        .filter_map(|group| group.strip_prefix("shared:"))
+        .collect();
+    let follows = |mount: &Mounted| {
+        let numbers = mount.groups.split(' ').filter_map(|group| group.split_once(':'));
+        numbers.into_iter().any(|(_, number)| groups.contains(number))
+    };
     let mut seen = vec![namespace("self")];
     let mut holders = Vec::new();
     for pid in processes {
@@ -114,7 +129,7 @@ fn namespaces(root: &Root, processes: &[u32], held: &Held) -> Vec<Holder> {
         }
         seen.push(other);
         let mounts = libmount::mountinfo(&root.proc(pid.to_string()).join("mountinfo")).unwrap_or_default();
-        let mounted = mounts.iter().find(|mount| held.nodes.iter().any(|node| node.carries(mount)));
+        let mounted = carried(&mounts).into_iter().find(|mount| !follows(mount));
         holders
             .extend(mounted.map(|mount| Holder::Namespace(describe(root, *pid), mount.target.display().to_string())));
     }
@@ -210,15 +225,17 @@ mod tests {
     }
 
     #[test]
-    fn each_other_namespace_is_told_once() {
+    fn each_other_namespace_is_told_once_but_not_those_that_follow_ours() {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::new(folder.path());
         let there = "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n36 20 252:1 / /srv/my\\040db rw - ext4 /dev/rbd0p1 rw\n";
+        let shared = "36 20 252:1 / /srv/my\\040db rw shared:7 - ext4 /dev/rbd0p1 rw\n";
+        let follower = "99 90 252:1 / /srv/my\\040db rw master:7 - ext4 /dev/rbd0p1 rw\n";
         fs::create_dir_all(root.proc("self/ns")).unwrap();
         symlink("mnt:[1]", root.proc("self/ns/mnt")).unwrap();
-        for (pid, namespace, mounts) in
-            [(5, "mnt:[1]", there), (6, "mnt:[2]", there), (7, "mnt:[2]", there), (8, "mnt:[3]", "")]
-        {
+        fs::write(root.mountinfo(), shared).unwrap();
+        let others = [(6, "mnt:[2]", there), (7, "mnt:[2]", there), (8, "mnt:[3]", ""), (9, "mnt:[4]", follower)];
+        for (pid, namespace, mounts) in [(5, "mnt:[1]", there)].into_iter().chain(others) {
             process(&root, pid, &[("ns/mnt", namespace)], &[("mountinfo", mounts)]);
         }
         assert_eq!(named(&root), ["pid 6 (sh, x.service: mounted on /srv/my db in a mount namespace of its own)"]);

@@ -118,5 +118,14 @@ fn summarize(root: &Root) -> Result<Report> {
 /// systemd is asked where it runs, unless this is to be done here. A table of one's own is not what its units were
 /// made from.
 fn asks_systemd(root: &Root, engine: &Engine, inputs: &Inputs) -> bool {
-    !engine.direct && root.systemd().exists() && inputs.is_machines_own(root)
+    if engine.direct {
+        return false;
+    }
+    let reason = match (root.systemd().exists(), inputs.is_machines_own(root)) {
+        (true, true) => return true,
+        (false, _) => "systemd does not run here".to_owned(),
+        (true, false) => format!("systemd's units are not of {}", inputs.table.display()),
+    };
+    tracing::info!("{reason}: done in this process, as with --direct");
+    false
 }

@@ -16,6 +16,43 @@ bench() {
   bench_print
 }
 
+# Whole boots and poweroffs with many images (guest/lab/scenarios/00-bench-boots.sh): 16 mounts beside the script's, an image with
+# `nofail` whose monitors are dead beside none, 64 mounts going down beside what a shell takes for the bare work.
+bench_whole() {
+  local GUEST=bookworm POOL=bookworm NETWORK_DELAY=2 STEP_SECONDS=600 BENCH=bench-boots
+  guest_ready "$GUEST"
+  bench_series 16-stock true 16 sixteen mounted mounted
+  bench_series 16-ours "" 16 sixteen mounted mounted
+  bench_series alone "" 1 one mounted mounted mounted
+  bench_series dead "" 1 one_and_dead mounted mounted mounted
+  bench_series 64 "" 64 sixty_four bare mounted mounted
+  printf '\n%-44s %12s %12s %8s\n' "medians, network up after $NETWORK_DELAY s" rbdmap other ratio
+  bench_row "network-online to the last of 16 mounts, ms" "$(median 16-ours online_to_last)" "$(median 16-stock online_to_last)"
+  bench_row "boot with a dead nofail image; without, ms" "$(median dead boot)" "$(median alone boot)"
+  bench_row "64 mounts down at poweroff; bare, ms" "$(median 64 poweroff)" "$(median 64 bare)"
+}
+
+# bench_series NAME INSTALL IMAGES PHASE…: a boot each, on a fresh pool and disk; the first writes the files.
+bench_series() {
+  local name=$1 number=$3 boot=0 phase image
+  pool_create "$POOL"
+  for image in $(seq "$number"); do cluster rbd create "$POOL/bench-$image" --size 32M; done
+  LAB_INSTALL=$2 guest_prepare "$GUEST"
+  rm -rf "$LAB_DIR/logs/bench/$name"
+  mkdir -p "$LAB_DIR/logs/bench/$name"
+  shift 3
+  for phase; do
+    boot=$((boot + 1))
+    bench_boot "$name" "$boot" "$phase"
+    [ "$phase" != mounted ] || echo "poweroff $(took_down "$(boot_folder "$GUEST" "$boot")/journal")" >>"$LAB_DIR/logs/bench/$name/figures"
+  done
+}
+
+# took_down JOURNAL: milliseconds from the first unmount to the end of the last image's unit.
+took_down() {
+  awk -F '[][ .]+' '/Unmounting mnt-bench/ && !first { first = $2 $3 } /Stopped rbdmap@/ { last = $2 $3 } END { print int((last - first) / 1000) }' "$1"
+}
+
 # bench_boots NAME INSTALL: a fresh pool and disk, one boot to write the files, then those that are measured.
 bench_boots() {
   local name=$1 boot
@@ -34,9 +71,9 @@ bench_boot() {
   local folder
   folder=$(boot_folder "$GUEST" "$2")
   progress "bench: $1, boot $2: $3"
-  guest_boot "$GUEST" "$2" <<<"$3 bench"
+  guest_boot "$GUEST" "$2" <<<"$3 ${BENCH:-bench}"
   cp -r "$folder" "$LAB_DIR/logs/bench/$1/"
-  grep -qx 0 "$folder/bench.$3.status" || die "this did not work: $folder/bench.$3"
+  grep -qx 0 "$folder/${BENCH:-bench}.$3.status" || die "this did not work: $folder/${BENCH:-bench}.$3"
   [ ! -e "$folder/figures" ] || cat "$folder/figures" >>"$LAB_DIR/logs/bench/$1/figures"
 }
 

@@ -87,6 +87,7 @@ impl UnitState {
         let last_words = || if self.status.is_empty() { String::new() } else { format!(" (it said: {})", self.status) };
         match self.result.as_str() {
             "exit-code" if !self.status.is_empty() => self.status.clone(),
+            "" | "success" if self.active == "activating" && !self.status.is_empty() => self.status.clone(),
             "" | "success" => format!("it is {} ({})", self.active, self.sub),
             "timeout" => format!("it took longer than its unit allows{}", last_words()),
             "exit-code" => "its program ended with an error".to_owned(),

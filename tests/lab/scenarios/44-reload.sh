@@ -52,7 +52,7 @@ edits() {
   same "$before" "$(state)" "everything after lines have moved"
   # Other options, another user: told, and for later.
   : >$TABLE
-  table reload-a queue_depth=64
+  table reload-a "options='queue_depth=64'"
   echo "$POOL/reload-b id=admin,keyring=$KEYRING" >>$TABLE
   ends 0 rbdmap reload
   says "$POOL/reload-a: mapped with other options (+queue_depth=64): they count after \`rbdmap unmap $POOL/reload-a\`"

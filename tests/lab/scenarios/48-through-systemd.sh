@@ -1,18 +1,47 @@
-# through-systemd: services that need an image are named or, if asked, stopped; not waiting; without dbus-daemon, without the private socket, and interrupted
+# through-systemd: nested mounts and an automount, two at once; services that need an image are named or, if asked, stopped; not waiting; without dbus-daemon, without the private socket, and interrupted
 # shellcheck shell=bash
 
-images() { image asked 32M; }
+images() { image asked 32M; image asked-inner 32M; }
 
 by_hand() {
   fresh asked ext4
   mkdir -p /mnt/asked
   table asked
   fstab "/dev/rbd/$POOL/asked /mnt/asked ext4 noauto,_netdev 0 0"
+  nested
   users
   not_waiting
   interrupted
   other_ways
   nothing_left
+}
+
+# All of them and one of them, and two commands at the same time.
+nested() {
+  fresh asked-inner ext4 touch /mnt/there
+  rbdmap map
+  mkdir -p /mnt/asked/inner
+  table asked-inner
+  fstab "/dev/rbd/$POOL/asked-inner /mnt/asked/inner ext4 noauto,_netdev,x-systemd.automount 0 0"
+  rbdmap map
+  is_mapped_once asked-inner
+  ls /mnt/asked/inner/there
+  rbdmap unmap "$POOL/asked-inner"
+  is_not_mapped asked-inner
+  is_mapped_once asked
+  local first
+  rbdmap map >first 2>&1 &
+  first=$!
+  rbdmap map
+  wait "$first"
+  cat first
+  is_mapped_once asked
+  is_mapped_once asked-inner
+  ls /mnt/asked/inner/there
+  rbdmap unmap
+  nothing_left
+  sed -i /asked-inner/d /etc/ceph/rbdmap /etc/fstab
+  systemctl daemon-reload
 }
 
 users() {
@@ -70,4 +99,9 @@ other_ways() {
   findmnt /mnt/asked
   rbdmap unmap
   umount /run/systemd/private
+  # Where there is no systemd, in this namespace, it is said once and done here.
+  ends 0 unshare --mount --propagation slave sh -c "mount -t tmpfs none /run/systemd && rbdmap map --no-mount"
+  says "systemd does not run here: done in this process"
+  is_mapped_once asked
+  rbdmap unmap --direct "$POOL/asked"
 }

@@ -19,6 +19,8 @@ configure() {
   # Neither says which mount it needs; one takes its time to end, the other does not listen.
   application sat-in "trap 'sleep 3; exit' TERM"
   application stubborn "trap '' TERM"
+  # What somebody asks for meanwhile is refused, with the reason.
+  printf '[Service]\nExecStopPost=-/usr/bin/env rbdmap map\n' | install -D /dev/stdin /etc/systemd/system/lab-sat-in.service.d/ask.conf
   systemctl enable rbdmap.service
 }
 
@@ -58,6 +60,7 @@ scope() { systemd-run --quiet --scope --slice="$1" --unit="$2" "${@:3}" </dev/nu
 powered_off() {
   [ "$BOOT" -gt 1 ] || return 0
   in_order "Stopped lab-sat-in\.service" "Stopped rbdmap@.*sat.*in\.service" "Stopping lab-network\.service"
+  in_order "rbdmap\[[0-9]+\]: the system is shutting down: systemd takes no new work, and unmaps all images by itself"
   in_order "lab-stubborn\.service: Killing process|lab-stubborn\.service: Main process exited, code=killed" \
     "Stopped rbdmap@.*stubborn\.service" "Stopping lab-network\.service"
   in_order "Stopped rbdmap@.*bound\.service" "Stopping lab-network\.service"

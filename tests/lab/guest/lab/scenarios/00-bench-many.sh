@@ -9,7 +9,7 @@
 
 TABLE=/etc/ceph/rbdmap
 
-for step in {plain,slow}-{1,16,64}-{ours,units,script,loop,parallel,floor}; do
+for step in {plain,slow}-{1,16,64}-{ours,units,systemctl,script,loop,parallel,floor}; do
   eval "$step() { measure ${step//-/ }; }"
 done
 
@@ -21,7 +21,7 @@ measure() {
   : >$TABLE
   for image in $(seq "$number"); do table "bench-$image"; done
   case $way in script | loop | parallel) rules ceph ;; *) rules ours ;; esac
-  if [ "$way" = units ]; then systemctl daemon-reload; fi
+  case $way in units | systemctl) systemctl daemon-reload ;; esac
   for _ in $(seq "$(rounds "$number" "$way")"); do
     timed "$name-map" "map_by_$way"
     is_mapped "$number"
@@ -32,6 +32,8 @@ measure() {
   if [ "$name" = plain-64-ours ]; then
     /usr/bin/time -f %M -o peak rbdmap map --direct --no-mount
     figure "$name-peak_kib" "$(tail -n 1 peak)"
+    timed "$name-status" rbdmap status
+    timed "$name-rbd_list" rbd device list
     rbdmap unmap --direct
   fi
   rules ours
@@ -54,6 +56,13 @@ unmap_by_ours() { rbdmap unmap --direct; }
 
 map_by_units() { rbdmap map --no-mount; }
 unmap_by_units() { rbdmap unmap; }
+
+# The same units, by nothing but systemctl.
+# shellcheck disable=SC2046 # a list
+map_by_systemctl() { systemctl start $(instances); }
+# shellcheck disable=SC2046
+unmap_by_systemctl() { systemctl stop $(instances); }
+instances() { for image in $(seq "$number"); do instance "bench-$image"; done; }
 
 map_by_script() { /usr/bin/rbdmap map; }
 unmap_by_script() { /usr/bin/rbdmap unmap; }

@@ -1,0 +1,59 @@
+# bench-boots: many images over whole boots, for `lab bench boots`; what figure and moment are is in 00-bench.sh.
+# shellcheck shell=bash
+
+# shellcheck source=SCRIPTDIR/00-bench.sh
+. /lab/scenarios/00-bench.sh
+
+# What the boots after this one have: so many images with a file system each, by the files of every guide.
+files() {
+  local number
+  for number in $(seq "$1"); do
+    fresh "bench-$number" ext4
+    mkdir -p "/mnt/bench-$number"
+    table "bench-$number"
+    fstab "/dev/rbd/$POOL/bench-$number /mnt/bench-$number ext4 noauto 0 0"
+  done
+  systemctl enable rbdmap.service
+}
+
+one() { files 1; }
+sixteen() { files 16; }
+sixty_four() { files 64; }
+
+one_and_dead() {
+  files 1
+  cat >/etc/rbdmap.toml <<TOML
+[[image]]
+spec = "$POOL/dead"
+user = "boot"
+monitors = ["10.77.0.99:3300"]
+nofail = true
+[[image.mount]]
+where = "/mnt/dead"
+TOML
+}
+
+mounted() {
+  wait_for 300 all_mounted
+  journalctl -b -o short-monotonic --no-hostname >journal
+  figure online_to_last $(($(last_moment 'kernel: EXT4-fs (rbd.*mounted') - $(moment 'Reached target network-online.target')))
+  figure boot "$(systemd-analyze time | sed -nE 's/.* = (.*s) *$/\1/p' | milliseconds)"
+}
+all_mounted() { [ "$(grep -c ' /mnt/bench-' /proc/self/mountinfo)" = "$(grep -c '^/dev/rbd.*/mnt/bench-' /etc/fstab)" ]; }
+last_moment() { grep "$1" journal | tail -n 1 | sed -nE 's/^\[ *([0-9]+)\.([0-9]{3}).*/\1\2/p'; }
+
+# What a shell takes to have them all unmounted and removed, everything at once.
+bare() {
+  wait_for 300 all_mounted
+  timed bare take_down
+  nothing_is_mapped
+}
+take_down() {
+  local device
+  for device in /sys/bus/rbd/devices/*; do
+    { umount "/dev/rbd${device##*/}" && echo -n "${device##*/}" >"$REMOVE"; } &
+  done
+  wait
+  udevadm settle
+}
+nothing_is_mapped() { same "" "$(ls /sys/bus/rbd/devices)" "devices"; }
