@@ -9,13 +9,15 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::parent_id;
 use std::process::exit;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
 /// What became of the work.
@@ -30,6 +32,10 @@ pub enum Outcome {
     /// This process was told to end by this signal. The work ends with it, but for what it has asked of others.
     Interrupted(Signal),
 }
+
+/// How long a child may take to end after its word, and between two looks.
+const END_LIMIT: Duration = Duration::from_millis(500);
+const END_PAUSE: Duration = Duration::from_millis(2);
 
 /// What ends a program from a terminal or from outside, and is answered in words.
 const ENDINGS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
@@ -87,10 +93,21 @@ fn await_signal(word: &io::PipeReader, signals: &SignalFd) -> io::Result<Option<
     }
 }
 
+/// Most children end with their word; one that does not is left behind.
+fn await_end(child: Pid) {
+    let start = Instant::now();
+    while start.elapsed() < END_LIMIT && waitpid(child, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive) {
+        sleep(END_PAUSE);
+    }
+}
+
 fn await_word(mut word: io::PipeReader, child: Pid) -> io::Result<Outcome> {
     let mut status = [0];
     match word.read_exact(&mut status) {
-        Ok(()) => Ok(Outcome::Ended(status[0])),
+        Ok(()) => {
+            await_end(child);
+            Ok(Outcome::Ended(status[0]))
+        }
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(match waitpid(child, None)? {
             WaitStatus::Signaled(_, signal, _) => Outcome::Killed(signal),
             _ => Outcome::Silent,

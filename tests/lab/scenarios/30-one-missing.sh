@@ -51,7 +51,7 @@ booted() {
   systemctl show -p StatusText rbdmap.service | expect "$POOL/locked"
   same "$(printf '%s\n' "$(instance absent)" "$(instance locked)" | sort)" \
     "$(systemctl --failed --plain --no-legend | cut -d ' ' -f 1 | sort)" "what systemctl --failed lists"
-  mounted_within 30
+  mounted_within 60
 }
 
 # From the network to the mount of the good image, whatever becomes of the others.

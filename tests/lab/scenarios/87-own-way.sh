@@ -26,6 +26,8 @@ WantedBy=rbdmap.service
 UNIT
   mkdir -p "$units/mnt-own\\x2dlimit.mount.d"
   printf '[Mount]\nTimeoutSec=77\n' >"$units/mnt-own\\x2dlimit.mount.d/50-own.conf"
+  # systemd has ours so far.
+  systemctl daemon-reload
   systemctl enable rbdmap.service mnt-own\\x2dunit.mount
 }
 
