@@ -2,11 +2,21 @@
 //!
 //! One datagram to the socket that `$NOTIFY_SOCKET` names; a leading `@` is an abstract one. Without the
 //! variable, as on a terminal, nothing is sent; and nobody's work fails because a status was not heard.
+//!
+//! The surprise: systemd asks /proc for the unit of who sent it, and does not find a child that has ended meanwhile. So before
+//! the end it is waited for ([`settle`]): `BARRIER=1` brings a descriptor along, which systemd closes when it has read
+//! everything before (sd_notify(3), since systemd 246).
 
 use std::env;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 
 /// Sets the unit's status text. Newlines would start another assignment, so they become blanks.
 pub fn status(text: &str) {
@@ -18,15 +28,33 @@ pub fn extend(time: Duration) {
     send(&format!("EXTEND_TIMEOUT_USEC={}", time.as_micros()));
 }
 
+/// Waits until systemd has read what was sent, for a few seconds at most.
+pub fn settle() {
+    let Some(address) = address() else { return };
+    let (Ok((read, write)), Ok(socket)) = (io::pipe(), UnixDatagram::unbound()) else { return };
+    let (text, files) = ([IoSlice::new(b"BARRIER=1")], [write.as_raw_fd()]);
+    let sent =
+        sendmsg(socket.as_raw_fd(), &text, &[ControlMessage::ScmRights(&files)], MsgFlags::empty(), Some(&address));
+    drop(write);
+    if sent.is_ok() {
+        // Readable means closed, for nobody writes to it.
+        let _ = poll(&mut [PollFd::new(read.as_fd(), PollFlags::POLLIN)], SETTLE_MILLISECONDS);
+    }
+}
+
+/// How long systemd may take; it does not read while it reloads.
+const SETTLE_MILLISECONDS: u16 = 5000;
+
 fn send(message: &str) {
-    let Some(name) = env::var_os("NOTIFY_SOCKET") else { return };
-    let name = name.to_string_lossy();
-    let address = match name.strip_prefix('@') {
-        Some(abstract_name) => SocketAddr::from_abstract_name(abstract_name),
-        None => SocketAddr::from_pathname(&*name),
-    };
-    if let (Ok(address), Ok(socket)) = (address, UnixDatagram::unbound()) {
-        // Not heard is not failed: the same text goes to the journal.
-        let _ = socket.send_to_addr(message.as_bytes(), &address);
+    let (Some(address), Ok(socket)) = (address(), UnixDatagram::unbound()) else { return };
+    // Not heard is not failed: the same text goes to the journal.
+    let _ = sendmsg(socket.as_raw_fd(), &[IoSlice::new(message.as_bytes())], &[], MsgFlags::empty(), Some(&address));
+}
+
+fn address() -> Option<UnixAddr> {
+    let name = env::var_os("NOTIFY_SOCKET")?;
+    match name.as_bytes().strip_prefix(b"@") {
+        Some(abstract_name) => UnixAddr::new_abstract(abstract_name).ok(),
+        None => UnixAddr::new(Path::new(&name)).ok(),
     }
 }

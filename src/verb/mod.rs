@@ -18,7 +18,7 @@ use crate::image::ImageSpec;
 use crate::inputs::Inputs;
 use crate::report::Report;
 use crate::root::Root;
-use crate::sys::rbd;
+use crate::sys::{notify, rbd};
 use crate::{by_systemd, list, logging, prepare, status, summary};
 
 /// Does what was asked; the answer is the exit status.
@@ -82,13 +82,15 @@ fn carry_out(root: &Root, verb: &Verb) -> u8 {
         Verb::Hook { event, instance } => Ok(hooked(root, *event, instance)),
         Verb::Summary | Verb::Generator { .. } => summarize(root),
     };
-    match report {
-        Ok(report) => report.exit_status(),
-        Err(error) => {
+    let status = report.map_or_else(
+        |error| {
             tracing::error!("{error:#}");
             1
-        }
-    }
+        },
+        |report| report.exit_status(),
+    );
+    notify::settle();
+    status
 }
 
 fn show(root: &Root, format: Format) -> Result<Report> {

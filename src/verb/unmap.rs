@@ -10,6 +10,7 @@ use nix::sys::stat::{major, minor};
 use super::asks_systemd;
 use crate::by_systemd::{self, Asking, Order};
 use crate::cli::{Engine, UnmapAllArguments, UnmapArguments};
+use crate::deadline::Deadline;
 use crate::direct::Limits;
 use crate::hook::Hooks;
 use crate::inputs::Inputs;
@@ -18,14 +19,17 @@ use crate::plan::{self, Target, UnmapPlan};
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::device::{self, Node};
-use crate::sys::mounts;
 use crate::sys::rbd::{self, Mapping};
 use crate::sys::systemd::{Manager, SystemState};
+use crate::sys::{lock, mounts};
 use crate::tag::Origin;
 use crate::unmap::{self, Manner, Shutdown};
 
 /// Unmaps what was asked for.
 pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
+    if arguments.if_ours {
+        await_mappings(root, &arguments.targets);
+    }
     let mapped = rbd::list(root)?;
     let named = arguments.targets.iter().map(|text| target(root, &mapped, text));
     let numbers = arguments.devices.iter().map(|id| Ok(Target::Device(*id)));
@@ -56,6 +60,17 @@ pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
         tell(&plan, &mut report);
     }
     Ok(report)
+}
+
+/// A start that was interrupted may have left a write to the kernel behind, which goes on and then is a mapping. It has the
+/// image's lock as long.
+fn await_mappings(root: &Root, targets: &[String]) {
+    let deadline = Deadline::after(Inputs::read(root).settings.unmap_timeout / 2);
+    for spec in targets.iter().filter_map(|text| text.parse().ok()) {
+        if let Err(error) = lock::image(root, &spec, &deadline) {
+            tracing::warn!("{spec}: {error:#}");
+        }
+    }
 }
 
 /// Unmaps everything there is.

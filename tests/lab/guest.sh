@@ -65,6 +65,9 @@ guest_finish() {
   echo "$guest" >"$root/etc/hostname"
   md5sum <<<"$guest" | cut -c 1-32 >"$root/etc/machine-id"
   : >"$root/etc/fstab"
+  # LVM looks at every device that appears, with several processes each: the scenario that needs it lets it.
+  ln -s /dev/null "$root/etc/udev/rules.d/69-lvm.rules"
+  chroot "$root" systemctl -q mask lvm2-monitor.service blk-availability.service
   # Nothing has changed since Debian's packages were configured: no caches to rebuild at the first boot.
   touch "$root/etc/.updated" "$root/var/.updated"
   chroot "$root" passwd -qd root

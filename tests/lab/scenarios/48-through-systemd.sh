@@ -12,6 +12,7 @@ by_hand() {
   users
   not_waiting
   interrupted
+  stopped_meanwhile
   other_ways
   nothing_left
 }
@@ -58,6 +59,9 @@ users() {
   systemctl start lab-database.service
   findmnt /mnt/asked
   systemctl stop lab-database.service
+  ends 1 setpriv --reuid=65534 --regid=65534 --clear-groups rbdmap unmap
+  says "permission denied, this needs root"
+  is_mapped_once asked
   rbdmap unmap
 }
 
@@ -77,15 +81,28 @@ interrupted() {
   : >/etc/ceph/rbdmap
   table asked mon_host=10.77.0.99:3300
   local status=0
-  timeout -s INT 4 rbdmap map >said 2>&1 || status=$?
+  timeout -s INT 12 rbdmap map >said 2>&1 || status=$?
   cat said
   same 124 "$status" "what timeout says when it had to interrupt"
   expect "ended by SIGINT; what systemd or the kernel has been asked goes on" <said
   same activating "$(systemctl is-active "$(instance asked)")" "the unit, which goes on"
-  rbdmap status | expect "waiting for a monitor"
+  ends 1 rbdmap status
+  says "waiting for a monitor"
   systemctl stop "$(instance asked)"
   : >/etc/ceph/rbdmap
   table asked
+}
+
+# Stopped while the kernel is mapping it: what comes of that is taken down again.
+stopped_meanwhile() {
+  local delay
+  for delay in 0.2 0.5 0.8; do
+    systemctl start --no-block "$(instance asked)"
+    sleep "$delay"
+    systemctl stop "$(instance asked)"
+    sleep 2
+    is_not_mapped asked
+  done
 }
 
 other_ways() {

@@ -2,7 +2,7 @@
 # The surprise: nothing of systemd-fsck is in the journal for a clean file system; so one is made dirty.
 # shellcheck shell=bash
 
-ROWS=(row-auto row-netdev row-nofail row-automount row-made row-grown)
+ROWS=(row-auto row-netdev row-nofail row-automount row-made row-grown row-swap)
 
 images() {
   local image
@@ -30,6 +30,10 @@ configure() {
   fstab "/dev/rbd/$POOL/row-automount /mnt/row-automount ext4 noauto,x-systemd.automount 0 0"
   fstab "/dev/rbd/$POOL/row-made /mnt/row-made ext4 noauto,x-systemd.makefs 0 0"
   fstab "/dev/rbd/$POOL/row-grown /mnt/row-grown ext4 noauto,x-systemd.growfs 0 0"
+  map_by_hand row-swap
+  mkswap "$(devices_of row-swap)"
+  unmap_by_hand row-swap
+  fstab "/dev/rbd/$POOL/row-swap none swap _netdev 0 0"
   make_dirty row-auto
   slow_check
   systemctl enable rbdmap.service
@@ -75,6 +79,7 @@ booted() {
   echo "boot $BOOT" >"/mnt/row-overlay/$BOOT"
   ls "/mnt/row-nofail/upper/$BOOT"
   [ "$(df --output=size -k /mnt/row-grown | tail -n 1)" -gt 40000 ] || fail "it has not grown: $(df -k /mnt/row-grown)"
+  grep -q "^$(devices_of row-swap) " /proc/swaps || fail "no swap on $(devices_of row-swap): $(cat /proc/swaps)"
   [ "$BOOT" != 2 ] || journalctl -b -u "systemd-fsck@$(systemd-escape -p "/dev/rbd/$POOL/row-auto").service" |
     expect "not cleanly unmounted"
 }
@@ -86,5 +91,6 @@ powered_off() {
   for unit in auto bind overlay automount made grown; do
     in_order "Unmounted mnt-row.x2d$unit\.mount" "Stopping lab-network\.service"
   done
+  in_order "Deactivated swap dev-rbd-.*row.*swap\.swap" "Stopped rbdmap@.*row.*swap\.service" "Stopping lab-network\.service"
   in_order 'Unmounted mnt-row.x2doverlay\.mount' 'Unmounted mnt-row.x2dnofail\.mount' 'Stopped rbdmap@.*row.x2dnofail\.service'
 }

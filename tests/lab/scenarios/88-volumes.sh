@@ -2,19 +2,20 @@
 # The surprise: LVM activates a volume group from a udev rule, in a service that no file names; nothing has to be enabled.
 # shellcheck shell=bash
 
-images() { image volumes 64M; image sealed 64M; image cached 64M; }
+images() { image volumes 64M; image sealed 64M; }
 
-configure() {
+arrange() {
+  rm -f /etc/udev/rules.d/69-lvm.rules
+  systemctl unmask lvm2-monitor.service blk-availability.service
+  systemctl enable lvm2-monitor.service blk-availability.service
   table volumes
   table sealed
-  table cached
   mkdir -p /mnt/{volumes,sealed}
   make_volume
   make_sealed
-  echo "/dev/lab/data /mnt/volumes ext4 _netdev,x-rbdmap.image=$POOL/volumes 0 0" >>/etc/fstab
-  echo "/dev/mapper/sealed /mnt/sealed ext4 noauto,_netdev,x-rbdmap.image=$POOL/sealed 0 0" >>/etc/fstab
-  echo "sealed /dev/rbd/$POOL/sealed /etc/lab.key _netdev" >>/etc/crypttab
-  swap_on cached
+  fstab "/dev/lab/data /mnt/volumes ext4 noauto,_netdev,x-rbdmap.image=$POOL/volumes 0 0"
+  fstab "/dev/mapper/sealed /mnt/sealed ext4 noauto,_netdev,x-rbdmap.image=$POOL/sealed,x-systemd.requires=systemd-cryptsetup@sealed.service 0 0"
+  echo "sealed /dev/rbd/$POOL/sealed /etc/lab.key noauto,_netdev" >/etc/crypttab
   systemctl enable rbdmap.service
 }
 
@@ -39,25 +40,23 @@ make_sealed() {
   unmap_by_hand sealed
 }
 
-swap_on() {
-  map_by_hand "$1"
-  mkswap "$(devices_of "$1")"
-  unmap_by_hand "$1"
-  fstab "/dev/rbd/$POOL/$1 none swap _netdev 0 0"
-}
-
-booted() {
+arranged() {
   wait_for 60 findmnt /mnt/volumes
   wait_for 60 findmnt /mnt/sealed
   date >/mnt/volumes/date
   date >/mnt/sealed/date
-  grep -q "^$(devices_of cached) " /proc/swaps || fail "no swap on $(devices_of cached): $(cat /proc/swaps)"
+}
+
+# After the reboots of others, or its own.
+rebooted() {
+  wait_for 60 findmnt /mnt/volumes
+  wait_for 60 findmnt /mnt/sealed
+  ls /mnt/volumes/date /mnt/sealed/date
 }
 
 powered_off() {
-  [ "$BOOT" -gt 1 ] || return 0
+  [ "$BOOT" = 4 ] || return 0
   in_order "Unmounted mnt-volumes\.mount" "Stopped rbdmap@.*volumes\.service" "Stopping lab-network\.service"
   in_order "Unmounted mnt-sealed\.mount" "Stopped systemd-cryptsetup@sealed\.service" "Stopped rbdmap@.*sealed\.service" \
     "Stopping lab-network\.service"
-  in_order "Deactivated swap dev-rbd-.*cached\.swap" "Stopped rbdmap@.*cached\.service" "Stopping lab-network\.service"
 }

@@ -18,9 +18,12 @@ arrange() {
 }
 
 # After whatever scenarios before this one have enabled; the application of one would pull in its own image.
+# What they have in their files is for the boot that this one ends.
 rebooted() {
   systemctl disable rbdmap.service
   systemctl disable lab-app-reboot.service || true
+  sed -i '/cut-off\|on-demand\|lost/!d' /etc/ceph/rbdmap /etc/fstab
+  rm -f /etc/crypttab
 }
 
 # Automounts are enabled by themselves (systemd.automount(5)), and what they need they pull in.
