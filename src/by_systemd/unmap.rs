@@ -65,13 +65,16 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     stop_users(&manager, users, asking)?;
     let names: Vec<String> = held.keys().cloned().collect();
     let mut told = |job: &JobReport| {
-        if let (Some(spec), false) = (held.get(&job.unit), job.outcome == JobOutcome::Done) {
+        let is_fine = job.outcome == JobOutcome::Done || !asking.block && job.outcome == JobOutcome::StillRunning;
+        if let (Some(spec), false) = (held.get(&job.unit), is_fine) {
             failed.insert(spec, why(&manager, job));
         }
     };
     manager.stop(&names, asking.limit(), &mut told)?;
     if !asking.block {
-        held.values().for_each(|spec| report.done(spec, "systemd is unmapping it"));
+        let asked = held.values().filter(|spec| !failed.contains_key(*spec));
+        asked.for_each(|spec| report.done(spec, "systemd is unmapping it"));
+        failed.iter().for_each(|(spec, why)| report.image_failed(spec, why));
         return Ok(report);
     }
     let (left, gone) = split(root, &plan.mappings)?;
@@ -79,6 +82,9 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     // What a unit tried and could not do is told; what no unit held is done here.
     let (tried, ours): (Vec<Mapping>, Vec<Mapping>) = left.into_iter().partition(|m| failed.contains_key(&m.spec));
     tried.iter().for_each(|mapping| report.image_failed(&mapping.spec, &failed[&mapping.spec]));
+    // Of an image that is not known to be ours, or not mapped, only its unit tells; who is not root knows no more.
+    let is_told = |spec: &ImageSpec| tried.iter().chain(&gone).any(|mapping| mapping.spec == *spec);
+    failed.iter().filter(|(spec, _)| !is_told(spec)).for_each(|(spec, why)| report.image_failed(spec, why));
     report.include(unmap::mappings(root, &ours, manner));
     Ok(report)
 }

@@ -85,7 +85,7 @@ booted() {
 }
 
 powered_off() {
-  [ "$BOOT" -gt 1 ] || return 0
+  [ "$BOOT" = 2 ] || return 0
   local unit
   # A hyphen of a name is \x2d.
   for unit in auto bind overlay automount made grown; do

@@ -58,7 +58,7 @@ booted() {
 scope() { systemd-run --quiet --scope --slice="$1" --unit="$2" "${@:3}" </dev/null >/dev/null 2>&1 & }
 
 powered_off() {
-  [ "$BOOT" -gt 1 ] || return 0
+  [ "$BOOT" = 2 ] || return 0
   in_order "Stopped lab-sat-in\.service" "Stopped rbdmap@.*sat.*in\.service" "Stopping lab-network\.service"
   in_order "rbdmap\[[0-9]+\]: the system is shutting down: systemd takes no new work, and unmaps all images by itself"
   in_order "lab-stubborn\.service: Killing process|lab-stubborn\.service: Main process exited, code=killed" \
