@@ -39,7 +39,7 @@ install:
 	    sed 's|@libexecdir@|$(PREFIX)/libexec|g' units/$$unit.in >$(DESTDIR)$(UNITS)/$$unit && \
 	    chmod 644 $(DESTDIR)$(UNITS)/$$unit || exit 1; \
 	done
-	install -D -m 644 units/50-rbd.rules $(DESTDIR)$(RULES)/50-rbd.rules
+	install -D -m 644 -t $(DESTDIR)$(RULES) units/50-rbd.rules units/61-rbd-content.rules
 	for page in packaging/man/*; do install -D -m 644 -t $(DESTDIR)$(MAN)/man$${page##*.} $$page || exit 1; done
 	install -D -m 644 etc/rbdmap $(DESTDIR)$(DOC)/examples/rbdmap
 	install -D -m 644 etc/rbdmap.toml $(DESTDIR)$(DOC)/examples/rbdmap.toml

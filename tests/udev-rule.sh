@@ -1,12 +1,12 @@
 #!/bin/sh
-# Checks units/50-rbd.rules with the installed udevadm, as root: no word of it is unknown to udev, and the links it
-# makes of a made-up device on the rbd bus are the right ones. `udevadm verify` came with systemd 254; `udevadm test` of any
+# Checks units/*.rules with the installed udevadm, as root: no word of them is unknown to udev, and the links they
+# make of a made-up device on the rbd bus are the right ones. `udevadm verify` came with systemd 254; `udevadm test` of any
 # version reads all rules and complains of bad ones, so this runs it where ours are the only ones.
-# Usage: tests/udev-rule.sh [RULES-FILE]
+# Usage: tests/udev-rule.sh [FOLDER]
 set -eu
 
 if [ "${UDEV_RULE_INSIDE:-}" != yes ]; then
-    rules=$(realpath "${1:-$(dirname "$0")/../units/50-rbd.rules}")
+    rules=$(realpath "${1:-$(dirname "$0")/../units}")
     UDEV_RULE_INSIDE=yes exec unshare --mount "$0" "$rules" # what follows is mounted for nobody else
 fi
 export SYSTEMD_DEVICE_VERIFY_SYSFS=0 # /sys below is not sysfs
@@ -16,7 +16,7 @@ for folder in /usr/lib/udev/rules.d /etc/udev/rules.d /run /sys /dev; do
 done
 mknod /dev/null c 1 3
 mkdir -p /run/udev /sys/bus/rbd /sys/class/block
-cp "$1" /usr/lib/udev/rules.d/50-rbd.rules
+cp "$1"/*.rules /usr/lib/udev/rules.d/
 
 # A disk of the rbd bus and its first partition: attributes as Linux 6.1 has them.
 device() { # NUMBER POOL NAMESPACE IMAGE SNAPSHOT

@@ -22,6 +22,9 @@ const LOOK_PAUSE: Duration = Duration::from_secs(2);
 /// What systemd is asked for at each look, from then on.
 const EXTENSION: Duration = Duration::from_secs(30);
 
+/// How long nobody may be found to use what is in use before that is told.
+const NOBODY_FOUND: Duration = Duration::from_secs(10);
+
 /// How long to go on without hope, at most.
 const WITHOUT_HOPE: Duration = Duration::from_secs(20);
 
@@ -103,7 +106,9 @@ impl Work<'_> {
             let (name, holders) = self.holders(item, &picture.standing_on(&item.nodes));
             signs.stopping |= holders.iter().any(|holder| is_being_stopped(holder, &stopping));
             let (spec, sentence) = (&item.mapping.spec, holder::sentence(&name, &holders));
-            if self.hope.told.insert(sentence.clone()) {
+            // Who holds it for a moment, such as udev, has often gone before it is found.
+            let is_news = !holders.is_empty() || self.deadline.elapsed() > NOBODY_FOUND;
+            if is_news && self.hope.told.insert(sentence.clone()) {
                 tracing::info!("{spec}: waiting: {sentence}");
             }
             notify::status(&format!("waiting: {sentence}"));

@@ -2,7 +2,7 @@
 # The surprise: nothing of systemd-fsck is in the journal for a clean file system; so one is made dirty.
 # shellcheck shell=bash
 
-ROWS=(row-auto row-netdev row-nofail row-automount row-made row-grown row-swap)
+ROWS=(row-auto row-netdev row-nofail row-automount row-made row-grown row-swap row-uuid)
 
 images() {
   local image
@@ -34,6 +34,8 @@ configure() {
   mkswap "$(devices_of row-swap)"
   unmap_by_hand row-swap
   fstab "/dev/rbd/$POOL/row-swap none swap _netdev 0 0"
+  fresh row-uuid ext4
+  by_uuid row-uuid
   make_dirty row-auto
   slow_check
   systemctl enable rbdmap.service
@@ -61,6 +63,12 @@ small_file_system() {
   mkfs.ext4 -q "$(devices_of "$1")" 32M
   unmap_by_hand "$1"
 }
+# A line that does not name its device; systemd before 254 has no such link for RBD images.
+by_uuid() {
+  map_by_hand "$1"
+  fstab "UUID=$(blkid -o value -s UUID "$(devices_of "$1")") /mnt/$1 ext4 noauto,_netdev,x-rbdmap.image=$POOL/$1 0 2"
+  unmap_by_hand "$1"
+}
 # As after a power cut.
 make_dirty() {
   map_by_hand "$1"
@@ -72,7 +80,7 @@ booted() {
   local place
   same active "$(systemctl is-active local-fs.target)" local-fs.target
   same inactive "$(systemctl is-active emergency.target)" "the emergency shell"
-  for place in auto netdev nofail overlay bind netdev/tmp made grown; do findmnt "/mnt/row-$place"; done
+  for place in auto netdev nofail overlay bind netdev/tmp made grown uuid; do findmnt "/mnt/row-$place"; done
   same autofs "$(findmnt -n -o FSTYPE /mnt/row-automount | head -n 1)" "what waits on /mnt/row-automount"
   ls /mnt/row-automount/there
   findmnt -t ext4 /mnt/row-automount

@@ -48,8 +48,8 @@ booted() {
   rbdmap map "$POOL/by-hand" --id boot
   mount "/dev/rbd/$POOL/by-hand" /mnt/by-hand
   # A shell as logind has it, deaf until it is killed; and a container, which has the mount in a namespace of its own.
-  scope user-0.slice session-9 -p SendSIGHUP=yes -p TimeoutStopSec=20 bash -c "trap '' TERM HUP; cd /mnt/logged-in; while :; do sleep 1; done"
-  scope machine.slice lab-container -p TimeoutStopSec=20 unshare --mount --propagation private bash -c "trap '' TERM; while :; do sleep 1; done"
+  scope user-0.slice session-9 -p SendSIGHUP=yes -p TimeoutStopSec=40 bash -c "trap '' TERM HUP; cd /mnt/logged-in; while :; do sleep 1; done"
+  scope machine.slice lab-container -p TimeoutStopSec=40 unshare --mount --propagation private bash -c "trap '' TERM; while :; do sleep 1; done"
   wait_for 20 systemctl is-active session-9.scope lab-container.scope
   sleep 1
 }

@@ -40,23 +40,20 @@ make_sealed() {
   unmap_by_hand sealed
 }
 
-arranged() {
-  wait_for 60 findmnt /mnt/volumes
+alone() {
   wait_for 60 findmnt /mnt/sealed
+  wait_for 60 findmnt /mnt/volumes
   date >/mnt/volumes/date
   date >/mnt/sealed/date
-}
-
-# After the reboots of others, or its own.
-rebooted() {
-  wait_for 60 findmnt /mnt/volumes
-  wait_for 60 findmnt /mnt/sealed
-  ls /mnt/volumes/date /mnt/sealed/date
+  # In the boots after this one they would be in the way. What systemd has read for this one stays as it is.
+  sed -i '/volumes\|sealed/d' /etc/ceph/rbdmap /etc/fstab /etc/crypttab
+  ln -s /dev/null /etc/udev/rules.d/69-lvm.rules
+  systemctl disable lvm2-monitor.service blk-availability.service
 }
 
 powered_off() {
   [ "$BOOT" = 4 ] || return 0
   in_order "Unmounted mnt-volumes\.mount" "Stopped rbdmap@.*volumes\.service" "Stopping lab-network\.service"
-  in_order "Unmounted mnt-sealed\.mount" "Stopped systemd-cryptsetup@sealed\.service" "Stopped rbdmap@.*sealed\.service" \
+  in_order "Unmounted mnt-sealed\.mount" "Stopped systemd-cryptsetup@sealed\.service|deactivating crypt device sealed" "Stopped rbdmap@.*sealed\.service" \
     "Stopping lab-network\.service"
 }

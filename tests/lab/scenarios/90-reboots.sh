@@ -75,7 +75,7 @@ rebooted() {
 }
 
 powered_off() {
-  [ "$BOOT" = 4 ] || return 0
+  [ "$BOOT" = 5 ] || return 0
   in_order "Stopped lab-app-reboot\.service" "Unmounted mnt-reboot-inside\.mount" "Stopped rbdmap@.*reboot.*inner\.service" \
     "Stopping lab-network\.service"
   in_order "$FORCED: waiting: /mnt/$FORCED is in use by pid [0-9]+ .sleep, lab-agent\.service: /mnt/$FORCED" \

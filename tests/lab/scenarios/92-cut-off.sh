@@ -43,7 +43,7 @@ cut_off() {
 }
 
 powered_off() {
-  [ "$BOOT" = 5 ] || return 0
+  [ "$BOOT" = 6 ] || return 0
   ended_as_stated
   in_order "cut-off: it stays mapped as /dev/rbd[0-9]+: .*is the cluster there"
   grep -q "^still mapped: $POOL/cut-off" "$BOOT_FOLDER/network-stopped" || fail "it was not mapped any more: was it dirty at all?"

@@ -26,7 +26,7 @@ cluster_lost() {
 }
 
 powered_off() {
-  [ "$BOOT" = 6 ] || return 0
+  [ "$BOOT" = 7 ] || return 0
   ended_as_stated
   in_order "lost: it stays mapped as /dev/rbd[0-9]+: .*is the cluster there"
 }
