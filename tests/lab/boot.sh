@@ -5,7 +5,7 @@
 
 GUEST_MEMORY=1024M
 # Seconds for a boot and its poweroff, and for each step in between; one that hangs at shutdown takes for ever.
-BOOT_LIMIT=360
+BOOT_LIMIT=600
 STEP_LIMIT=40
 # A process costs this kernel ten milliseconds and more, so a boot is as short as what it does not start.
 MASKED_UNITS=(

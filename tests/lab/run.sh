@@ -73,7 +73,7 @@ guest_test() {
   local GUEST=$1 POOL=$1 BOOT=0 BOOT_FOLDER
   shift
   pool_create "$POOL"
-  for BOOT in 0 1 2 3 4 5 6 7; do
+  for BOOT in 0 1 2 3 4 5 6; do
     [ "$BOOT" = 0 ] || [ -n "$(steps "$@")" ] || continue
     BOOT_FOLDER=$(boot_folder "$GUEST" "$BOOT")
     export JOURNAL=$BOOT_FOLDER/journal CONSOLE=$BOOT_FOLDER/console
@@ -106,7 +106,6 @@ phases_inside() {
     4) echo alone ;;
     5) echo arranged; ! guest_soft_reboots "$GUEST" || echo soft_rebooted; echo rebooted ;;
     6) echo cut_off ;;
-    7) echo cluster_lost ;;
   esac
 }
 # systemd has it from version 254.
@@ -115,7 +114,7 @@ guest_soft_reboots() { [[ $1 == trixie* ]]; }
 # The last boot in which the scenario has a step.
 scenario_last_boot() {
   local BOOT phase last=0
-  for BOOT in 1 2 3 4 5 6 7; do
+  for BOOT in 1 2 3 4 5 6; do
     for phase in $(phases_inside); do
       ! scenario_has "$1" "$phase" || last=$BOOT
     done

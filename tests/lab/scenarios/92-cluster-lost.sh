@@ -1,0 +1,64 @@
+# cluster-lost: masked, rbdmap.service keeps out of everything; disabled, an automount still maps; and the cluster gone before poweroff does not keep the machine up
+# How it goes is different in the two userspaces, for each such poweroff takes minutes: in Debian 12 the guest's interface is
+# taken down, in Debian 13 monitor and OSD are killed. Either way with a file system that has not been written back.
+# shellcheck shell=bash
+
+LOST=(lost on-demand)
+
+images() {
+  local image
+  for image in "${LOST[@]}"; do image "$image" 64M; done
+}
+
+arrange() {
+  fresh lost ext4
+  fresh on-demand ext4 touch /mnt/there
+  mkdir -p /mnt/{lost,on-demand}
+  # systemd waits so long, twice, for processes that the kernel does not give back, ours aside: its default is 90 s.
+  mkdir -p /etc/systemd/system.conf.d
+  printf '[Manager]\nDefaultTimeoutStopSec=15s\n' >/etc/systemd/system.conf.d/lab.conf
+  table lost
+  table on-demand
+  fstab "/dev/rbd/$POOL/lost /mnt/lost ext4 noauto,_netdev,x-systemd.mount-timeout=10 0 0"
+  fstab "/dev/rbd/$POOL/on-demand /mnt/on-demand ext4 noauto,x-systemd.automount,x-systemd.mount-timeout=10 0 0"
+}
+
+# At the end of boot 5, while images are mapped: masked for the boot after it, and no reason for a circle at this poweroff.
+# Files without others' lines are for the next boot as well: a mask has systemd read them, so they are changed behind it.
+rebooted() {
+  findmnt /mnt/lost || rbdmap map
+  systemctl disable rbdmap.service
+  systemctl mask rbdmap.service
+  systemctl disable lab-app-reboot.service || true
+  sed -i '/on-demand\|lost/!d' /etc/ceph/rbdmap /etc/fstab
+}
+
+cut_off() {
+  rm -f /etc/rbdmap.toml
+  same "" "$(mappings)" "mappings of a boot with rbdmap.service masked"
+  same "" "$(find /run/systemd/generator* -path '*rbdmap*')" "what the generator wrote"
+  systemctl unmask rbdmap.service
+  systemctl daemon-reload
+  systemctl restart remote-fs.target
+  systemctl start mnt-on\\x2ddemand.automount
+  same inactive "$(systemctl is-active rbdmap.service)" "rbdmap.service, which is disabled"
+  ls /mnt/on-demand/there
+  is_mapped_once on-demand
+  is_not_mapped lost
+  systemctl start mnt-lost.mount
+  touch /lab/log/without-cluster
+  dd if=/dev/urandom of=/mnt/lost/dirty bs=1M count=4
+  date >/mnt/on-demand/dirty
+  touch /lab/log/kill-cluster
+  case $GUEST in
+    bookworm*) ip link set vec0 down ;;
+    *) wait_for 140 test -e /lab/log/cluster-killed ;;
+  esac
+}
+
+powered_off() {
+  [ "$BOOT" = 6 ] || return 0
+  ended_as_stated
+  in_order "lost: it stays mapped as /dev/rbd[0-9]+: .*is the cluster there"
+  grep -q "^still mapped: $POOL/lost" "$BOOT_FOLDER/network-stopped" || fail "it was not mapped any more: was it dirty at all?"
+}
