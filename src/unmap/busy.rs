@@ -49,18 +49,20 @@ impl Work<'_> {
             return format!("the kernel has not unmapped it for {seconds} s; is the cluster there?");
         }
         self.known_obstacle(steps).unwrap_or_else(|| {
-            let (name, holders) = self.holders(item, steps);
-            holder::sentence(&name, &holders)
+            let (name, holders) = self.holders(item, steps, LOOK_LIMIT);
+            holders.map_or_else(
+                || format!("{name} is in use; `fuser -vm {name}` shows by whom"),
+                |holders| holder::sentence(&name, &holders),
+            )
         })
     }
 
-    /// Who holds a mapping, and what of it: the mount on top, or the device.
-    pub(super) fn holders(&self, item: &Item, steps: &[Step<'_>]) -> (String, Vec<Holder>) {
+    /// What of a mapping is held, the mount on top or the device, and by whom, if that can be found in time.
+    pub(super) fn holders(&self, item: &Item, steps: &[Step<'_>], limit: Duration) -> (String, Option<Vec<Holder>>) {
         let name = steps.iter().find_map(target).unwrap_or_else(|| format!("/dev/{}", item.mapping.name()));
         let mount_points = steps.iter().filter_map(mount_point).collect();
         let (root, held) = (self.root.clone(), Held { nodes: item.nodes.clone(), mount_points });
-        let holders = Deadline::after(LOOK_LIMIT).run(move || holders::of(&root, &held));
-        (name, holders.unwrap_or_default())
+        (name, Deadline::after(limit).run(move || holders::of(&root, &held)))
     }
 
     /// A try that is under way when the deadline passes ends in a moment, busy or not; only one that hangs does not.

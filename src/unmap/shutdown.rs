@@ -17,6 +17,8 @@ use crate::removal;
 use crate::sys::systemd::Manager;
 use crate::sys::{device, mounts, notify};
 
+/// How long a look for holders may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
 /// Between two looks.
 const LOOK_PAUSE: Duration = Duration::from_secs(2);
 /// What systemd is asked for at each look, from then on.
@@ -92,7 +94,8 @@ impl Work<'_> {
         }
         let signs = self.look(shutdown);
         notify::extend(EXTENSION);
-        self.hope.next_look = Instant::now() + LOOK_PAUSE;
+        // On a machine where looking takes long, it is not to take the time of those who are ending.
+        self.hope.next_look = Instant::now() + LOOK_PAUSE.max(now.elapsed() * 3);
         !self.hope.remains(&signs, shutdown.without_hope, now)
     }
 
@@ -103,7 +106,12 @@ impl Work<'_> {
         let mut signs = Signs::default();
         for item in self.items.iter().filter(|item| item.stage != Stage::Over) {
             signs.written += item.nodes.first().and_then(|disk| device::written(self.root, &disk.name)).unwrap_or(0);
-            let (name, holders) = self.holders(item, &picture.standing_on(&item.nodes));
+            let (name, found) = self.holders(item, &picture.standing_on(&item.nodes), LOOK_LIMIT);
+            // Who has not been found in time may be anybody who is being stopped.
+            let Some(holders) = found else {
+                signs.stopping |= !stopping.is_empty();
+                continue;
+            };
             signs.stopping |= holders.iter().any(|holder| is_being_stopped(holder, &stopping));
             let (spec, sentence) = (&item.mapping.spec, holder::sentence(&name, &holders));
             // Who holds it for a moment, such as udev, has often gone before it is found.

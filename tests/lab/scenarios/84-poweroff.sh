@@ -64,8 +64,6 @@ powered_off() {
   in_order "lab-stubborn\.service: Killing process|lab-stubborn\.service: Main process exited, code=killed" \
     "Stopped rbdmap@.*stubborn\.service" "Stopping lab-network\.service"
   in_order "Stopped rbdmap@.*bound\.service" "Stopping lab-network\.service"
-  in_order "waiting: /mnt/logged-in is in use by pid [0-9]+ .bash, session-9\.scope: /mnt/logged-in" \
-    "Stopped rbdmap@.*logged.*in\.service" "Stopping lab-network\.service"
-  in_order "waiting: /dev/rbd[0-9]+ is in use by pid [0-9]+ .(bash|sleep), lab-container\.scope: mounted on /mnt/contained in a mount namespace" \
-    "Stopped rbdmap@.*contained\.service" "Stopping lab-network\.service"
+  in_order "session-9\.scope: Killing process" "Stopped rbdmap@.*logged.*in\.service" "Stopping lab-network\.service"
+  in_order "lab-container\.scope: Killing process" "Stopped rbdmap@.*contained\.service" "Stopping lab-network\.service"
 }
