@@ -21,9 +21,10 @@ use crate::inputs::Inputs;
 use crate::plan::MapPlan;
 use crate::report::Report;
 use crate::root::Root;
+use crate::sys::device::{self, Node};
+use crate::sys::mounts;
 use crate::sys::rbd::{self, Mapping};
 use crate::sys::systemd::{BriefState, Manager};
-use crate::sys::{device, mounts};
 use crate::{plan, unit};
 use row::{Facts, Origin, Row, UnitFacts};
 
@@ -61,6 +62,7 @@ struct Seen<'a> {
     states: HashMap<String, BriefState>,
     manager: Option<Manager>,
     sizes: HashMap<u32, u64>,
+    nodes: HashMap<u32, Vec<Node>>,
 }
 
 impl<'a> Seen<'a> {
@@ -73,8 +75,9 @@ impl<'a> Seen<'a> {
         let units: Vec<String> = instances.chain(targets).collect();
         let states = manager.as_ref().filter(|_| !units.is_empty()).and_then(|manager| manager.brief(&units).ok());
         let sizes = mappings.iter().filter_map(|m| Some((m.id, device::size(root, &m.name())?))).collect();
+        let nodes = mappings.iter().map(|mapping| (mapping.id, device::nodes(root, &mapping.name()))).collect();
         let mounted = mounts::list(root)?;
-        Ok(Self { mappings, mounted, plan, states: states.unwrap_or_default(), manager, sizes })
+        Ok(Self { mappings, mounted, plan, states: states.unwrap_or_default(), manager, sizes, nodes })
     }
 
     /// A row for each image that is listed, and one for each other mapping.
@@ -131,10 +134,9 @@ impl<'a> Seen<'a> {
     }
 
     fn mounted_from(&self, mapping: &Mapping) -> Vec<PathBuf> {
-        // A disk has sixteen numbers for itself and its partitions (linux drivers/block/rbd.c, RBD_SINGLE_MAJOR_PART_SHIFT).
-        let (major, minor) = mapping.number;
-        let carries = |device: (u32, u32)| device.0 == major && device.1 >= minor && device.1 < minor + 16;
-        self.mounted.iter().filter(|mount| carries(mount.device)).map(|mount| mount.target.clone()).collect()
+        let nodes = self.nodes.get(&mapping.id).map_or(&[][..], Vec::as_slice);
+        let mounts = self.mounted.iter().filter(|mount| nodes.iter().any(|node| node.carries(mount)));
+        mounts.map(|mount| mount.target.clone()).collect()
     }
 
     fn reason(&self, unit: &str) -> String {

@@ -8,7 +8,10 @@ use super::{Item, Stage, Work};
 use crate::deadline::Deadline;
 use crate::holder::{self, Holder};
 use crate::plan::teardown::{Picture, Step, Thing};
+use crate::root::Root;
+use crate::sys::device::Node;
 use crate::sys::holders::{self, Held};
+use crate::sys::rbd::Mapping;
 use crate::sys::{mounts, rbd};
 
 /// How long a last try may take, after the deadline.
@@ -57,12 +60,10 @@ impl Work<'_> {
         })
     }
 
-    /// What of a mapping is held, the mount on top or the device, and by whom, if that can be found in time.
+    /// As [`holders`], with what is known already.
     pub(super) fn holders(&self, item: &Item, steps: &[Step<'_>], limit: Duration) -> (String, Option<Vec<Holder>>) {
         let name = steps.iter().find_map(target).unwrap_or_else(|| format!("/dev/{}", item.mapping.name()));
-        let mount_points = steps.iter().filter_map(mount_point).collect();
-        let (root, held) = (self.root.clone(), Held { nodes: item.nodes.clone(), mount_points });
-        (name, Deadline::after(limit).run(move || holders::of(&root, &held)))
+        (name, look(self.root, &item.nodes, steps, limit))
     }
 
     /// A try that is under way when the deadline passes ends in a moment, busy or not; only one that hangs does not.
@@ -91,6 +92,22 @@ impl Work<'_> {
             }
         })
     }
+}
+
+/// What of a mapping is held, the mount on top or the device, and by whom, if that can be found in time.
+pub fn holders(root: &Root, mapping: &Mapping, limit: Duration) -> (String, Option<Vec<Holder>>) {
+    let item = Item::new(root, mapping, Stage::Stack);
+    let seen = mounts::look(root).unwrap_or_default();
+    let picture = Picture::of(&seen);
+    let steps = picture.standing_on(&item.nodes);
+    let name = steps.iter().find_map(target).unwrap_or_else(|| format!("/dev/{}", mapping.name()));
+    (name, look(root, &item.nodes, &steps, limit))
+}
+
+fn look(root: &Root, nodes: &[Node], steps: &[Step<'_>], limit: Duration) -> Option<Vec<Holder>> {
+    let mount_points = steps.iter().filter_map(mount_point).collect();
+    let (root, held) = (root.clone(), Held { nodes: nodes.to_vec(), mount_points });
+    Deadline::after(limit).run(move || holders::of(&root, &held))
 }
 
 fn mount_point(step: &Step<'_>) -> Option<PathBuf> {

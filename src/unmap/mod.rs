@@ -12,6 +12,7 @@ mod shutdown;
 mod tests;
 mod thing;
 
+pub use busy::holders;
 pub use shutdown::Shutdown;
 
 use std::collections::{HashMap, HashSet};

@@ -10,23 +10,19 @@ use crate::by_systemd::{self, Asking, Order};
 use crate::cli::Engine;
 use crate::config::fault::Fault;
 use crate::config::table::Entry;
-use crate::deadline::Deadline;
 use crate::direct::{self, Limits, Manner};
 use crate::holder;
 use crate::hook::Hooks;
 use crate::inputs::Inputs;
 use crate::map::Patience;
 use crate::plan::reload::{self, ReloadPlan};
-use crate::plan::teardown::{Picture, Thing};
 use crate::plan::{self, UnmapPlan};
 use crate::report::Report;
 use crate::request::{Request, Sources};
 use crate::root::Root;
-use crate::sys::holders::{self, Held};
 use crate::sys::rbd::{self, Mapping};
-use crate::sys::{device, mounts};
 use crate::tag::Origin;
-use crate::unmap;
+use crate::{summary, unmap};
 
 /// How long looking for who uses an image may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(5);
@@ -58,7 +54,7 @@ pub fn run(root: &Root, engine: &Engine) -> Result<Report> {
     report.include(work.unmap(plan.gone)?);
     report.include(work.map(&plan.new)?);
     if work.systemd {
-        crate::summary::run(root, &inputs);
+        summary::run(root, &inputs);
     }
     Ok(report)
 }
@@ -107,27 +103,17 @@ impl Work<'_> {
     }
 }
 
-/// Whether nobody uses what is mounted on it; who does is told, and keeps it.
+/// Whether nobody uses what is mounted on it; who does is told, and keeps it. So does who could not be looked up in time.
 fn is_free(root: &Root, mapping: &Mapping) -> bool {
-    let nodes = device::nodes(root, &mapping.name());
-    let seen = mounts::look(root).unwrap_or_default();
-    let picture = Picture::of(&seen);
-    let mount_points = picture.standing_on(&nodes).into_iter().filter_map(|step| match step.thing {
-        Thing::Mount(mount) => Some(mount.target.clone()),
-        Thing::Loop(_) => None,
-    });
-    let mount_points = mount_points.collect();
-    let held = Held { nodes, mount_points };
-    let (root, name) = (root.clone(), format!("/dev/{}", mapping.name()));
-    let holders = Deadline::after(LOOK_LIMIT).run(move || holders::of(&root, &held)).unwrap_or_default();
-    if !holders.is_empty() {
-        let spec = &mapping.spec;
-        let sentence = holder::sentence(&name, &holders);
-        tracing::warn!(
-            "{spec}: not listed any more, and left mapped: {sentence}; `rbdmap unmap {spec}` when it is free"
-        );
-    }
-    holders.is_empty()
+    let (name, found) = unmap::holders(root, mapping, LOOK_LIMIT);
+    let sentence = match found {
+        Some(holders) if holders.is_empty() => return true,
+        Some(holders) => holder::sentence(&name, &holders),
+        None => format!("who uses {name} could not be found out in time"),
+    };
+    let spec = &mapping.spec;
+    tracing::warn!("{spec}: not listed any more, and left mapped: {sentence}; `rbdmap unmap {spec}` when it is free");
+    false
 }
 
 /// The kernel takes options only when it maps.
