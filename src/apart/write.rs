@@ -6,32 +6,39 @@
 //! breaks it, and has the cluster put the client on its blocklist: our own, with every image that is mapped through it
 //! (seen on 6.1: I/O errors on an image that had been fine). So a write that has begun is left to end.
 //!
-//! The surprises: only system calls are allowed between fork and exit in a process with threads, so everything is made
-//! ready before. And the child keeps nothing of ours open, or whoever waits for the end of our output would wait for it,
-//! but for one file: the lock that says that somebody is still at it.
+//! The process shares our memory and is waited for by a thread of ours that sleeps meanwhile, as posix_spawn(3) does it
+//! (clone(2), CLONE_VM and CLONE_VFORK): copying a process for each of many images would cost more than unmapping them.
+//! When this program ends, however it does, the sleeping thread ends and the process goes on, with the memory.
+//!
+//! The surprises: it uses the sleeping thread's errno, so that thread must not run; and it keeps nothing of ours open, or
+//! whoever waits for the end of our output would wait for it, but for one file: the lock that says that somebody is
+//! still at it.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::time::{Duration, Instant};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, clone};
+use nix::sys::signal::SigSet;
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, fork};
 
 use crate::key;
 
-/// What is to be written.
-pub struct Order<'a> {
+/// What is to be written. It is all the process's own, for it may outlive whoever asked.
+pub struct Order<Payload> {
     /// The file.
-    pub file: &'a File,
+    pub file: File,
     /// The text, in one write.
-    pub text: &'a [u8],
+    pub text: Vec<u8>,
     /// A key of type `ceph` that the kernel needs meanwhile: its description and payload.
-    pub key: Option<(&'a str, &'a [u8])>,
+    pub key: Option<(CString, Payload)>,
     /// A file that stays open until the write has ended, such as one that is locked.
-    pub keep: Option<BorrowedFd<'a>>,
+    pub keep: Option<OwnedFd>,
 }
 
 /// How it ended.
@@ -47,67 +54,89 @@ pub enum Answer {
     None,
 }
 
-/// The child's word: which step ended, and how many bytes it wrote, or an errno below zero.
-type Word = [i32; 2];
-const KEY: i32 = 1;
-const WRITE: i32 = 2;
+/// The process's stack. It makes system calls and calls nothing deep.
+const STACK_SIZE: usize = 64 << 10;
 
-/// The child's descriptors: its word, the file, what is kept open.
-const MOUTH: RawFd = 3;
-const TARGET: RawFd = 4;
-const KEPT: RawFd = 5;
+/// The process's descriptors: the file, and what is kept open.
+const TARGET: RawFd = 3;
+const KEPT: RawFd = 4;
 
 /// Has it written, and waits for the answer for so long.
-pub fn write(order: &Order<'_>, patience: Duration) -> io::Result<Answer> {
-    let key = match order.key {
-        Some((name, payload)) => Some((CString::new(name)?, payload)),
-        None => None,
-    };
+pub fn write<Payload>(order: Order<Payload>, patience: Duration) -> io::Result<Answer>
+where
+    Payload: AsRef<[u8]> + Send + 'static,
+{
     let null = File::options().read(true).write(true).open("/dev/null")?;
-    let (word, mouth) = io::pipe()?;
-    let keep = order.keep.unwrap_or(null.as_fd());
-    let files = [null.as_raw_fd(), mouth.as_raw_fd(), order.file.as_raw_fd(), keep.as_raw_fd()];
-    let key = key.as_ref().map(|(name, payload)| (name.as_c_str(), *payload));
-    // SAFETY: the child does nothing but system calls on what was made ready before, and then ends.
-    #[allow(unsafe_code, reason = "a process of its own takes fork(2)")]
-    let forked = unsafe { fork() }?;
-    match forked {
-        ForkResult::Child => child(files, order.text, key),
-        ForkResult::Parent { child } => {
-            drop(mouth);
-            let answer = await_word(word, patience)?;
-            // All that it has left to do is to end.
-            if !matches!(answer, Answer::None) {
-                waitpid(child, None)?;
-            }
-            Ok(answer)
-        }
+    let (sender, answers) = mpsc::channel();
+    // Nobody listens any more after the time.
+    thread::Builder::new().name("write".to_owned()).spawn(move || sender.send(sleep_while_written(&order, &null)))?;
+    match answers.recv_timeout(patience) {
+        Ok(answer) => answer,
+        Err(RecvTimeoutError::Timeout) => Ok(Answer::None),
+        Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the thread that has it written has ended")),
     }
 }
 
-/// Everything the child does.
-fn child(files: [RawFd; 4], text: &[u8], key: Option<(&CStr, &[u8])>) -> ! {
+/// What the process tells through the memory that it shares with us. Errnos are positive.
+#[derive(Default)]
+struct Word {
+    step: AtomicI32,
+    written: AtomicI32,
+    errno: AtomicI32,
+}
+const KEY: i32 = 1;
+const WRITE: i32 = 2;
+
+#[allow(unsafe_code, reason = "a process that shares our memory takes clone(2)")]
+fn sleep_while_written<Payload: AsRef<[u8]>>(order: &Order<Payload>, null: &File) -> io::Result<Answer> {
+    let mut stack = vec![0; STACK_SIZE];
+    let word = Word::default();
+    let keep = order.keep.as_ref().map_or(null.as_raw_fd(), AsRawFd::as_raw_fd);
+    let files = [null.as_raw_fd(), order.file.as_raw_fd(), keep];
+    let key = order.key.as_ref().map(|(name, payload)| (name.as_c_str(), payload.as_ref()));
+    let work = || {
+        do_it(files, &order.text, key, &word);
+        0
+    };
+    // The process inherits the mask: no signal that can be blocked reaches it, from the first moment on.
+    SigSet::all().thread_block()?;
+    // SAFETY: the process does nothing but system calls on what was made ready before and what this thread keeps, which
+    // sleeps until it has ended. Both end with the program, and then nobody frees that memory before the process ends.
+    let process = unsafe {
+        clone(Box::new(work), &mut stack, CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK, Some(libc::SIGCHLD))
+    }?;
+    waitpid(process, None)?;
+    let errno = || io::Error::from_raw_os_error(word.errno.load(Ordering::SeqCst));
+    Ok(match (word.step.load(Ordering::SeqCst), usize::try_from(word.written.load(Ordering::SeqCst))) {
+        (KEY, _) => Answer::NoKey(errno()),
+        (WRITE, Ok(length)) => Answer::Wrote(Ok(length)),
+        (WRITE, Err(_)) => Answer::Wrote(Err(errno())),
+        _ => Answer::Killed,
+    })
+}
+
+/// Everything the process does.
+fn do_it(files: [RawFd; 3], text: &[u8], key: Option<(&CStr, &[u8])>, word: &Word) {
     stand_alone(files);
     let (step, result) = match key.map(|(name, payload)| key::add(name, payload)) {
         Some(-1) => (KEY, -1),
         _ => (WRITE, write_once(text)),
     };
-    say(step, if result < 0 { -errno() } else { i32::try_from(result).unwrap_or(i32::MAX) })
+    word.errno.store(errno(), Ordering::SeqCst);
+    word.written.store(i32::try_from(result).unwrap_or(i32::MAX), Ordering::SeqCst);
+    word.step.store(step, Ordering::SeqCst);
 }
 
-/// Away from our signals, our terminal and our files.
+/// Away from our terminal and our files.
 #[allow(unsafe_code, reason = "bare system calls")]
-fn stand_alone([null, mouth, target, kept]: [RawFd; 4]) {
-    // SAFETY: numbers, and a signal set that lives here. Copies first go where no target is, so that none is overwritten
-    // before it is copied. None of the calls can fail with these arguments but for want of descriptors, and then what
-    // comes after fails and is told.
+fn stand_alone([null, target, kept]: [RawFd; 3]) {
+    // SAFETY: numbers; the descriptors are the process's own, though the memory is not. Copies first go where no target
+    // is, so that none is overwritten before it is copied. None of the calls can fail with these arguments but for want
+    // of descriptors, and then what comes after fails and is told.
     unsafe {
-        let mut all: libc::sigset_t = std::mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
         libc::setsid();
-        let copies = [null, mouth, target, kept].map(|file| libc::fcntl(file, libc::F_DUPFD, KEPT + 1));
-        for (copy, place) in copies.into_iter().zip([0, MOUTH, TARGET, KEPT]) {
+        let copies = [null, target, kept].map(|file| libc::fcntl(file, libc::F_DUPFD, KEPT + 1));
+        for (copy, place) in copies.into_iter().zip([0, TARGET, KEPT]) {
             libc::dup2(copy, place);
         }
         libc::dup2(0, 1);
@@ -122,78 +151,44 @@ fn write_once(text: &[u8]) -> isize {
     unsafe { libc::write(TARGET, text.as_ptr().cast(), text.len()) }
 }
 
-#[allow(unsafe_code, reason = "bare system calls")]
-fn say(step: i32, result: i32) -> ! {
-    let word: Word = [step, result];
-    // SAFETY: a buffer with its length. _exit runs nothing of the process that this is a copy of.
-    unsafe {
-        libc::write(MOUTH, word.as_ptr().cast(), size_of::<Word>());
-        libc::_exit(0)
-    }
-}
-
 #[allow(unsafe_code, reason = "errno of a bare system call")]
 fn errno() -> i32 {
-    // SAFETY: it is always there.
+    // SAFETY: it is always there. It is the sleeping thread's.
     unsafe { *libc::__errno_location() }
-}
-
-fn await_word(mut word: io::PipeReader, patience: Duration) -> io::Result<Answer> {
-    let end = Instant::now() + patience;
-    loop {
-        let left = end.saturating_duration_since(Instant::now()).as_millis();
-        let left = PollTimeout::from(u16::try_from(left).unwrap_or(u16::MAX));
-        match poll(&mut [PollFd::new(word.as_fd(), PollFlags::POLLIN)], left) {
-            Ok(0) if Instant::now() >= end => return Ok(Answer::None),
-            Ok(0) | Err(nix::errno::Errno::EINTR) => {}
-            Ok(_) => break,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let mut bytes = [0; size_of::<Word>()];
-    match word.read_exact(&mut bytes) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Answer::Killed),
-        read => read?,
-    }
-    let number = |at: usize| i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    let (step, result) = (number(0), number(4));
-    let result = usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result));
-    Ok(match (step, result) {
-        (KEY, Err(error)) => Answer::NoKey(error),
-        (_, result) => Answer::Wrote(result),
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+    use std::io::Read;
     use std::os::unix::net::UnixStream;
-    use std::thread;
+    use std::time::Instant;
 
     const PLENTY: Duration = Duration::from_secs(60);
 
-    fn order<'a>(file: &'a File, text: &'a [u8]) -> Order<'a> {
-        Order { file, text, key: None, keep: None }
+    type Bytes = &'static [u8];
+
+    fn order(file: &File, text: &[u8]) -> Order<Bytes> {
+        Order { file: file.try_clone().unwrap(), text: text.to_owned(), key: None, keep: None }
     }
 
     #[test]
     fn it_is_written_once_and_told() {
         let folder = tempfile::tempdir().unwrap();
         let file = File::create(folder.path().join("bus")).unwrap();
-        assert!(matches!(write(&order(&file, b"3 force"), PLENTY).unwrap(), Answer::Wrote(Ok(7))));
+        assert!(matches!(write(order(&file, b"3 force"), PLENTY).unwrap(), Answer::Wrote(Ok(7))));
         assert_eq!(fs::read(folder.path().join("bus")).unwrap(), b"3 force");
     }
 
     #[test]
     fn the_kernels_error_is_told() {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let answer = write(&order(&full, b"x"), PLENTY).unwrap();
+        let answer = write(order(&full, b"x"), PLENTY).unwrap();
         assert!(matches!(answer, Answer::Wrote(Err(error)) if error.raw_os_error() == Some(libc::ENOSPC)));
-        let unknown = Order { key: Some(("client.test", b"")), ..order(&full, b"x") };
-        assert!(matches!(write(&unknown, PLENTY).unwrap(), Answer::NoKey(_)));
-        let nul = Order { key: Some(("client.\0", b"x")), ..order(&full, b"x") };
-        assert!(write(&nul, PLENTY).is_err());
+        let payload: Bytes = b"";
+        let unknown = Order { key: Some((c"client.test".to_owned(), payload)), ..order(&full, b"x") };
+        assert!(matches!(write(unknown, PLENTY).unwrap(), Answer::NoKey(_)));
     }
 
     #[test]
@@ -202,13 +197,13 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let (held, holder) = UnixStream::pair().unwrap();
         let (free, freed) = UnixStream::pair().unwrap();
-        let file = File::from(std::os::fd::OwnedFd::from(theirs));
+        let file = File::from(OwnedFd::from(theirs));
         let text = vec![0; 16 << 20];
         let start = Instant::now();
-        let order = Order { keep: Some(holder.as_fd()), ..order(&file, &text) };
-        assert!(matches!(write(&order, Duration::from_millis(50)).unwrap(), Answer::None));
+        let order = Order { keep: Some(OwnedFd::from(holder)), ..order(&file, &text) };
+        assert!(matches!(write(order, Duration::from_millis(50)).unwrap(), Answer::None));
         assert!(start.elapsed() < PLENTY / 2);
-        drop((freed, holder, file));
+        drop((freed, file));
         let ended = |mut stream: &UnixStream| stream.read(&mut [0]).is_ok_and(|length| length == 0);
         assert!(ended(&free), "it has nothing of ours open");
         held.set_nonblocking(true).unwrap();
@@ -225,7 +220,7 @@ mod tests {
         let null = File::options().write(true).open("/dev/null").unwrap();
         thread::scope(|scope| {
             for _ in 0..32 {
-                scope.spawn(|| assert!(matches!(write(&order(&null, b"x"), PLENTY).unwrap(), Answer::Wrote(Ok(1)))));
+                scope.spawn(|| assert!(matches!(write(order(&null, b"x"), PLENTY).unwrap(), Answer::Wrote(Ok(1)))));
             }
         });
     }

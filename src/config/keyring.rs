@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::ceph_conf::CephConf;
 
 /// A cluster secret: its decoded bytes. It cannot be printed and is wiped when it goes.
+#[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 /// Bytes before the key proper.
@@ -48,6 +49,12 @@ impl Secret {
     /// The payload of a kernel key of type `ceph`.
     pub fn bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl AsRef<[u8]> for Secret {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
     }
 }
 

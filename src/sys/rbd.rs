@@ -7,6 +7,7 @@
 //! number, so it is found by the line's tag; `key=` is looked up in the credentials of whoever writes; and a fatal signal
 //! during the write does harm, so that each has a process of its own ([`apart::write`]).
 
+use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -17,6 +18,7 @@ use apart::write::{Answer, Order, write};
 
 use super::file::read_if_there;
 use super::lock::Lock;
+use crate::config::keyring::Secret;
 use crate::deadline::Deadline;
 use crate::image::ImageSpec;
 use crate::request::{Request, Wanted};
@@ -98,7 +100,7 @@ pub fn attribute(root: &Root, id: u32, name: &str) -> Option<String> {
 /// Maps: the key where the kernel looks for it, and one write. `lock` is the image's; who has it may write.
 pub fn add(root: &Root, request: &Request, tag: &Tag, way: Way<'_>) -> Result<(), BusError> {
     let name = format!("client.{}", request.user);
-    let key = request.secret.as_ref().map(|secret| (name.as_str(), secret.bytes()));
+    let key = request.secret.as_ref().map(|secret| (name.as_str(), secret));
     let credential = key.map(|_| format!("key={name}"));
     let line =
         request.line(credential.as_deref(), tag).map_err(|e| BusError::Kernel(io::Error::other(format!("{e:#}"))))?;
@@ -135,7 +137,7 @@ pub fn nonce(root: &Root) -> Result<[u8; 8]> {
 fn write_once(
     bus: &Path,
     (verb, text): (&str, &str),
-    key: Option<(&str, &[u8])>,
+    key: Option<(&str, &Secret)>,
     way: Way<'_>,
 ) -> Result<(), BusError> {
     let open = |path: &Path| OpenOptions::new().write(true).open(path);
@@ -145,8 +147,7 @@ fn write_once(
         opened => (single, opened),
     };
     let file = opened.map_err(|error| BusError::Open(path, error))?;
-    let order = Order { file: &file, text: text.as_bytes(), key, keep: Some(way.lock.as_fd()) };
-    match write(&order, way.deadline.remaining()).map_err(BusError::Kernel)? {
+    match have_written(file, text, key, way).map_err(BusError::Kernel)? {
         Answer::Wrote(Ok(length)) if length == text.len() => Ok(()),
         Answer::Wrote(Ok(length)) => {
             Err(BusError::Kernel(io::Error::other(format!("it took {length} of {} bytes", text.len()))))
@@ -156,6 +157,12 @@ fn write_once(
         Answer::Killed => Err(BusError::Killed),
         Answer::None => Err(BusError::NoAnswer),
     }
+}
+
+fn have_written(file: File, text: &str, key: Option<(&str, &Secret)>, way: Way<'_>) -> io::Result<Answer> {
+    let key = key.map(|(name, secret)| Ok::<_, io::Error>((CString::new(name)?, secret.clone()))).transpose()?;
+    let keep = Some(way.lock.as_fd().try_clone_to_owned()?);
+    write(Order { file, text: text.as_bytes().to_owned(), key, keep }, way.deadline.remaining())
 }
 
 /// One mapping's attributes.

@@ -1,18 +1,24 @@
 //! Without the test harness, whose threads `run` refuses: a child that ends, one that is killed, one that stays behind,
-//! and the refusal.
+//! the refusal, and a write that goes on when its program has been killed.
 #![allow(clippy::unwrap_used, reason = "a test, which clippy does not know without the harness")]
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use apart::work::{Outcome, run};
+use apart::write::{Answer, Order, write};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, raise};
 
 fn main() {
     assert_eq!(run(|| 7).unwrap(), Outcome::Ended(7), "what it came to is told");
     assert_eq!(run(killed).unwrap(), Outcome::Killed(Signal::SIGKILL), "a killed child is told as one");
     a_thread_that_hangs_holds_nobody_up();
+    a_write_that_has_begun_ends_though_its_program_is_killed();
     a_signal_to_the_parent_is_told_and_ends_the_child();
     refused_beside_another_thread();
 }
@@ -30,6 +36,25 @@ fn a_thread_that_hangs_holds_nobody_up() {
     });
     assert_eq!(outcome.unwrap(), Outcome::Ended(3));
     assert!(start.elapsed() < Duration::from_secs(300));
+}
+
+fn a_write_that_has_begun_ends_though_its_program_is_killed() {
+    const LENGTH: usize = 16 << 20;
+    // A socket that is full blocks who writes.
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let file = File::from(OwnedFd::from(theirs));
+    let outcome = run(|| {
+        let file = file.try_clone().unwrap();
+        let order = Order::<Vec<u8>> { file, text: vec![7; LENGTH], key: None, keep: None };
+        assert!(matches!(write(order, Duration::from_millis(50)).unwrap(), Answer::None));
+        poll(&mut [PollFd::new(ours.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
+        killed()
+    });
+    assert_eq!(outcome.unwrap(), Outcome::Killed(Signal::SIGKILL));
+    drop(file);
+    let mut written = Vec::new();
+    ours.read_to_end(&mut written).unwrap();
+    assert!(written.len() == LENGTH && written.iter().all(|byte| *byte == 7));
 }
 
 fn a_signal_to_the_parent_is_told_and_ends_the_child() {
