@@ -67,10 +67,11 @@ impl Mapper {
     /// with nobody to wait for. What cannot be told so is left to [`Mapper::image`].
     pub fn adopted<'a>(&self, entries: &[&'a Entry]) -> Vec<(&'a Entry, Mapped)> {
         let mappings = self.listing.mappings().unwrap_or_default();
+        let ready = device::ready(&self.root, &mappings);
         let adopt = |entry: &&'a Entry| {
             let wanted = Wanted::of(&self.sources, entry).ok()?;
-            let mapping = mappings.iter().find(|mapping| mapping.serves(&wanted))?.clone();
-            device::is_ready(&self.root, &mapping).then_some((*entry, Mapped { mapping, adopted: true }))
+            let mapping = ready.iter().find(|mapping| mapping.serves(&wanted))?;
+            Some((*entry, Mapped { mapping: (*mapping).clone(), adopted: true }))
         };
         entries.iter().filter_map(adopt).collect()
     }

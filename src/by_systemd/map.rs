@@ -18,7 +18,8 @@ use crate::map::Patience;
 use crate::plan::MapPlan;
 use crate::report::Report;
 use crate::root::Root;
-use crate::sys::rbd::{self, Mapping};
+use crate::sys::listing::Listing;
+use crate::sys::rbd::Mapping;
 use crate::sys::systemd::{BriefState, JobOutcome, JobReport, Manager};
 use crate::tag::Origin;
 use crate::unit;
@@ -27,7 +28,8 @@ use crate::unit;
 pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits, asking: Asking) -> Result<Report> {
     let manager = connect(root)?;
     read_if_stale(root, &manager)?;
-    let work = Work { root, manager, before: rbd::list(root)?, limits, asking };
+    let listing = Listing::new(root);
+    let work = Work { root, manager, before: listing.mappings()?, listing, limits, asking };
     let mut units = subjects(root, plan);
     let states = work.manager.brief(&units.keys().cloned().collect::<Vec<_>>())?;
     units.retain(|name, (_, what)| {
@@ -79,6 +81,7 @@ struct Work<'a> {
     manager: Manager,
     /// What was mapped before anything was started.
     before: Vec<Mapping>,
+    listing: Listing,
     limits: Limits,
     asking: Asking,
 }
@@ -126,7 +129,7 @@ impl Work<'_> {
 
     /// On those images that are mapped by now; the others have been told of.
     fn mount_the_rest(&self, plan: &MapPlan<'_>) -> Result<Report> {
-        let mapped = rbd::list(self.root)?;
+        let mapped = self.listing.mappings()?;
         let images = plan.images.iter().copied().filter(|entry: &&Entry| is_mapped(&mapped, &entry.spec)).collect();
         let rest = MapPlan { images, ..plan.clone() };
         Ok(direct::map(
@@ -137,7 +140,7 @@ impl Work<'_> {
     }
 
     fn describe(&self, spec: &ImageSpec) -> String {
-        let now = rbd::list(self.root).unwrap_or_default();
+        let now = self.listing.mappings().unwrap_or_default();
         match now.iter().find(|mapping| mapping.spec == *spec) {
             Some(mapping) if self.before.contains(mapping) => format!("already mapped as /dev/{}", mapping.name()),
             Some(mapping) => format!("mapped as /dev/{}", mapping.name()),

@@ -37,7 +37,7 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     let mut failed: HashMap<&ImageSpec, String> = HashMap::new();
     let mut users = BTreeSet::new();
     let specs: Vec<&ImageSpec> = mapped.chain(absent).chain(table.iter().map(|entry| &entry.spec)).collect();
-    let states = manager.brief(&specs.iter().map(|spec| unit::instance(spec)).collect::<Vec<_>>())?;
+    let states = manager.loaded(&["rbdmap@*.service"])?;
     for spec in specs {
         let instance = unit::instance(spec);
         if !states.get(&instance).is_some_and(BriefState::is_wanted_up) {

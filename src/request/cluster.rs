@@ -15,7 +15,6 @@ use crate::config::map_options::MapOptions;
 use crate::config::monitors::{self, Messenger, MonHost, Monitor};
 use crate::config::table::{EntryOptions, paths};
 use crate::root::Root;
-use crate::sys::file::read_if_there;
 use crate::sys::names;
 
 /// The first kernel that knows `ms_mode`.
@@ -97,14 +96,4 @@ pub fn select_messenger(found: &[Monitor], options: &mut MapOptions, kernel: (u3
         );
     }
     Ok(chosen)
-}
-
-/// Major and minor version of the running kernel; the newest where it cannot be told.
-pub fn kernel_release(root: &Root) -> (u32, u32) {
-    let text = read_if_there(&root.kernel_release()).ok().flatten().unwrap_or_default();
-    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
-        _ => (u32::MAX, 0),
-    }
 }

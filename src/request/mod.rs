@@ -26,7 +26,7 @@ use crate::config::monitors::Messenger;
 use crate::config::table::{Entry, EntryOptions};
 use crate::image::ImageSpec;
 use crate::tag::{Origin, Tag};
-use cluster::{ceph_conf, find_monitors, identity, kernel_release, select_messenger};
+use cluster::{ceph_conf, find_monitors, identity, select_messenger};
 use secret::find_secret;
 pub use sources::Sources;
 
@@ -109,7 +109,7 @@ impl Request {
         if found.is_empty() {
             bail!("no monitors: {} has no mon_host and the line has no mon_host=", path.display());
         }
-        let monitors = select_messenger(&found, &mut options, kernel_release(sources.root()))?;
+        let monitors = select_messenger(&found, &mut options, sources.kernel_release())?;
         let (secret, searched) = find_secret(sources, &conf, &identity, &entry.options)?;
         Ok(Self { wanted, user: identity.user, secret, searched, monitors, options })
     }

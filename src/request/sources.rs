@@ -20,17 +20,13 @@ pub struct Sources {
     root: Root,
     texts: Mutex<HashMap<PathBuf, Option<Text>>>,
     host: OnceLock<String>,
+    kernel: OnceLock<(u32, u32)>,
 }
 
 impl Sources {
     /// Nothing has been read.
     pub fn new(root: &Root) -> Self {
-        Self { root: root.clone(), texts: Mutex::default(), host: OnceLock::new() }
-    }
-
-    /// Where the files are.
-    pub fn root(&self) -> &Root {
-        &self.root
+        Self { root: root.clone(), texts: Mutex::default(), host: OnceLock::new(), kernel: OnceLock::new() }
     }
 
     /// The machine's name up to the first dot; empty where it cannot be told.
@@ -38,6 +34,18 @@ impl Sources {
         self.host.get_or_init(|| {
             let name = read_if_there(&self.root.hostname()).ok().flatten().unwrap_or_default();
             name.trim().split('.').next().unwrap_or_default().to_owned()
+        })
+    }
+
+    /// Major and minor version of the running kernel; the newest where it cannot be told.
+    pub fn kernel_release(&self) -> (u32, u32) {
+        *self.kernel.get_or_init(|| {
+            let text = read_if_there(&self.root.kernel_release()).ok().flatten().unwrap_or_default();
+            let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+            match (numbers.next(), numbers.next()) {
+                (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
+                _ => (u32::MAX, 0),
+            }
         })
     }
 

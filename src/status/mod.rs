@@ -59,7 +59,8 @@ struct Seen<'a> {
     mappings: Vec<Mapping>,
     mounted: Vec<libmount::Mounted>,
     plan: MapPlan<'a>,
-    states: HashMap<String, BriefState>,
+    /// Of the units that systemd has loaded, if it was there to ask.
+    states: Option<HashMap<String, BriefState>>,
     manager: Option<Manager>,
     sizes: HashMap<u32, u64>,
     nodes: HashMap<u32, Vec<Node>>,
@@ -70,14 +71,11 @@ impl<'a> Seen<'a> {
         let plan = plan::map(&inputs.entries, &inputs.lines, &[]);
         let mappings = rbd::list(root)?;
         let manager = root.systemd().exists().then(|| Manager::connect(root).ok()).flatten();
-        let instances = plan.images.iter().map(|entry| unit::instance(&entry.spec));
-        let targets = plan.mounts.iter().map(|step| unit::mount(&step.entry.target));
-        let units: Vec<String> = instances.chain(targets).collect();
-        let states = manager.as_ref().filter(|_| !units.is_empty()).and_then(|manager| manager.brief(&units).ok());
+        let states = manager.as_ref().and_then(|manager| manager.loaded(&["rbdmap@*.service", "*.mount"]).ok());
         let sizes = mappings.iter().filter_map(|m| Some((m.id, device::size(root, &m.name())?))).collect();
         let nodes = mappings.iter().map(|mapping| (mapping.id, device::nodes(root, &mapping.name()))).collect();
         let mounted = mounts::list(root)?;
-        Ok(Self { mappings, mounted, plan, states: states.unwrap_or_default(), manager, sizes, nodes })
+        Ok(Self { mappings, mounted, plan, states, manager, sizes, nodes })
     }
 
     /// A row for each image that is listed, and one for each other mapping.
@@ -97,14 +95,16 @@ impl<'a> Seen<'a> {
     fn row(&self, spec: &ImageSpec, mapping: Option<&Mapping>, is_wanted: bool) -> Row {
         let wanted: Vec<PathBuf> = if is_wanted { self.wanted_targets(spec) } else { Vec::new() };
         let instance = unit::instance(spec);
-        let unit = self.states.get(&instance).map(|state| UnitFacts {
-            active: state.active.clone(),
-            reason: if state.is_active() { String::new() } else { self.reason(&instance) },
+        let unit = self.states.as_ref().filter(|_| is_wanted).map(|states| {
+            let state = states.get(&instance).cloned().unwrap_or_else(BriefState::inactive);
+            let reason = if state.has_a_reason() { self.reason(&instance) } else { String::new() };
+            UnitFacts { active: state.active, reason }
         });
         let is_mounted = |target: &PathBuf| self.mounted.iter().any(|mount| mount.target == *target);
         let missing = wanted.iter().find(|target| !is_mounted(target)).map(|target| {
             let name = unit::mount(target);
-            let is_failed = self.states.get(&name).is_some_and(|state| state.active == "failed");
+            let state = self.states.as_ref().and_then(|states| states.get(&name));
+            let is_failed = state.is_some_and(|state| state.active == "failed");
             let reason = if is_failed { self.reason(&name) } else { String::new() };
             (target.clone(), reason)
         });
@@ -141,6 +141,6 @@ impl<'a> Seen<'a> {
 
     fn reason(&self, unit: &str) -> String {
         let state = self.manager.as_ref().and_then(|manager| manager.unit(unit).ok());
-        state.map(|state| if state.active == "inactive" { String::new() } else { state.reason() }).unwrap_or_default()
+        state.map(|state| state.reason()).unwrap_or_default()
     }
 }

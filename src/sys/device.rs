@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use libmount::Mounted;
 
-use super::file::read_if_there;
+use super::file::attribute;
 use super::link;
 use super::rbd::Mapping;
 use super::watch::Watch;
@@ -46,14 +46,14 @@ impl Node {
 pub fn nodes(root: &Root, disk: &str) -> Vec<Node> {
     let folder = root.block(disk);
     let number = |path: &Path| -> Option<(u32, u32)> {
-        let text = read_if_there(&path.join("dev")).ok().flatten()?;
-        let (major, minor) = text.trim().split_once(':')?;
+        let text = attribute(&path.join("dev"))?;
+        let (major, minor) = text.split_once(':')?;
         Some((major.parse().ok()?, minor.parse().ok()?))
     };
     let prefix = format!("{disk}p");
     let partitions = fs::read_dir(&folder).into_iter().flatten().flatten().filter_map(|entry| {
         let name = entry.file_name().into_string().ok().filter(|name| name.starts_with(&prefix))?;
-        let partition = read_if_there(&entry.path().join("partition")).ok().flatten()?.trim().parse().ok()?;
+        let partition = attribute(&entry.path().join("partition"))?.parse().ok()?;
         Some(Node { name, number: number(&entry.path())?, partition: Some(partition) })
     });
     let mut nodes: Vec<Node> = partitions.collect();
@@ -64,15 +64,13 @@ pub fn nodes(root: &Root, disk: &str) -> Vec<Node> {
 
 /// A disk's size in bytes; the kernel tells it in sectors of 512.
 pub fn size(root: &Root, disk: &str) -> Option<u64> {
-    let text = read_if_there(&root.block(disk).join("size")).ok()??;
-    text.trim().parse::<u64>().ok()?.checked_mul(512)
+    attribute(&root.block(disk).join("size"))?.parse::<u64>().ok()?.checked_mul(512)
 }
 
 /// How many sectors have been written to a disk since it appeared, finished writes only: the seventh number of its `stat`
 /// (linux `Documentation/block/stat.rst`).
 pub fn written(root: &Root, disk: &str) -> Option<u64> {
-    let text = read_if_there(&root.block(disk).join("stat")).ok()??;
-    text.split_whitespace().nth(6)?.parse().ok()
+    attribute(&root.block(disk).join("stat"))?.split_whitespace().nth(6)?.parse().ok()
 }
 
 /// Waits for udev to finish with the device and its partitions and for the link; makes the links where there is no udevd.
@@ -97,17 +95,21 @@ pub fn await_link(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result
     )
 }
 
-/// Whether there is nothing to wait for: udev runs, is done with the device, and the link is there.
-pub fn is_ready(root: &Root, mapping: &Mapping) -> bool {
-    link_leads_to(root, mapping)
-        && root.udev_control().exists()
-        && is_done(root, mapping, &nodes(root, &mapping.name()))
+/// Those of the mappings for which there is nothing to wait for: udev runs, is done with the device, and the link is there.
+pub fn ready<'m>(root: &Root, mappings: &'m [Mapping]) -> Vec<&'m Mapping> {
+    if !root.udev_control().exists() {
+        return Vec::new();
+    }
+    let is_ready =
+        |mapping: &&Mapping| link_leads_to(root, mapping) && is_done(root, mapping, &nodes(root, &mapping.name()));
+    mappings.iter().filter(is_ready).collect()
 }
 
 /// Whether udev is done with a disk and its partitions. The kernel knew these before its write returned; udev comes to
 /// them after the disk.
 fn is_done(root: &Root, mapping: &Mapping, nodes: &[Node]) -> bool {
-    root.udev_record(mapping.number).exists() && nodes.iter().all(|node| root.udev_record(node.number).exists())
+    let has_record = |number: (u32, u32)| root.udev_record(number).exists();
+    has_record(mapping.number) && nodes.iter().all(|node| node.number == mapping.number || has_record(node.number))
 }
 
 /// Whether the image's link leads to this mapping's device.

@@ -15,7 +15,7 @@ use libmount::Mounted;
 use nix::sys::stat::{major, minor};
 
 use super::device::Node;
-use super::file::read_if_there;
+use super::file::{attribute, read_if_there};
 use super::loops;
 use crate::holder::{self, Holder, Process};
 use crate::root::Root;
@@ -153,8 +153,8 @@ fn devices(root: &Root, node: &Node) -> Vec<Holder> {
     let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names
         .map(|name| {
-            let title = read_if_there(&root.block(&name).join("dm/name")).ok().flatten();
-            Holder::Device(name, title.map(|title| title.trim_end().to_owned()))
+            let title = attribute(&root.block(&name).join("dm/name"));
+            Holder::Device(name, title)
         })
         .collect()
 }

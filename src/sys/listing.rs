@@ -41,15 +41,16 @@ impl Listing {
     }
 
     /// One that is just being made has no disk yet, and so is not remembered: whether it is read-only is the disk's word.
+    /// Who else wants to know waits meanwhile, for reading it is no waiting for anybody (linux `drivers/block/rbd.c`: these
+    /// attributes take no lock).
     fn mapping(&self, key: (u32, u64)) -> Option<Mapping> {
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mapping) = known().get(&key) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mapping) = known.get(&key) {
             return Some(mapping.clone());
         }
-        let has_disk = self.root.block(&format!("rbd{}", key.0)).exists();
-        let mapping = rbd::find(&self.root, key.0)?;
+        let (mapping, has_disk) = rbd::look(&self.root, key.0)?;
         if has_disk {
-            known().insert(key, mapping.clone());
+            known.insert(key, mapping.clone());
         }
         Some(mapping)
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::device;
-use super::file::read_if_there;
+use super::file::attribute;
 use crate::root::Root;
 
 /// A loop device that has a file.
@@ -31,9 +31,8 @@ pub fn list(root: &Root) -> Vec<LoopDevice> {
 }
 
 fn read(root: &Root, name: String) -> Option<LoopDevice> {
-    let file = read_if_there(&root.block(&name).join("loop/backing_file")).ok()??;
-    let file = file.trim_end_matches('\n');
-    let file = PathBuf::from(file.strip_suffix(" (deleted)").unwrap_or(file));
+    let file = attribute(&root.block(&name).join("loop/backing_file"))?;
+    let file = PathBuf::from(file.strip_suffix(" (deleted)").unwrap_or(&file));
     Some(LoopDevice { nodes: device::nodes(root, &name), name, file })
 }
 

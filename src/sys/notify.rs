@@ -46,7 +46,8 @@ pub fn settle() {
 const SETTLE_MILLISECONDS: u16 = 5000;
 
 fn send(message: &str) {
-    let (Some(address), Ok(socket)) = (address(), UnixDatagram::unbound()) else { return };
+    let Some(address) = address() else { return };
+    let Ok(socket) = UnixDatagram::unbound() else { return };
     // Not heard is not failed: the same text goes to the journal.
     let _ = sendmsg(socket.as_raw_fd(), &[IoSlice::new(message.as_bytes())], &[], MsgFlags::empty(), Some(&address));
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use apart::write::{Answer, Order, write};
 
-use super::file::read_if_there;
+use super::file;
 use super::lock::Lock;
 use crate::config::keyring::Secret;
 use crate::deadline::Deadline;
@@ -83,18 +83,22 @@ pub fn list(root: &Root) -> Result<Vec<Mapping>> {
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort_unstable();
     // A device that goes while it is read has no attributes any more: it is not mapped.
-    Ok(names.iter().filter_map(|name| read(root, &folder.join(name), name.parse().ok()?)).collect())
+    Ok(names.iter().filter_map(|name| Some(read(root, &folder.join(name), name.parse().ok()?)?.0)).collect())
 }
 
 /// The mapping of this number, if there is one.
 pub fn find(root: &Root, id: u32) -> Option<Mapping> {
+    look(root, id).map(|(mapping, _)| mapping)
+}
+
+/// The same, and whether it has its disk already, which tells that it is read-only.
+pub fn look(root: &Root, id: u32) -> Option<(Mapping, bool)> {
     read(root, &root.rbd_bus().join("devices").join(id.to_string()), id)
 }
 
 /// An attribute of a mapping, such as `config_info`, the line that it was made with. Some are for root only.
 pub fn attribute(root: &Root, id: u32, name: &str) -> Option<String> {
-    let path = root.rbd_bus().join("devices").join(id.to_string()).join(name);
-    read_if_there(&path).ok().flatten().map(|text| text.trim_end_matches('\n').to_owned())
+    file::attribute(&root.rbd_bus().join("devices").join(id.to_string()).join(name))
 }
 
 /// Maps: the key where the kernel looks for it, and one write. `lock` is the image's; who has it may write.
@@ -165,11 +169,9 @@ fn have_written(file: File, text: &str, key: Option<(&str, &Secret)>, way: Way<'
     write(Order { file, text: text.as_bytes().to_owned(), key, keep }, way.deadline.remaining())
 }
 
-/// One mapping's attributes.
-fn read(root: &Root, folder: &Path, id: u32) -> Option<Mapping> {
-    let attribute = |name: &str| {
-        read_if_there(&folder.join(name)).ok().flatten().map(|text| text.trim_end_matches('\n').to_owned())
-    };
+/// One mapping's attributes, and whether it has a disk.
+fn read(root: &Root, folder: &Path, id: u32) -> Option<(Mapping, bool)> {
+    let attribute = |name: &str| file::attribute(&folder.join(name));
     let number = |name: &str| attribute(name).and_then(|text| text.parse().ok());
     let name = format!("rbd{id}");
     let spec = ImageSpec {
@@ -178,15 +180,16 @@ fn read(root: &Root, folder: &Path, id: u32) -> Option<Mapping> {
         image: attribute("name")?,
         snapshot: attribute("current_snap").filter(|snapshot| snapshot != "-"),
     };
-    let read_only = read_if_there(&root.block(&name).join("ro")).ok().flatten().is_some_and(|text| text.trim() == "1");
-    Some(Mapping {
+    let read_only = file::attribute(&root.block(&name).join("ro"));
+    let mapping = Mapping {
         id,
         spec,
         fsid: attribute("cluster_fsid").unwrap_or_default(),
-        read_only,
+        read_only: read_only.as_deref() == Some("1"),
         tag: attribute("config_info").and_then(|line| Tag::from_config_info(&line)),
         number: (number("major")?, number("minor").unwrap_or(0)),
-    })
+    };
+    Some((mapping, read_only.is_some()))
 }
 
 impl Origin {

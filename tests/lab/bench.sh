@@ -105,11 +105,11 @@ bench_row() {
 }
 
 # Many images, by themselves: one boot, a step for each network, number and way (guest/lab/scenarios/00-bench-many.sh).
-# bench_many [NETWORK-NUMBER-WAY…]: only these.
+# bench_many [NETWORK-NUMBER-WAY…]: only these; the way `race` is ours and the floor in turns, `systemd` our units by our hand and by systemctl.
 bench_many() {
   # shellcheck disable=SC2034 # boot.sh's, in the place of which these are
-  local GUEST=bookworm POOL=bookworm BOOT_LIMIT=3600 STEP_SECONDS=600 number network way folder broken steps=("$@")
-  [ $# -gt 0 ] || steps=({plain,slow}-{1,16,64}-{ours,units,script,loop,parallel,floor})
+  local GUEST=bookworm POOL=bookworm BOOT_LIMIT=3600 STEP_SECONDS=900 number network way folder broken steps=("$@")
+  [ $# -gt 0 ] || steps=({plain,slow}-{1,16,64}-{race,systemd,script,loop,parallel})
   guest_ready "$GUEST"
   guest_prepare "$GUEST"
   pool_create "$POOL"
@@ -128,20 +128,23 @@ bench_many() {
   for network in plain slow; do
     for way in map unmap; do bench_many_print "$network" "$way"; done
   done
-  printf '\n%-44s %12s\n' "all of 64 mapped already: list, ms" "$(median many plain-64-ours-list)" \
-    "all of 64 mapped already: map, ms" "$(median many plain-64-ours-again)" "peak memory with 64, KiB" "$(median many plain-64-ours-peak_kib)"
+  [ -n "$(median many many-status)" ] || return 0
+  printf '\n%-44s %12s %12s %8s\n' "64 images, all mapped already" rbdmap other ratio
+  bench_row "map beside list, ms" "$(median many plain-64-ours-again)" "$(median many plain-64-ours-list)"
+  bench_row "status beside rbd device list, ms" "$(median many many-status)" "$(median many many-rbd_list)"
+  printf '%-44s %12s\n' "peak memory of mapping 64, KiB" "$(median many many-peak_kib)"
 }
 
 # bench_many_print plain|slow map|unmap: milliseconds, and in brackets how many times the floor's.
 bench_many_print() {
   local number way floor figure text="no delay"
   [ "$1" = plain ] || text="every packet 20 ms later"
-  printf '\n%-32s' "$2, ms, $text"
-  printf '%15s' "rbdmap" "its units" script "rbd loop" "rbd parallel" floor
+  printf '\n%-38s' "$2, ms, $text"
+  printf '%15s' rbdmap floor "by systemd" systemctl script "rbd loop" "rbd parallel"
   for number in 1 16 64; do
-    printf '\n%-32s' "  images: $number"
     floor=$(median many "$1-$number-floor-$2")
-    for way in ours units script loop parallel floor; do
+    printf '\n%-38s' "  images: $number"
+    for way in ours floor units systemctl script loop parallel; do
       figure=$(median many "$1-$number-$way-$2")
       [ -z "$figure" ] || figure="$figure ($(awk -v a="$figure" -v b="$floor" 'BEGIN { printf "%.2f", (b ? a / b : 0) }'))"
       printf '%15s' "${figure:--}"

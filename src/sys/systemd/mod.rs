@@ -109,6 +109,16 @@ impl Manager {
         Ok(rows.into_iter().map(|(name, _, load, active, ..)| (name, BriefState { load, active })).collect())
     }
 
+    /// The states of the units with names like one of these patterns that systemd has loaded. It loads none for the answer,
+    /// which would take it a while for many; those that it has not are inactive.
+    pub fn loaded(&self, patterns: &[&str]) -> Result<HashMap<String, BriefState>> {
+        Ok(self
+            .list(&[], patterns)?
+            .into_iter()
+            .map(|(name, _, load, active, ..)| (name, BriefState { load, active }))
+            .collect())
+    }
+
     /// The active services that systemd would stop with a unit: those that require it, or require a mount that does.
     pub fn services_that_need(&self, unit: &str) -> Result<Vec<String>> {
         within(CALL_LIMIT, self.follow_requirements(unit)).with_context(|| format!("asking systemd what needs {unit}"))
@@ -140,10 +150,13 @@ impl Manager {
 
     /// The units with names like one of these patterns that are up, or on their way.
     pub fn up(&self, patterns: &[&str]) -> Result<Vec<String>> {
-        let states = ["active", "activating", "reloading"];
-        let rows = within(CALL_LIMIT, async { self.manager().await?.list_units_by_patterns(&states, patterns).await });
-        let rows = rows.with_context(|| format!("asking systemd for {}", patterns.join(", ")))?;
+        let rows = self.list(&["active", "activating", "reloading"], patterns)?;
         Ok(rows.into_iter().map(|(name, ..)| name).collect())
+    }
+
+    fn list(&self, states: &[&str], patterns: &[&str]) -> Result<Vec<proxy::UnitRow>> {
+        let rows = within(CALL_LIMIT, async { self.manager().await?.list_units_by_patterns(states, patterns).await });
+        rows.with_context(|| format!("asking systemd for {}", patterns.join(", ")))
     }
 
     /// Services that require one of these units, are enabled, and have not been started in this boot: a start that failed

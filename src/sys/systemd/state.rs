@@ -39,13 +39,18 @@ impl From<String> for SystemState {
 /// The two states of a unit that systemd tells of many at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BriefState {
-    /// LoadState, as in [`UnitState`].
+    /// LoadState, as in [`UnitState`]; empty where systemd has not loaded the unit.
     pub load: String,
     /// ActiveState, as in [`UnitState`].
     pub active: String,
 }
 
 impl BriefState {
+    /// As it is of a unit that systemd has not loaded.
+    pub fn inactive() -> Self {
+        Self { load: String::new(), active: "inactive".to_owned() }
+    }
+
     /// It is up: a service has run or runs, a mount is mounted.
     pub fn is_active(&self) -> bool {
         matches!(self.active.as_str(), "active" | "reloading")
@@ -54,6 +59,11 @@ impl BriefState {
     /// It is up, on its way, or will be tried again: it can be stopped.
     pub fn is_wanted_up(&self) -> bool {
         self.is_active() || self.active == "activating"
+    }
+
+    /// It is not up and it, or the last run of it, may say why.
+    pub fn has_a_reason(&self) -> bool {
+        !self.is_active() && self.active != "inactive"
     }
 }
 

@@ -9,39 +9,58 @@
 
 TABLE=/etc/ceph/rbdmap
 
-for step in {plain,slow}-{1,16,64}-{ours,units,systemctl,script,loop,parallel,floor}; do
+for step in {plain,slow}-{1,16,64}-{race,systemd,script,loop,parallel}; do
   eval "$step() { measure ${step//-/ }; }"
 done
 
-# measure NETWORK NUMBER WAY: nothing is mapped before, and nothing after.
+# measure NETWORK NUMBER WAY: nothing is mapped before, and nothing after. The ways of a race take turns, so that what else this
+# machine does is everybody's; so do those of systemd, which knows the images only for that long: where it does, it starts an
+# image's unit when a device of that name appears.
 measure() {
-  local name=$1-$2-$3 number=$2 way=$3
+  local network=$1 number=$2 ways=("$3") rules=ceph way
+  case $3 in
+    race) ways=(ours floor) rules=ours ;;
+    systemd) ways=(units systemctl) rules=ours ;;
+  esac
   modprobe rbd
-  network "$1"
+  network "$network"
   : >$TABLE
   for image in $(seq "$number"); do table "bench-$image"; done
-  case $way in script | loop | parallel) rules ceph ;; *) rules ours ;; esac
-  case $way in units | systemctl) systemctl daemon-reload ;; esac
-  for _ in $(seq "$(rounds "$number" "$way")"); do
-    timed "$name-map" "map_by_$way"
-    is_mapped "$number"
-    if [ "$way" = ours ]; then timed "$name-again" map_by_ours && timed "$name-list" rbdmap list; fi
-    timed "$name-unmap" "unmap_by_$way"
-    is_mapped 0
+  rules "$rules"
+  [ "$3" != systemd ] || systemctl daemon-reload
+  for _ in $(seq "$(rounds "$number" "$3")"); do
+    for way in "${ways[@]}"; do once "$network-$number-$way" "$way"; done
   done
-  if [ "$name" = plain-64-ours ]; then
-    /usr/bin/time -f %M -o peak rbdmap map --direct --no-mount
-    figure "$name-peak_kib" "$(tail -n 1 peak)"
-    timed "$name-status" rbdmap status
-    timed "$name-rbd_list" rbd device list
-    rbdmap unmap --direct
-  fi
+  [ "$network-$number-$3" != plain-64-race ] || look_at_many
   rules ours
   network plain
   : >$TABLE
+  [ "$3" != systemd ] || systemctl daemon-reload
 }
-# As many as a step has time for: it may take 150 s.
-rounds() { case $1-$2 in 64-script | 64-loop) echo 1 ;; 64-*) echo 3 ;; *) echo 5 ;; esac; }
+# As many as a step has time for.
+rounds() { case $1-$2 in 64-script | 64-loop) echo 1 ;; 64-parallel) echo 3 ;; *) echo 5 ;; esac; }
+
+# once NETWORK-NUMBER-WAY WAY
+once() {
+  local number=${1#*-}
+  number=${number%%-*}
+  timed "$1-map" "map_by_$2"
+  is_mapped "$number"
+  if [ "$2" = ours ]; then timed "$1-again" map_by_ours && timed "$1-list" rbdmap list; fi
+  timed "$1-unmap" "unmap_by_$2"
+  is_mapped 0
+}
+
+# What there is to see when all are mapped, by us and by rbd.
+look_at_many() {
+  /usr/bin/time -f %M -o peak rbdmap map --direct --no-mount
+  figure "many-peak_kib" "$(tail -n 1 peak)"
+  for _ in 1 2 3; do
+    timed many-status rbdmap status
+    timed many-rbd_list rbd device list
+  done
+  rbdmap unmap --direct
+}
 
 network() {
   case $1 in
