@@ -1,7 +1,7 @@
 //! Maps images, in this process: finds what it needs, adopts it if it is there already, else asks the kernel, and
 //! waits until it can be used. Which images, and what is mounted on them, is decided by the callers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use anyhow::{Result, anyhow};
 use crate::config::monitors::Messenger;
 use crate::config::table::Entry;
 use crate::deadline::Deadline;
+use crate::image::ImageSpec;
 use crate::reason::{self, Facts};
 use crate::request::{Request, Sources, Wanted};
 use crate::root::Root;
@@ -66,7 +67,8 @@ impl Mapper {
     /// Those of the entries that are mapped already and can be used, each with its mapping: found at once, by looking,
     /// with nobody to wait for. What cannot be told so is left to [`Mapper::image`].
     pub fn adopted<'a>(&self, entries: &[&'a Entry]) -> Vec<(&'a Entry, Mapped)> {
-        let mappings = self.listing.mappings().unwrap_or_default();
+        let names: HashSet<&str> = entries.iter().map(|entry| entry.spec.image.as_str()).collect();
+        let mappings = self.listing.of_images(|name| names.contains(name)).unwrap_or_default();
         let ready = device::ready(&self.root, &mappings);
         let adopt = |entry: &&'a Entry| {
             let wanted = Wanted::of(&self.sources, entry).ok()?;
@@ -82,7 +84,7 @@ impl Mapper {
         let wanted = Wanted::of(&self.sources, entry)?;
         module::load(&self.root)?;
         let lock = lock::image(&self.root, &entry.spec, &deadline)?;
-        let present = self.find(|mapping| mapping.serves(&wanted))?;
+        let present = self.find(&wanted.spec, |mapping| mapping.serves(&wanted))?;
         let adopted = present.is_some();
         let mapping = match present {
             Some(mapping) => mapping,
@@ -96,8 +98,8 @@ impl Mapper {
         Ok(Mapped { mapping, adopted })
     }
 
-    fn find(&self, is_it: impl Fn(&Mapping) -> bool) -> Result<Option<Mapping>> {
-        Ok(self.listing.mappings()?.into_iter().find(is_it))
+    fn find(&self, spec: &ImageSpec, is_it: impl Fn(&Mapping) -> bool) -> Result<Option<Mapping>> {
+        Ok(self.listing.of_images(|name| name == spec.image)?.into_iter().find(is_it))
     }
 
     /// Waits until a monitor greets. Until then the kernel is not asked, for it would make all others wait as well.
@@ -132,13 +134,14 @@ impl Mapper {
     }
 
     fn add(&self, request: &Request, origin: Origin, way: Way<'_>) -> Result<Mapping> {
-        let is_met = || Ok(self.find(|mapping| request.wanted.fsid.as_ref() == Some(&mapping.fsid))?.is_some());
+        let fsid = request.wanted.fsid.as_deref();
+        let is_met = || fsid.map_or(Ok(false), |fsid| self.listing.knows_cluster(fsid));
         let _turn = session::turn(&self.root, &request.cluster(), is_met, way.deadline)?;
         let tag = Tag::new(origin, rbd::nonce(&self.root)?);
         let mut log = kernel_log::Since::now(&self.root);
         rbd::add(&self.root, request, &tag, way)
             .map_err(|error| anyhow!(reason::of_map(&Facts::of(request), &error, &log.lines())))?;
-        let made = self.find(|mapping| mapping.tag.as_ref() == Some(&tag))?;
+        let made = self.find(&request.wanted.spec, |mapping| mapping.tag.as_ref() == Some(&tag))?;
         made.ok_or_else(|| anyhow!("the kernel says that it is mapped, but no device of /sys/bus/rbd carries our mark"))
     }
 }

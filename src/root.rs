@@ -164,7 +164,12 @@ impl Root {
         self.join("sbin/losetup")
     }
 
-    /// The folders of the kernel's block devices.
+    /// All block devices by name, disks and partitions.
+    pub fn block_class(&self) -> PathBuf {
+        self.join("sys/class/block")
+    }
+
+    /// The folders of the kernel's disks.
     pub fn blocks(&self) -> PathBuf {
         self.join("sys/block")
     }

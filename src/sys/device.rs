@@ -6,6 +6,7 @@
 //! udevd runs, the links are made here (`link`). The surprise: a link of this name may be another device's, so where it
 //! leads is looked at too.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -100,9 +101,17 @@ pub fn ready<'m>(root: &Root, mappings: &'m [Mapping]) -> Vec<&'m Mapping> {
     if !root.udev_control().exists() {
         return Vec::new();
     }
-    let is_ready =
-        |mapping: &&Mapping| link_leads_to(root, mapping) && is_done(root, mapping, &nodes(root, &mapping.name()));
+    let partitioned = partitioned(root);
+    let nodes = |disk: &str| if partitioned.contains(disk) { nodes(root, disk) } else { Vec::new() };
+    let is_ready = |mapping: &&Mapping| link_leads_to(root, mapping) && is_done(root, mapping, &nodes(&mapping.name()));
     mappings.iter().filter(is_ready).collect()
+}
+
+/// The disks of rbd that have partitions, in one look.
+fn partitioned(root: &Root) -> HashSet<String> {
+    let names = fs::read_dir(root.block_class()).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let names = names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with("rbd"));
+    names.filter_map(|name| name.split_once('p').map(|(disk, _)| disk.to_owned())).collect()
 }
 
 /// Whether udev is done with a disk and its partitions. The kernel knew these before its write returned; udev comes to

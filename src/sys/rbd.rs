@@ -73,6 +73,17 @@ impl Mapping {
 
 /// Every mapping, in the order in which `rbd device list` prints them: that of their numbers as text.
 pub fn list(root: &Root) -> Result<Vec<Mapping>> {
+    // A device that goes while it is read has no attributes any more: it is not mapped.
+    Ok(numbers(root)?.into_iter().filter_map(|id| find(root, id)).collect())
+}
+
+/// Those of images with such names; of the others nothing more is read.
+pub fn list_named(root: &Root, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Mapping>> {
+    let wanted = |id: &u32| image_name(root, *id).is_some_and(|name| is_wanted(&name));
+    Ok(numbers(root)?.into_iter().filter(wanted).filter_map(|id| find(root, id)).collect())
+}
+
+fn numbers(root: &Root) -> Result<Vec<u32>> {
     let folder = root.rbd_bus().join("devices");
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
@@ -82,8 +93,12 @@ pub fn list(root: &Root) -> Result<Vec<Mapping>> {
     let mut names: Vec<String> =
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort_unstable();
-    // A device that goes while it is read has no attributes any more: it is not mapped.
-    Ok(names.iter().filter_map(|name| Some(read(root, &folder.join(name), name.parse().ok()?)?.0)).collect())
+    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+}
+
+/// The name of the image behind a device.
+pub fn image_name(root: &Root, id: u32) -> Option<String> {
+    attribute(root, id, "name")
 }
 
 /// The mapping of this number, if there is one.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::thing::{Key, Tried};
-use super::{Item, Stage, Work};
+use super::{Item, Shutdown, Stage, Work};
 use crate::deadline::Deadline;
 use crate::holder::{self, Holder};
 use crate::plan::teardown::{Picture, Step, Thing};
@@ -39,7 +39,7 @@ impl Work<'_> {
             let steps = picture.standing_on(&item.nodes);
             let why = self.obstacle(item, &steps);
             self.report.image_failed(&spec, format!("it stays mapped as /dev/{device}: {why}"));
-            if self.shutdown.is_some_and(|shutdown| shutdown.force) {
+            if self.shutdown.is_some_and(Shutdown::uses_force) {
                 self.force(at, &steps);
             }
         }

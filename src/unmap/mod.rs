@@ -13,7 +13,7 @@ mod tests;
 mod thing;
 
 pub use busy::holders;
-pub use shutdown::Shutdown;
+pub use shutdown::{Shutdown, ShutdownLimits};
 
 use std::collections::{HashMap, HashSet};
 use std::thread::sleep;
@@ -40,8 +40,8 @@ pub struct Manner<'a> {
     pub limits: Limits,
     /// The hooks that settings name, if hooks are to be run at all.
     pub hooks: Option<&'a OwnHooks>,
-    /// If the system is going down: what to go by then.
-    pub shutdown: Option<&'a Shutdown>,
+    /// If the system may be going down: what to go by then, in the place of the time.
+    pub shutdown: Option<&'a Shutdown<'a>>,
 }
 
 /// Takes the mappings down, each independently of the others' failures.
@@ -113,7 +113,7 @@ enum Done {
 struct Work<'a> {
     root: &'a Root,
     deadline: Deadline,
-    shutdown: Option<&'a Shutdown>,
+    shutdown: Option<&'a Shutdown<'a>>,
     hope: Hope,
     items: Vec<Item>,
     things: HashMap<Key, Tried>,

@@ -7,6 +7,7 @@
 //! as long as there is hope: systemd is stopping the unit of a holder, or the image is being written to. systemd is asked
 //! for more time meanwhile (sd_notify(3), EXTEND_TIMEOUT_USEC=), and told for whom.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,8 @@ use super::{Item, Stage, Work};
 use crate::holder::{self, Holder};
 use crate::plan::teardown::{Picture, Step, Thing};
 use crate::removal;
-use crate::sys::systemd::Manager;
+use crate::root::Root;
+use crate::sys::systemd::{Manager, SystemState};
 use crate::sys::{device, mounts, notify};
 
 /// How long a look for holders may take.
@@ -30,19 +32,44 @@ const NOBODY_FOUND: Duration = Duration::from_secs(10);
 /// How long to go on without hope, at most.
 const WITHOUT_HOPE: Duration = Duration::from_secs(20);
 
-/// What there is to go by while the system goes down.
+/// What a unit goes by, for the system may be going down. systemd is asked for that only if something is in use: asking takes
+/// longer than unmapping.
 #[derive(Debug)]
-pub struct Shutdown {
-    manager: Option<Manager>,
-    without_hope: Duration,
-    /// Whether what is in use at the end is removed all the same.
+pub struct Shutdown<'a> {
+    root: &'a Root,
+    limits: ShutdownLimits,
+    manager: OnceCell<Option<Manager>>,
+}
+
+/// What the settings say.
+#[derive(Debug, Clone, Copy)]
+pub struct ShutdownLimits {
+    /// How long it may take if the system is not going down.
+    pub unmap_timeout: Duration,
+    /// How long it may take, with hope, if it is.
+    pub shutdown_timeout: Duration,
+    /// Whether what is in use at the end of a shutdown is removed all the same.
     pub force: bool,
 }
 
-impl Shutdown {
-    /// With systemd, if it can be asked, and how long unmapping may take when the system is not going down.
-    pub fn new(manager: Option<Manager>, unmap_timeout: Duration, force: bool) -> Self {
-        Self { manager, without_hope: unmap_timeout.min(WITHOUT_HOPE), force }
+impl<'a> Shutdown<'a> {
+    /// Nobody has been asked yet.
+    pub fn new(root: &'a Root, limits: ShutdownLimits) -> Self {
+        Self { root, limits, manager: OnceCell::new() }
+    }
+
+    /// Whether the system is going down and force is wanted then.
+    pub(super) fn uses_force(&self) -> bool {
+        self.limits.force && self.manager().is_some()
+    }
+
+    /// systemd, if it says that the system is going down.
+    fn manager(&self) -> Option<&Manager> {
+        let ask = || {
+            let manager = Manager::connect(self.root).ok()?;
+            (manager.state().ok()? == SystemState::Stopping).then_some(manager)
+        };
+        self.manager.get_or_init(ask).as_ref()
     }
 }
 
@@ -84,23 +111,24 @@ impl Hope {
 impl Work<'_> {
     /// Whether to go on no longer with what is left.
     pub(super) fn is_over(&mut self) -> bool {
-        if self.deadline.remaining().is_zero() {
-            return true;
-        }
-        let Some(shutdown) = self.shutdown else { return false };
-        let now = Instant::now();
-        if now < self.hope.next_look {
+        let (now, elapsed) = (Instant::now(), self.deadline.elapsed());
+        let Some(Shutdown { limits, .. }) = self.shutdown else { return self.deadline.remaining().is_zero() };
+        if now < self.hope.next_look && elapsed < limits.unmap_timeout.min(limits.shutdown_timeout) {
             return false;
         }
-        let signs = self.look(shutdown);
+        let Some(manager) = self.shutdown.and_then(Shutdown::manager) else { return elapsed >= limits.unmap_timeout };
+        if elapsed >= limits.shutdown_timeout {
+            return true;
+        }
+        let signs = self.look(manager);
         notify::extend(EXTENSION);
         // On a machine where looking takes long, it is not to take the time of those who are ending.
         self.hope.next_look = Instant::now() + LOOK_PAUSE.max(now.elapsed() * 3);
-        !self.hope.remains(&signs, shutdown.without_hope, now)
+        !self.hope.remains(&signs, limits.unmap_timeout.min(WITHOUT_HOPE), now)
     }
 
-    fn look(&mut self, shutdown: &Shutdown) -> Signs {
-        let stopping = shutdown.manager.as_ref().and_then(|manager| manager.being_stopped().ok()).unwrap_or_default();
+    fn look(&mut self, manager: &Manager) -> Signs {
+        let stopping = manager.being_stopped().unwrap_or_default();
         let seen = mounts::look(self.root).unwrap_or_default();
         let picture = Picture::of(&seen);
         let mut signs = Signs::default();
@@ -150,7 +178,8 @@ impl Work<'_> {
     }
 }
 
-/// A process by its unit, unless it waits for the cluster itself, as LVM's programs do, which read every disk; for what is no process, anybody who is being stopped may be who holds it.
+/// A process by its unit, unless it waits for the cluster itself, as LVM's programs do, which read every disk; for what is
+/// no process, anybody who is being stopped may be who holds it.
 fn is_being_stopped(holder: &Holder, stopping: &[String]) -> bool {
     match holder {
         Holder::Process(process, _) | Holder::Namespace(process, _) => {

@@ -3,16 +3,18 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use nix::sys::stat::{major, minor};
 
 use super::asks_systemd;
 use crate::by_systemd::{self, Asking, Order};
 use crate::cli::{Engine, UnmapAllArguments, UnmapArguments};
+use crate::config::settings;
 use crate::deadline::Deadline;
 use crate::direct::Limits;
-use crate::hook::Hooks;
+use crate::image::ImageSpec;
 use crate::inputs::Inputs;
 use crate::plan::teardown::Picture;
 use crate::plan::{self, Target, UnmapPlan};
@@ -20,57 +22,24 @@ use crate::report::Report;
 use crate::root::Root;
 use crate::sys::device::{self, Node};
 use crate::sys::rbd::{self, Mapping};
-use crate::sys::systemd::{Manager, SystemState};
 use crate::sys::{lock, mounts};
 use crate::tag::Origin;
-use crate::unmap::{self, Manner, Shutdown};
+use crate::unmap::{self, Manner, Shutdown, ShutdownLimits};
 
 /// Unmaps what was asked for.
 pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
-    if arguments.if_ours {
-        await_mappings(root, &arguments.targets);
+    if arguments.if_ours || arguments.left_over {
+        return for_unit(root, arguments);
     }
     let mapped = rbd::list(root)?;
     let named = arguments.targets.iter().map(|text| target(root, &mapped, text));
     let numbers = arguments.devices.iter().map(|id| Ok(Target::Device(*id)));
     let targets: Vec<Target> = named.chain(numbers).collect::<Result<_>>()?;
-    let mut plan = plan::unmap(&mapped, &targets);
-    // A unit takes down what the table made, not what was mapped by hand beside it.
-    if arguments.if_ours {
-        plan.mappings.retain(|mapping| Origin::Table.made(mapping));
-    }
-    if arguments.left_over {
-        plan.mappings = mapped.into_iter().filter(|mapping| mapping.tag.is_some()).collect();
-    }
-    // These are for units, which are sandboxed: a hook has a unit of its own.
-    if arguments.if_ours || arguments.left_over {
-        plan.hooks = Hooks::Skip;
-    }
-    let mut report = if arguments.if_ours || arguments.left_over {
-        for_unit(root, &plan, arguments)
-    } else {
-        carry_out(
-            root,
-            &plan,
-            targets.is_empty(),
-            Wish { engine: &arguments.engine, stop_users: arguments.users.stop_users },
-        )?
-    };
-    if !arguments.if_ours {
-        tell(&plan, &mut report);
-    }
+    let plan = plan::unmap(&mapped, &targets);
+    let wish = Wish { engine: &arguments.engine, stop_users: arguments.users.stop_users };
+    let mut report = carry_out(root, &plan, targets.is_empty(), wish)?;
+    tell(&plan, &mut report);
     Ok(report)
-}
-
-/// A start that was interrupted may have left a write to the kernel behind, which goes on and then is a mapping. It has the
-/// image's lock as long.
-fn await_mappings(root: &Root, targets: &[String]) {
-    let deadline = Deadline::after(Inputs::read(root).settings.unmap_timeout / 2);
-    for spec in targets.iter().filter_map(|text| text.parse().ok()) {
-        if let Err(error) = lock::image(root, &spec, &deadline) {
-            tracing::warn!("{spec}: {error:#}");
-        }
-    }
 }
 
 /// Unmaps everything there is.
@@ -92,9 +61,8 @@ fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, wish: Wish<'_>) ->
     }
     let inputs = Inputs::read(root);
     let time = engine.timeout.unwrap_or(inputs.settings.unmap_timeout);
-    let own = inputs.own_hooks();
-    let hooks = (plan.hooks == Hooks::Run).then_some(&own);
-    let manner = Manner { limits: Limits { time, parallel: inputs.settings.parallel }, hooks, shutdown: None };
+    let (own, limits) = (inputs.own_hooks(), Limits { time, parallel: inputs.settings.parallel });
+    let manner = Manner { limits, hooks: Some(&own), shutdown: None };
     if !asks_systemd(root, engine, &inputs) {
         return Ok(unmap::mappings(root, &plan.mappings, manner));
     }
@@ -103,16 +71,40 @@ fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, wish: Wish<'_>) ->
     by_systemd::unmap(root, &Order { plan, table }, manner, asking)
 }
 
-/// In a unit, where the system may be going down. The last of the units may use force.
-fn for_unit(root: &Root, plan: &UnmapPlan, arguments: &UnmapArguments) -> Report {
-    let settings = Inputs::read(root).settings;
-    let manager = Manager::connect(root).ok();
-    let goes_down = manager.as_ref().is_some_and(|manager| manager.state().is_ok_and(|s| s == SystemState::Stopping));
-    let force = settings.shutdown_force && arguments.left_over;
-    let shutdown = goes_down.then(|| Shutdown::new(manager, settings.unmap_timeout, force));
-    let time = if goes_down { settings.shutdown_timeout } else { settings.unmap_timeout };
-    let limits = Limits { time: arguments.engine.timeout.unwrap_or(time), parallel: settings.parallel };
-    unmap::mappings(root, &plan.mappings, Manner { limits, hooks: None, shutdown: shutdown.as_ref() })
+/// In a unit, where the system may be going down. The last of the units may use force. Tables and fstab are not read: what
+/// is there counts.
+fn for_unit(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
+    let (settings, _) = settings::read(root);
+    let time = arguments.engine.timeout;
+    let limits = ShutdownLimits {
+        unmap_timeout: time.unwrap_or(settings.unmap_timeout),
+        shutdown_timeout: time.unwrap_or(settings.shutdown_timeout),
+        force: settings.shutdown_force && arguments.left_over,
+    };
+    let mappings = if arguments.left_over {
+        rbd::list(root)?.into_iter().filter(|mapping| mapping.tag.is_some()).collect()
+    } else {
+        mappings_of_unit(root, &arguments.targets, limits.unmap_timeout / 2)?
+    };
+    let shutdown = Shutdown::new(root, limits);
+    let time = limits.unmap_timeout.max(limits.shutdown_timeout);
+    let limits = Limits { time, parallel: settings.parallel };
+    Ok(unmap::mappings(root, &mappings, Manner { limits, hooks: None, shutdown: Some(&shutdown) }))
+}
+
+/// What the table made of these images, not what was mapped by hand beside it. A start that was interrupted may have left a
+/// write to the kernel behind, which goes on and then is a mapping; it has the image's lock as long.
+fn mappings_of_unit(root: &Root, targets: &[String], patience: Duration) -> Result<Vec<Mapping>> {
+    let specs: Vec<ImageSpec> =
+        targets.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(Error::msg)?;
+    let deadline = Deadline::after(patience);
+    for spec in &specs {
+        if let Err(error) = lock::image(root, spec, &deadline) {
+            tracing::warn!("{spec}: {error:#}");
+        }
+    }
+    let mappings = rbd::list_named(root, |name| specs.iter().any(|spec| spec.image == name))?;
+    Ok(mappings.into_iter().filter(|mapping| specs.contains(&mapping.spec) && Origin::Table.made(mapping)).collect())
 }
 
 fn show(root: &Root, plan: &UnmapPlan) -> Result<Report> {
