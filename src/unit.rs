@@ -8,6 +8,9 @@ use std::path::Path;
 
 use crate::image::ImageSpec;
 
+/// The unit of which those that map images are instances. Drop-ins of it are theirs too.
+pub const TEMPLATE: &str = "rbdmap@.service";
+
 /// The unit that maps an image, `rbdmap@pool-image.service`.
 pub fn instance(spec: &ImageSpec) -> String {
     format!("rbdmap@{}.service", escape(&spec.to_string()))

@@ -20,7 +20,7 @@ use crate::config::table::Entry;
 use crate::image::ImageSpec;
 use crate::plan::closure;
 use crate::root::Root;
-use crate::unit;
+use crate::unit::{self, escape_specifiers};
 
 /// All that is known.
 pub struct Inputs<'a> {
@@ -54,7 +54,7 @@ const NEEDED_BY_BOOT: &str = "taken as if it had _netdev, without which a boot t
 
 /// Decides.
 pub fn decide(inputs: &Inputs) -> Decision {
-    let mut work = Work { inputs, decision: Decision::default() };
+    let mut work = Work { inputs, decision: Decision::default(), service: Service::default(), instances: Vec::new() };
     let images = work.images();
     let listed = images.iter().map(|image| &image.spec);
     let specs: Vec<&ImageSpec> = listed.chain(inputs.unlisted).collect();
@@ -67,7 +67,9 @@ pub fn decide(inputs: &Inputs) -> Decision {
     for image in images {
         work.image(image, on_it.get(&image.spec).map_or(&[], Vec::as_slice));
     }
+    work.instances();
     let mut decision = work.decision;
+    decision.files.extend(work.service.drop_in());
     decision.files.sort_by(|a, b| (a.folder, &a.path).cmp(&(b.folder, &b.path)));
     decision.files.dedup_by(|a, b| (a.folder, &a.path) == (b.folder, &b.path));
     decision
@@ -87,6 +89,26 @@ struct Mount<'a> {
 struct Work<'a> {
     inputs: &'a Inputs<'a>,
     decision: Decision,
+    service: Service,
+    /// The drop-ins of the images' units, by the units' names; nothing for the administrator's own units.
+    instances: Vec<(String, Option<String>)>,
+}
+
+/// What rbdmap.service is told: in one file, for systemd takes as long to read a link as it does to read a file.
+#[derive(Debug, Default)]
+struct Service {
+    wants: BTreeSet<String>,
+    after: BTreeSet<String>,
+}
+
+impl Service {
+    fn drop_in(&self) -> Option<GeneratedFile> {
+        let line = |name: &str, units: &BTreeSet<String>| -> String {
+            units.iter().map(|unit| format!("{name}={}\n", escape_specifiers(unit))).collect()
+        };
+        let text = format!("[Unit]\n{}{}", line("Wants", &self.wants), line("After", &self.after));
+        (!self.wants.is_empty()).then(|| GeneratedFile::drop_in("rbdmap.service", &text))
+    }
 }
 
 impl<'a> Work<'a> {
@@ -169,6 +191,9 @@ impl<'a> Work<'a> {
         let is_ours = mount.images.iter().any(|image| self.is_listed(image));
         let line = Line { entry: mount.entry, path: &path, row, instance: instance.as_deref(), is_ours };
         self.decision.files.extend(line.files());
+        if is_ours {
+            self.service.wants.insert(row.start_unit(&mount.entry.target));
+        }
         if row.made != Made::Local {
             return;
         }
@@ -201,6 +226,9 @@ impl<'a> Work<'a> {
                     let own = own.filter(|own| self.is_listed(own));
                     let instance = own.map(unit::instance);
                     self.decision.files.extend(swap::files(entry, row, instance.as_deref()));
+                    if row.auto {
+                        self.service.wants.insert(unit);
+                    }
                     if let Some(own) = own {
                         let devices = BTreeSet::from([entry.node()]);
                         self.decision.files.extend(instance::device_files(own, &devices));
@@ -225,21 +253,37 @@ impl<'a> Work<'a> {
         let name = unit::instance(&image.spec);
         let files = &mut self.decision.files;
         files.extend(instance::device_files(&image.spec, &devices));
-        files.push(GeneratedFile::hook("rbdmap.service.wants", &name));
+        self.service.wants.insert(name.clone());
+        if !nofail {
+            self.service.after.insert(name.clone());
+        }
         let start_unit = |mount: &&Mount| Some(mount.row?.start_unit(&mount.entry.target));
         let mut starts: Vec<String> = mounts.iter().filter_map(start_unit).collect();
         if self.inputs.hooked.contains(&image.spec) {
             let hook = unit::hook(&image.spec);
-            files.push(GeneratedFile::hook("rbdmap.service.wants", &hook));
+            self.service.wants.insert(hook.clone());
             files.push(GeneratedFile::drop_in(&hook, &hook_drop_in(&starts, nofail)));
             starts.push(hook);
         }
-        if !self.inputs.administrator.has(&name) {
-            let targets: Vec<_> = own.iter().map(|mount| mount.entry.target.as_path()).collect();
-            let path = self.outside(&image.path);
-            let instance = Instance { image, path: &path, nofail };
-            self.decision.files.push(instance.drop_in(&targets, &starts));
-        }
+        let targets: Vec<_> = own.iter().map(|mount| mount.entry.target.as_path()).collect();
+        let path = self.outside(&image.path);
+        let instance = Instance { image, path: &path, nofail };
+        let drop_in = (!self.inputs.administrator.has(&name)).then(|| instance.drop_in(&targets, &starts));
+        self.instances.push((name, drop_in));
+    }
+
+    /// What all images' units are told is told to their template, in one file for all.
+    fn instances(&mut self) {
+        let files = match self.instances.split_first() {
+            Some(((_, Some(text)), rest)) if rest.iter().all(|(_, other)| other.as_ref() == Some(text)) => {
+                vec![GeneratedFile::drop_in(unit::TEMPLATE, text)]
+            }
+            _ => {
+                let told = self.instances.iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
+                told.map(|(name, text)| GeneratedFile::drop_in(name, text)).collect()
+            }
+        };
+        self.decision.files.extend(files);
     }
 }
 
@@ -292,7 +336,7 @@ mod tests {
     #[test]
     fn an_image_that_is_in_the_table_twice_is_served_once() {
         let (paths, messages) = paths("rbd/x\nrbd/x\n", &[]);
-        assert_eq!(paths.iter().filter(|path| path.ends_with("rbdmap@rbd-x.service")).count(), 2, "{paths:?}");
+        assert_eq!(paths.iter().filter(|path| path.ends_with("rbdmap@rbd-x.service")).count(), 1, "{paths:?}");
         assert_eq!(messages, 1);
     }
 }

@@ -1,5 +1,5 @@
-//! What is written for an image: the link that makes rbdmap.service want its instance, the instance's drop-in, and for
-//! each of its devices the link that makes it require the instance.
+//! What is written for an image: its instance's drop-in, and for each of its devices the link that makes it require the
+//! instance. That rbdmap.service wants it, and waits for it, is `decide`'s.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -34,11 +34,8 @@ pub struct Instance<'a> {
 impl Instance<'_> {
     /// The drop-in. `targets` are the mount points on the image itself, `starts` the units that have them mounted, and that of
     /// its hook.
-    pub fn drop_in(&self, targets: &[&Path], starts: &[String]) -> GeneratedFile {
+    pub fn drop_in(&self, targets: &[&Path], starts: &[String]) -> String {
         let mut text = format!("[Unit]\nSourcePath={}\n", self.path.display());
-        if !self.nofail {
-            text += "Before=rbdmap.service\n";
-        }
         text += &format!("RequiresMountsFor={}\n", needed_files(self.image, targets).join(" "));
         if self.nofail {
             // In quotes a backslash begins an escape.
@@ -53,7 +50,7 @@ RestartSec=10
 "
             );
         }
-        GeneratedFile::drop_in(&unit::instance(&self.image.spec), &text)
+        text
     }
 }
 

@@ -32,9 +32,6 @@ impl Line<'_> {
     pub fn files(&self) -> Vec<GeneratedFile> {
         let start = self.row.start_unit(&self.entry.target);
         let mut files = vec![GeneratedFile::drop_in(&unit::mount(&self.entry.target), &self.drop_in())];
-        if self.is_ours {
-            files.push(GeneratedFile::hook("rbdmap.service.wants", &start));
-        }
         if self.row.automount {
             files.push(GeneratedFile::drop_in(&start, &format!("[Unit]\n{}{AUTOMOUNT}", self.waited_for())));
         }

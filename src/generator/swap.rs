@@ -28,7 +28,6 @@ After=remote-fs-pre.target network.target
     if row.auto {
         let kind = if row.nofail { "wants" } else { "requires" };
         files.push(GeneratedFile::mask(Folder::Early, format!("swap.target.{kind}/{unit}")));
-        files.push(GeneratedFile::hook("rbdmap.service.wants", &unit));
     }
     files
 }

@@ -66,10 +66,10 @@ fn boot(case: &Case, folders: &[&str]) -> Vec<String> {
 
 /// A boot as a whole, and each mount and instance by itself.
 fn units(ours: &Generated, installed: &Path) -> Vec<PathBuf> {
-    let wanted = ours.files("normal").into_keys().filter_map(|path| {
-        let name = path.strip_prefix("rbdmap.service.wants/")?;
-        Some(installed.join(name))
-    });
+    let files = ours.files("normal");
+    let lines = files.get("rbdmap.service.d/40-rbdmap.conf").into_iter().flat_map(|text| text.lines());
+    let wanted =
+        lines.filter_map(|line| line.strip_prefix("Wants=")).map(|name| installed.join(name.replace("%%", "%")));
     [installed.join("boot.target")].into_iter().chain(wanted).collect()
 }
 
