@@ -6,12 +6,14 @@
 //! way (the links to its makefs unit and to wanted-by= units, device-timeout=) is left to it. Of the mounts that our
 //! settings declare it knows nothing: for them these are all there is.
 //!
-//! Line by line this is what systemd 252 writes, with two differences: `%f` for the mount point in the growfs unit,
-//! where systemd's text breaks at a blank, and a time-out in the administrator's own words.
+//! Line by line this is what systemd 252 writes, with three differences: `%f` for the mount point in the growfs unit,
+//! where systemd's text breaks at a blank; a time-out in the administrator's own words; and one drop-in for all devices below
+//! /dev/rbd, where systemd writes one for each.
 
 use std::path::Path;
 
 use super::file::{Folder, GeneratedFile};
+use super::instance::drop_ins_of_device;
 use super::mount::Line;
 use super::row::{Made, is_unit_name};
 use crate::config::fstab::FstabEntry;
@@ -27,7 +29,7 @@ pub fn units(line: &Line, folder: Folder) -> Vec<GeneratedFile> {
         files.push(GeneratedFile::text(folder, line.row.start_unit(&entry.target), &automount_text(line)));
     }
     if is_device(entry) {
-        let device = unit::device(&entry.node());
+        let device = drop_ins_of_device(&entry.node());
         files.push(GeneratedFile::text(folder, format!("{device}.d/50-netdev-dependencies.conf"), NETDEV_DEVICE));
     }
     if entry.has("x-systemd.growfs") {

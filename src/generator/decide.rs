@@ -52,9 +52,18 @@ const LACKS_NETDEV: &str = "taken as if it had _netdev, without which systemd wo
 const NEEDED_BY_BOOT: &str = "taken as if it had _netdev, without which a boot that does not find the image ends in the \
     emergency shell; add _netdev";
 
+/// Of more entries of a file there is one message: the kernel's log is small.
+const TOLD_APART: usize = 3;
+
 /// Decides.
 pub fn decide(inputs: &Inputs) -> Decision {
-    let mut work = Work { inputs, decision: Decision::default(), service: Service::default(), instances: Vec::new() };
+    let mut work = Work {
+        inputs,
+        decision: Decision::default(),
+        service: Service::default(),
+        instances: Vec::new(),
+        lacking: Vec::new(),
+    };
     let images = work.images();
     let listed = images.iter().map(|image| &image.spec);
     let specs: Vec<&ImageSpec> = listed.chain(inputs.unlisted).collect();
@@ -68,6 +77,7 @@ pub fn decide(inputs: &Inputs) -> Decision {
         work.image(image, on_it.get(&image.spec).map_or(&[], Vec::as_slice));
     }
     work.instances();
+    work.tell_lacking();
     let mut decision = work.decision;
     decision.files.extend(work.service.drop_in());
     decision.files.sort_by(|a, b| (a.folder, &a.path).cmp(&(b.folder, &b.path)));
@@ -92,6 +102,8 @@ struct Work<'a> {
     service: Service,
     /// The drop-ins of the images' units, by the units' names; nothing for the administrator's own units.
     instances: Vec<(String, Option<String>)>,
+    /// Entries that lack nothing but `_netdev`, and how a message about each begins.
+    lacking: Vec<(&'a FstabEntry, String)>,
 }
 
 /// What rbdmap.service is told: in one file, for systemd takes as long to read a link as it does to read a file.
@@ -182,7 +194,24 @@ impl<'a> Work<'a> {
         format!("{}: {place} on RBD image {image}: {text}", self.outside(&entry.path).display())
     }
 
-    fn mount(&mut self, mount: &Mount, row: Row) {
+    /// Says which entries lack `_netdev`; of many in one message.
+    fn tell_lacking(&mut self) {
+        let messages: Vec<Message> = match self.lacking.as_slice() {
+            few if few.len() <= TOLD_APART => {
+                few.iter().map(|(_, about)| Message::notice(format!("{about}{LACKS_NETDEV}"))).collect()
+            }
+            many => {
+                let named = many.iter().take(TOLD_APART).map(|(entry, _)| entry.target.display().to_string());
+                let (path, named) = (self.outside(&many[0].0.path), named.collect::<Vec<_>>().join(", "));
+                let more = many.len() - TOLD_APART;
+                let about = format!("{}: {named} and {more} more on RBD images: ", path.display());
+                vec![Message::notice(format!("{about}{LACKS_NETDEV}"))]
+            }
+        };
+        self.decision.messages.extend(messages);
+    }
+
+    fn mount(&mut self, mount: &Mount<'a>, row: Row) {
         if self.inputs.administrator.has(&unit::mount(&mount.entry.target)) {
             return;
         }
@@ -198,17 +227,19 @@ impl<'a> Work<'a> {
             return;
         }
         let about = |text: &str| self.about(mount.entry, mount.images[0], text);
-        let mut messages = match (row.auto && !row.nofail && !row.automount, mount.own) {
-            (true, _) => vec![Message::warning(about(NEEDED_BY_BOOT))],
-            (false, Some(_)) => vec![Message::notice(about(LACKS_NETDEV))],
-            // A bind or an overlay is no device of the network; nobody writes _netdev there.
-            (false, None) => Vec::new(),
-        };
+        let needed_by_boot = row.auto && !row.nofail && !row.automount;
+        let mut messages = Vec::new();
+        if needed_by_boot {
+            messages.push(Message::warning(about(NEEDED_BY_BOOT)));
+        }
+        // A bind or an overlay is no device of the network; nobody writes _netdev there.
+        let lacking = (!needed_by_boot && mount.own.is_some()).then(|| (mount.entry, about("")));
         let lost = lost_options(mount.entry).into_iter();
         messages.extend(
             lost.map(|option| Message::warning(about(&format!("{option} is not served without _netdev; add _netdev")))),
         );
         self.decision.messages.extend(messages);
+        self.lacking.extend(lacking);
     }
 
     /// Swap on the images, and in files on their mounts.

@@ -57,15 +57,20 @@ RestartSec=10
 /// The drop-ins of units whose names begin with this are read for all devices below /dev/rbd (systemd.unit(5)).
 const ALL_DEVICES: &str = "dev-rbd-.device";
 
-/// The hooks and drop-ins of the image's devices: the node of the image and those of its partitions in fstab. Most share
-/// one drop-in, for a thousand files more take systemd and us their time.
+/// The unit whose drop-ins a device reads: for those of rbd one for all, for a thousand files more take systemd and us their
+/// time.
+pub fn drop_ins_of_device(device: &Path) -> String {
+    if device.starts_with("/dev/rbd") { ALL_DEVICES.to_owned() } else { unit::device(device) }
+}
+
+/// The hooks and drop-ins of the image's devices: the node of the image and those of its partitions in fstab.
 pub fn device_files(spec: &ImageSpec, devices: &BTreeSet<PathBuf>) -> Vec<GeneratedFile> {
     let files = |device: &PathBuf| {
         let name = unit::device(device);
         let timeout = format!("[Unit]\nJobRunningTimeoutSec={DEVICE_TIMEOUT}\n");
         [
             GeneratedFile::hook(&format!("{name}.requires"), &unit::instance(spec)),
-            GeneratedFile::drop_in(if device.starts_with("/dev/rbd") { ALL_DEVICES } else { &name }, &timeout),
+            GeneratedFile::drop_in(&drop_ins_of_device(device), &timeout),
         ]
     };
     devices.iter().flat_map(files).collect()

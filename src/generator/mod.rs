@@ -17,6 +17,8 @@ mod row;
 mod swap;
 mod write;
 
+use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -66,7 +68,8 @@ fn generate(root: &Root, directories: &Directories, log: &KernelLog) -> Result<(
         let fault = Fault { path: root.outside(&fault.path), ..fault.clone() };
         log.write(&Message::warning(fault.to_string()));
     }
-    inputs.lines.iter_mut().for_each(|line| line.target = resolved(root, &line.target));
+    let mut places = Places::new(root);
+    inputs.lines.iter_mut().for_each(|line| line.target = places.resolved(&line.target));
     let hooked = inputs.entries.iter().filter(|entry| hook::is_wanted(root, entry)).map(|entry| entry.spec.clone());
     let decision = decide(&decide::Inputs {
         entries: &inputs.entries,
@@ -88,22 +91,54 @@ fn unlisted(inputs: &Inputs) -> Vec<ImageSpec> {
     unlisted.filter_map(FstabEntry::image).collect()
 }
 
-/// A mount point without double or trailing slashes and without symbolic links, as far as it exists: systemd names
-/// the unit so.
-fn resolved(root: &Root, target: &Path) -> PathBuf {
-    let plain: PathBuf = target.components().collect();
-    let Ok(base) = root.join("/").canonicalize() else { return plain };
-    if !plain.is_absolute() {
-        return plain; // Swap has no mount point but a word.
+/// Finds where mount points are, each folder on the way once.
+struct Places<'a> {
+    root: &'a Root,
+    base: Option<PathBuf>,
+    /// Folders, and where they really are, if they exist.
+    known: HashMap<PathBuf, Option<PathBuf>>,
+}
+
+impl<'a> Places<'a> {
+    fn new(root: &'a Root) -> Self {
+        Self { root, base: root.join("/").canonicalize().ok(), known: HashMap::new() }
     }
-    for there in plain.ancestors() {
-        if let Ok(real) = root.join(there).canonicalize() {
-            let rest = plain.strip_prefix(there).unwrap_or(Path::new(""));
-            let below = real.strip_prefix(&base).map(|real| Path::new("/").join(real).join(rest));
-            return below.map_or(plain.clone(), |path| path.components().collect());
+
+    /// A mount point without double or trailing slashes and without symbolic links, as far as it exists: systemd names
+    /// the unit so.
+    fn resolved(&mut self, target: &Path) -> PathBuf {
+        let plain: PathBuf = target.components().collect();
+        let Some(base) = self.base.clone() else { return plain };
+        if !plain.is_absolute() {
+            return plain; // Swap has no mount point but a word.
         }
+        for there in plain.ancestors() {
+            if let Some(real) = self.real(there, there == plain) {
+                let rest = plain.strip_prefix(there).unwrap_or(Path::new(""));
+                let below = real.strip_prefix(&base).map(|real| Path::new("/").join(real).join(rest));
+                return below.map_or(plain.clone(), |path| path.components().collect());
+            }
+        }
+        plain
     }
-    plain
+
+    /// Of a mount point that is a plain folder in a folder that is known, nothing has to be followed.
+    fn real(&mut self, path: &Path, is_mount_point: bool) -> Option<PathBuf> {
+        if let Some(known) = self.known.get(path) {
+            return known.clone();
+        }
+        let (root, place) = (self.root, self.root.join(path));
+        let real = match path.parent().filter(|_| is_mount_point) {
+            Some(parent) => match fs::symlink_metadata(&place) {
+                Err(_) => None,
+                Ok(metadata) if metadata.is_symlink() => place.canonicalize().ok(),
+                Ok(_) => self.real(parent, false).and_then(|real| Some(real.join(path.file_name()?))),
+            },
+            None => root.join(path).canonicalize().ok(),
+        };
+        self.known.insert(path.to_owned(), real.clone());
+        real
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +160,7 @@ mod tests {
             ("none", "none"),
         ];
         for (target, expected) in rows {
-            assert_eq!(resolved(&root, Path::new(target)), Path::new(expected), "{target}");
+            assert_eq!(Places::new(&root).resolved(Path::new(target)), Path::new(expected), "{target}");
         }
     }
 }
