@@ -10,6 +10,7 @@ GENERATORS = $(PREFIX)/lib/systemd/system-generators
 RULES = $(PREFIX)/lib/udev/rules.d
 MAN = $(PREFIX)/share/man
 DOC = $(PREFIX)/share/doc/rbdmap
+CATALOG = $(PREFIX)/lib/systemd/catalog
 
 PROGRAM = target/release/rbdmap
 SERVICES = rbdmap@.service rbdmap.service rbdmap-hook@.service rbdmap-prepare.service rbdmap-sweep.service
@@ -41,6 +42,7 @@ install:
 	done
 	install -D -m 644 -t $(DESTDIR)$(RULES) units/50-rbd.rules units/61-rbd-content.rules
 	for page in packaging/man/*; do install -D -m 644 -t $(DESTDIR)$(MAN)/man$${page##*.} $$page || exit 1; done
+	install -D -m 644 -t $(DESTDIR)$(CATALOG) packaging/rbdmap.catalog
 	install -D -m 644 etc/rbdmap $(DESTDIR)$(DOC)/examples/rbdmap
 	install -D -m 644 etc/rbdmap.toml $(DESTDIR)$(DOC)/examples/rbdmap.toml
 	install -D -m 644 packaging/status.schema.json $(DESTDIR)$(DOC)/status.schema.json

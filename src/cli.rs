@@ -10,7 +10,7 @@ use clap::{Arg, Args, Command, Parser, Subcommand, ValueEnum};
 
 use crate::config::map_options::MapOptions;
 use crate::config::table::client_id;
-use crate::hook::Event;
+use crate::hook::Call;
 use crate::image::ImageSpec;
 
 /// Maps Ceph RBD images listed in /etc/ceph/rbdmap, mounts them, and takes them down.
@@ -54,7 +54,7 @@ pub enum Verb {
     #[command(hide = true)]
     Hook {
         /// After mapping, or before unmapping
-        event: Event,
+        call: Call,
         /// The image
         instance: ImageSpec,
     },

@@ -34,7 +34,7 @@ pub type OwnHooks = HashMap<ImageSpec, PathBuf>;
 
 /// What has happened to the image, or is about to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Event {
+pub enum Call {
     /// It has been mapped and mounted.
     Map,
     /// It is going to be unmounted and unmapped.
@@ -48,16 +48,16 @@ pub fn is_wanted(root: &Root, entry: &Entry) -> bool {
 
 /// Runs the image's hook if there is one: the program that `own` names, or that which is called like the image. The error is
 /// a sentence without the image's name.
-pub fn run(root: &Root, image: (&ImageSpec, Option<&Path>), event: Event, deadline: &Deadline) -> Result<(), String> {
+pub fn run(root: &Root, image: (&ImageSpec, Option<&Path>), call: Call, deadline: &Deadline) -> Result<(), String> {
     let (spec, own) = image;
     let Some(hook) = own.map(|path| root.join(path)).or_else(|| find(root, spec)) else { return Ok(()) };
     let name = hook.display();
     if let Some(reason) = refusal(root, &hook) {
         return Err(format!("hook {name} is not run: {reason}"));
     }
-    let verb = match event {
-        Event::Map => "map",
-        Event::Unmap => "unmap",
+    let verb = match call {
+        Call::Map => "map",
+        Call::Unmap => "unmap",
     };
     let arguments = [verb.into(), root.dev(spec.link()).into_os_string()];
     match sys::hook::run(&hook, &arguments, spec, deadline) {
@@ -146,8 +146,8 @@ mod tests {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    fn call(root: &Root, event: Event, limit: Duration) -> Result<(), String> {
-        run(root, (&"rbd/a".parse().unwrap(), None), event, &Deadline::after(limit))
+    fn call(root: &Root, why: Call, limit: Duration) -> Result<(), String> {
+        run(root, (&"rbd/a".parse().unwrap(), None), why, &Deadline::after(limit))
     }
 
     const SOON: Duration = Duration::from_secs(30);
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_hook_is_told_what_happens_and_reads_nothing() {
         let (_folder, root, _) = with_hook("#!/bin/sh\ncat; echo \"$# $1 $2\" >>\"${0%/etc*}/said\"\n");
-        assert_eq!((call(&root, Event::Map, SOON), call(&root, Event::Unmap, SOON)), (Ok(()), Ok(())));
+        assert_eq!((call(&root, Call::Map, SOON), call(&root, Call::Unmap, SOON)), (Ok(()), Ok(())));
         let link = root.dev("rbd/rbd/a");
         let expected = format!("2 map {0}\n2 unmap {0}\n", link.display());
         assert_eq!(fs::read_to_string(root.join("said")).unwrap(), expected);
@@ -166,30 +166,30 @@ mod tests {
         let (_folder, root, hook) = with_hook("#!/bin/sh\nexit 1\n");
         for name in ["rbd/b", "rbd/ns/a", "other/a"] {
             assert_eq!(
-                run(&root, (&name.parse().unwrap(), None), Event::Map, &Deadline::after(SOON)),
+                run(&root, (&name.parse().unwrap(), None), Call::Map, &Deadline::after(SOON)),
                 Ok(()),
                 "{name}"
             );
         }
         fs::remove_file(&hook).unwrap();
         fs::create_dir(&hook).unwrap();
-        assert_eq!(call(&root, Event::Map, SOON), Ok(()));
+        assert_eq!(call(&root, Call::Map, SOON), Ok(()));
     }
 
     #[test]
     fn failures_say_how_it_ended() {
         let (_folder, root, hook) = with_hook("#!/bin/sh\nexit 3\n");
-        let said = call(&root, Event::Map, SOON).unwrap_err();
+        let said = call(&root, Call::Map, SOON).unwrap_err();
         assert_eq!(said, format!("hook {} map failed: exit status: 3", hook.display()));
         fs::write(&hook, "#!/nonexistent/interpreter\n").unwrap();
-        assert!(call(&root, Event::Map, SOON).unwrap_err().contains("failed: No such file"));
+        assert!(call(&root, Call::Map, SOON).unwrap_err().contains("failed: No such file"));
     }
 
     #[test]
     fn a_hook_that_hangs_is_killed_with_its_children() {
         let (_folder, root, _) = with_hook("#!/bin/sh\necho $$ >\"${0%/etc*}/pid\"\nsleep 300 & wait\n");
         let start = Instant::now();
-        let said = call(&root, Event::Unmap, Duration::from_millis(500)).unwrap_err();
+        let said = call(&root, Call::Unmap, Duration::from_millis(500)).unwrap_err();
         assert!(said.ends_with("unmap failed: killed, for it has not ended in time"), "{said}");
         assert!(start.elapsed() < Duration::from_secs(30));
     }
@@ -198,7 +198,7 @@ mod tests {
     fn a_child_that_keeps_its_output_open_is_not_waited_for() {
         let (_folder, root, _) = with_hook("#!/bin/sh\nsleep 20 &\n");
         let start = Instant::now();
-        assert_eq!(call(&root, Event::Map, SOON), Ok(()));
+        assert_eq!(call(&root, Call::Map, SOON), Ok(()));
         assert!(start.elapsed() < Duration::from_secs(15));
     }
 
@@ -213,12 +213,12 @@ mod tests {
             (root.hooks(), 0o775, "can be written by others"),
         ] {
             mode(&path, bits);
-            let said = call(&root, Event::Map, SOON).unwrap_err();
+            let said = call(&root, Call::Map, SOON).unwrap_err();
             assert!(said.starts_with(&format!("hook {} is not run: {}", hook.display(), path.display())), "{said}");
             assert!(said.contains(reason), "{said}");
             mode(&path, 0o755);
         }
-        assert_eq!(call(&root, Event::Map, SOON), Ok(()));
+        assert_eq!(call(&root, Call::Map, SOON), Ok(()));
     }
 
     #[test]
@@ -227,16 +227,16 @@ mod tests {
         let shared = root.hooks().join("shared");
         fs::rename(&hook, &shared).unwrap();
         symlink("../shared", &hook).unwrap();
-        assert_eq!(call(&root, Event::Map, SOON), Ok(()));
+        assert_eq!(call(&root, Call::Map, SOON), Ok(()));
         let open = folder.path().join("open");
         fs::create_dir(&open).unwrap();
         mode(&open, 0o777);
         fs::rename(&shared, open.join("hook")).unwrap();
         fs::remove_file(&hook).unwrap();
         symlink(open.join("hook"), &hook).unwrap();
-        assert!(call(&root, Event::Map, SOON).unwrap_err().contains("/open can be written by others"));
+        assert!(call(&root, Call::Map, SOON).unwrap_err().contains("/open can be written by others"));
         fs::remove_file(open.join("hook")).unwrap();
-        assert!(call(&root, Event::Map, SOON).unwrap_err().contains("it cannot be found"));
+        assert!(call(&root, Call::Map, SOON).unwrap_err().contains("it cannot be found"));
     }
 
     #[test]
@@ -253,6 +253,6 @@ mod tests {
         fs::write(folder.path().join("etc/ceph/a"), "#!/bin/sh\nexit 9\n").unwrap();
         mode(&folder.path().join("etc/ceph/a"), 0o755);
         let spec = ImageSpec { pool: "..".into(), namespace: None, image: "a".into(), snapshot: None };
-        assert_eq!(run(&root, (&spec, None), Event::Map, &Deadline::after(SOON)), Ok(()));
+        assert_eq!(run(&root, (&spec, None), Call::Map, &Deadline::after(SOON)), Ok(()));
     }
 }

@@ -6,6 +6,7 @@ mod cli; // what can be typed
 mod config; // what administrators write: table, fstab, ceph.conf, keyrings
 mod deadline; // until when something may take
 mod direct; // the engine that works in this process
+mod event; // what happens to images, by kinds
 mod generator; // units for systemd, from table and fstab
 mod holder; // who keeps a device busy, in words
 mod hook; // the administrator's program for an image
@@ -21,6 +22,7 @@ mod reason; // errno to sentence
 mod removal; // one mapping removed
 mod report; // what came of it
 mod request; // what one mapping needs
+mod retry; // when to try again
 mod root; // every absolute path
 mod status; // `rbdmap status`
 mod summary; // the status of rbdmap.service

@@ -1,27 +1,29 @@
 //! Maps images, in this process: finds what it needs, adopts it if it is there already, else asks the kernel, and
 //! waits until it can be used. Which images, and what is mounted on them, is decided by the callers.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
 use crate::config::monitors::Messenger;
 use crate::config::table::Entry;
 use crate::deadline::Deadline;
+use crate::event::Event;
 use crate::image::ImageSpec;
 use crate::reason::{self, Facts};
 use crate::request::{Request, Sources, Wanted};
+use crate::retry::Backoff;
 use crate::root::Root;
 use crate::sys::listing::Listing;
 use crate::sys::rbd::{self, Mapping, Way};
 use crate::sys::{device, kernel_log, lock, module, monitor, notify, session};
 use crate::tag::{Origin, Tag};
 
-/// Between two rounds of asking the monitors.
-const MONITOR_PAUSE: Duration = Duration::from_secs(1);
 /// For how long a monitor that has greeted need not be asked again.
 const GREETING_HOLDS: Duration = Duration::from_secs(5);
 
@@ -90,8 +92,7 @@ impl Mapper {
             Some(mapping) => mapping,
             None => {
                 let request = Request::resolve(&self.sources, entry)?;
-                self.await_monitors(&request, &deadline)?;
-                self.add(&request, origin, Way { lock: &lock, deadline: &deadline })?
+                self.add_at_last(&request, origin, Way { lock: &lock, deadline: &deadline })?
             }
         };
         device::await_link(&self.root, &mapping, &deadline)?;
@@ -114,7 +115,9 @@ impl Mapper {
             Patience::UntilTheEnd => *deadline,
             Patience::OneTry => Deadline::after(Duration::ZERO),
         };
-        let answer = asking.poll(MONITOR_PAUSE, || match monitor::any_greets(&whom.0, whom.1, deadline) {
+        let backoff = RefCell::new(Backoff::new());
+        let pause = || sleep(backoff.borrow_mut().pause().min(asking.remaining()));
+        let answer = asking.poll_with(pause, || match monitor::any_greets(&whom.0, whom.1, deadline) {
             Ok(()) => Some(()),
             Err(said) => {
                 notify::status(&format!("waiting for a monitor: {said}"));
@@ -133,17 +136,49 @@ impl Mapper {
         Ok(())
     }
 
-    fn add(&self, request: &Request, origin: Origin, way: Way<'_>) -> Result<Mapping> {
+    /// Asks the kernel, again if what it answers may pass, as a monitor's going does.
+    fn add_at_last(&self, request: &Request, origin: Origin, way: Way<'_>) -> Result<Mapping> {
+        let (mut backoff, mut told) = (Backoff::new(), String::new());
+        loop {
+            self.await_monitors(request, way.deadline)?;
+            let failure = match self.add(request, origin, way)? {
+                Ok(mapping) => return Ok(mapping),
+                Err(failure) => failure,
+            };
+            let pause = backoff.pause();
+            let is_over = self.patience == Patience::OneTry || way.deadline.remaining() <= pause;
+            if is_over || !failure.may_pass {
+                bail!(failure.why);
+            }
+            if failure.why != told {
+                Event::TryingAgain.tell(&request.wanted.spec, format!("{}; trying again", failure.why));
+                told = failure.why;
+            }
+            notify::status(&format!("trying again: {told}"));
+            sleep(pause);
+        }
+    }
+
+    fn add(&self, request: &Request, origin: Origin, way: Way<'_>) -> Result<Result<Mapping, Failure>> {
         let fsid = request.wanted.fsid.as_deref();
         let is_met = || fsid.map_or(Ok(false), |fsid| self.listing.knows_cluster(fsid));
         let _turn = session::turn(&self.root, &request.cluster(), is_met, way.deadline)?;
         let tag = Tag::new(origin, rbd::nonce(&self.root)?);
         let mut log = kernel_log::Since::now(&self.root);
-        rbd::add(&self.root, request, &tag, way)
-            .map_err(|error| anyhow!(reason::of_map(&Facts::of(request), &error, &log.lines())))?;
+        if let Err(error) = rbd::add(&self.root, request, &tag, way) {
+            let why = reason::of_map(&Facts::of(request), &error, &log.lines());
+            return Ok(Err(Failure { why, may_pass: reason::may_pass(&error) }));
+        }
         let made = self.find(&request.wanted.spec, |mapping| mapping.tag.as_ref() == Some(&tag))?;
-        made.ok_or_else(|| anyhow!("the kernel says that it is mapped, but no device of /sys/bus/rbd carries our mark"))
+        let lost = || anyhow!("the kernel says that it is mapped, but no device of /sys/bus/rbd carries our mark");
+        made.map(Ok).ok_or_else(lost)
     }
+}
+
+/// What the kernel answered in the place of a mapping.
+struct Failure {
+    why: String,
+    may_pass: bool,
 }
 
 impl Mapped {

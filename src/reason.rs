@@ -29,6 +29,14 @@ pub fn of_map(request: &Facts, error: &BusError, lines: &[String]) -> String {
     if said.is_empty() { cause } else { format!("{cause} (the kernel: {said})") }
 }
 
+/// Whether the same request may succeed a moment later: the cluster did not answer, or the kernel was short of something. All
+/// else stays as it is until somebody mends it.
+pub fn may_pass(error: &BusError) -> bool {
+    let BusError::Kernel(error) = error else { return false };
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::ETIMEDOUT | Errno::EINTR | Errno::EAGAIN | Errno::ENOMEM))
+}
+
 /// What explaining needs of a request: nothing secret.
 pub struct Facts {
     image: String,
@@ -117,6 +125,15 @@ mod tests {
     fn told(errno: i32, lines: &[&str]) -> String {
         let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
         of_map(&facts(), &BusError::Kernel(io::Error::from_raw_os_error(errno)), &lines)
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_nothing_else() {
+        let kernel = |errno| BusError::Kernel(io::Error::from_raw_os_error(errno));
+        // ETIMEDOUT, EAGAIN; ENOENT, EPERM, EIO (a parent that is gone), EACCES, EINVAL, ENXIO, EROFS, EBUSY, ESHUTDOWN.
+        assert!([110, 11].into_iter().all(|errno| may_pass(&kernel(errno))));
+        assert!(![2, 1, 5, 13, 22, 6, 30, 16, 108].into_iter().any(|errno| may_pass(&kernel(errno))));
+        assert!(!may_pass(&BusError::NoAnswer) && !may_pass(&BusError::Killed));
     }
 
     /// The lines are those of Linux 6.1.

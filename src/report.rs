@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 
+use crate::event::Event;
 use crate::image::ImageSpec;
 
 /// Failures of one run.
@@ -13,14 +14,14 @@ pub struct Report {
 
 impl Report {
     /// Tells that something was done or found done.
-    pub fn done(&self, spec: &ImageSpec, what: impl Display) {
-        tracing::info!(rbd_pool = %spec.pool, rbd_image = %spec.image, "{spec}: {what}");
+    pub fn done(&self, event: Event, spec: &ImageSpec, what: impl Display) {
+        event.tell(spec, what);
     }
 
     /// Tells what failed with an image.
-    pub fn image_failed(&mut self, spec: &ImageSpec, why: impl Display) {
+    pub fn image_failed(&mut self, event: Event, spec: &ImageSpec, why: impl Display) {
         self.failures += 1;
-        tracing::error!(rbd_pool = %spec.pool, rbd_image = %spec.image, "{spec}: {why}");
+        event.tell(spec, why);
     }
 
     /// Tells what failed without being one image's matter.

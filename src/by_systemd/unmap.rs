@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use anyhow::Result;
 
 use super::{Asking, connect, why};
+use crate::event::Event;
 use crate::config::table::Entry;
 use crate::image::ImageSpec;
 use crate::plan::{Target, UnmapPlan};
@@ -49,7 +50,7 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
         } else if asking.stop_users {
             let names = services.join(" ");
             report
-                .done(spec, format!("stopping {names}; `systemctl start {names}` starts again, and maps it for that"));
+                .done(Event::Asked, spec, format!("stopping {names}; `systemctl start {names}` starts again, and maps it for that"));
             users.extend(services);
             held.insert(instance, spec);
         } else {
@@ -73,18 +74,18 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     manager.stop(&names, asking.limit(), &mut told)?;
     if !asking.block {
         let asked = held.values().filter(|spec| !failed.contains_key(*spec));
-        asked.for_each(|spec| report.done(spec, "systemd is unmapping it"));
-        failed.iter().for_each(|(spec, why)| report.image_failed(spec, why));
+        asked.for_each(|spec| report.done(Event::Asked, spec, "systemd is unmapping it"));
+        failed.iter().for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, spec, why));
         return Ok(report);
     }
     let (left, gone) = split(root, &plan.mappings)?;
-    gone.iter().for_each(|mapping| report.done(&mapping.spec, format!("unmapped /dev/{}", mapping.name())));
+    gone.iter().for_each(|mapping| report.done(Event::Unmapped, &mapping.spec, format!("unmapped /dev/{}", mapping.name())));
     // What a unit tried and could not do is told; what no unit held is done here.
     let (tried, ours): (Vec<Mapping>, Vec<Mapping>) = left.into_iter().partition(|m| failed.contains_key(&m.spec));
-    tried.iter().for_each(|mapping| report.image_failed(&mapping.spec, &failed[&mapping.spec]));
+    tried.iter().for_each(|mapping| report.image_failed(Event::UnmapFailed, &mapping.spec, &failed[&mapping.spec]));
     // Of an image that is not known to be ours, or not mapped, only its unit tells; who is not root knows no more.
     let is_told = |spec: &ImageSpec| tried.iter().chain(&gone).any(|mapping| mapping.spec == *spec);
-    failed.iter().filter(|(spec, _)| !is_told(spec)).for_each(|(spec, why)| report.image_failed(spec, why));
+    failed.iter().filter(|(spec, _)| !is_told(spec)).for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, spec, why));
     report.include(unmap::mappings(root, &ours, manner));
     Ok(report)
 }

@@ -18,7 +18,8 @@ use anyhow::Result;
 
 use crate::config::table::Entry;
 use crate::deadline::Deadline;
-use crate::hook::{self, Event, Hooks};
+use crate::event::Event;
+use crate::hook::{self, Call, Hooks};
 use crate::image::ImageSpec;
 use crate::map::{Mapped, Mapper, Patience};
 use crate::plan::{MapPlan, MountStep};
@@ -138,12 +139,12 @@ impl<'a> Work<'a> {
         match done {
             Done::Image(at, result) => self.take_image(self.plan.images[at], result),
             Done::Step(at, Ok(what)) => {
-                self.report.done(self.plan.mounts[at].images[0], what);
+                self.report.done(Event::Mounted, self.plan.mounts[at].images[0], what);
                 self.steps[at] = Stage::Mounted;
             }
             Done::Step(at, Err(why)) => self.lose(at, &why),
             Done::Hook(_, Ok(())) => {}
-            Done::Hook(spec, Err(why)) => self.report.image_failed(&spec, why),
+            Done::Hook(spec, Err(why)) => self.report.image_failed(Event::HookFailed, &spec, why),
         }
     }
 
@@ -155,11 +156,11 @@ impl<'a> Work<'a> {
         notify::status(&text);
         let image = match result {
             Ok(mapped) => {
-                self.report.done(&entry.spec, text);
+                self.report.done(Event::Mapped, &entry.spec, text);
                 Image::Mapped { mapping: mapped.mapping, adopted: mapped.adopted }
             }
             Err(_) => {
-                self.report.image_failed(&entry.spec, text);
+                self.report.image_failed(Event::MapFailed, &entry.spec, text);
                 Image::Failed
             }
         };
@@ -167,7 +168,7 @@ impl<'a> Work<'a> {
     }
 
     fn lose(&mut self, at: usize, why: &str) {
-        self.report.image_failed(self.plan.mounts[at].images[0], why);
+        self.report.image_failed(Event::MountFailed, self.plan.mounts[at].images[0], why);
         self.steps[at] = Stage::Failed;
     }
 
@@ -226,7 +227,7 @@ impl<'a> Work<'a> {
             let (root, spec, limit) = (self.root.clone(), (*spec).clone(), self.manner.limits.time);
             let own = self.plan.images.iter().find(|entry| entry.spec == spec).and_then(|entry| entry.hook.clone());
             self.pool.submit(move || {
-                let result = hook::run(&root, (&spec, own.as_deref()), Event::Map, &Deadline::after(limit));
+                let result = hook::run(&root, (&spec, own.as_deref()), Call::Map, &Deadline::after(limit));
                 Done::Hook(spec, result)
             });
         }

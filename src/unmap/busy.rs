@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::thing::{Key, Tried};
 use super::{Item, Shutdown, Stage, Work};
 use crate::deadline::Deadline;
+use crate::event::Event;
 use crate::holder::{self, Holder};
 use crate::plan::teardown::{Picture, Step, Thing};
 use crate::root::Root;
@@ -33,12 +34,12 @@ impl Work<'_> {
             }
             let (spec, device) = (item.mapping.spec.clone(), item.mapping.name());
             if item.stage == Stage::Removing && rbd::find(self.root, item.mapping.id).as_ref() != Some(&item.mapping) {
-                self.report.done(&spec, format!("unmapped /dev/{device}"));
+                self.report.done(Event::Unmapped, &spec, format!("unmapped /dev/{device}"));
                 continue;
             }
             let steps = picture.standing_on(&item.nodes);
             let why = self.obstacle(item, &steps);
-            self.report.image_failed(&spec, format!("it stays mapped as /dev/{device}: {why}"));
+            self.report.image_failed(Event::UnmapFailed, &spec, format!("it stays mapped as /dev/{device}: {why}"));
             if self.shutdown.is_some_and(Shutdown::uses_force) {
                 self.force(at, &steps);
             }

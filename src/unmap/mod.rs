@@ -21,7 +21,8 @@ use std::time::{Duration, Instant};
 
 use crate::deadline::Deadline;
 use crate::direct::Limits;
-use crate::hook::{self, Event, OwnHooks};
+use crate::event::Event;
+use crate::hook::{self, Call, OwnHooks};
 use crate::plan::teardown::{Picture, Step, Thing};
 use crate::pool::Pool;
 use crate::removal::{self, Removal};
@@ -129,7 +130,7 @@ impl Work<'_> {
             let (root, spec) = (self.root.clone(), item.mapping.spec.clone());
             let own = own.get(&spec).cloned();
             self.pool
-                .submit(move || Done::Hook(at, hook::run(&root, (&spec, own.as_deref()), Event::Unmap, &deadline)));
+                .submit(move || Done::Hook(at, hook::run(&root, (&spec, own.as_deref()), Call::Unmap, &deadline)));
         }
     }
 
@@ -156,7 +157,7 @@ impl Work<'_> {
             if let Some(why) = in_vain {
                 item.stage = Stage::Over;
                 let why = format!("it stays mapped as /dev/{}: {why}", item.mapping.name());
-                self.report.image_failed(&item.mapping.spec, why);
+                self.report.image_failed(Event::UnmapFailed, &item.mapping.spec, why);
             } else if steps.is_empty() && !item.things.iter().any(under_way) {
                 item.stage = Stage::Removing;
                 let (root, mapping, deadline) = (self.root.clone(), item.mapping.clone(), self.deadline);
@@ -217,7 +218,7 @@ impl Work<'_> {
             Done::Hook(at, result) => {
                 self.items[at].stage = Stage::Stack;
                 if let Err(why) = result {
-                    self.report.image_failed(&self.items[at].mapping.spec, why);
+                    self.report.image_failed(Event::HookFailed, &self.items[at].mapping.spec, why);
                 }
             }
             Done::Thing(key, tried) => {
@@ -231,8 +232,8 @@ impl Work<'_> {
                 let (spec, device) = (&item.mapping.spec, item.mapping.name());
                 item.stage = Stage::Over;
                 match removal {
-                    Removal::Gone => self.report.done(spec, format!("unmapped /dev/{device}")),
-                    Removal::Failed(why) => self.report.image_failed(spec, why),
+                    Removal::Gone => self.report.done(Event::Unmapped, spec, format!("unmapped /dev/{device}")),
+                    Removal::Failed(why) => self.report.image_failed(Event::UnmapFailed, spec, why),
                     Removal::Busy => {
                         notify::status(&format!("/dev/{device} is in use"));
                         item.stage = Stage::Stack;

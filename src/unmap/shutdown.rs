@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::{Item, Stage, Work};
+use crate::event::Event;
 use crate::holder::{self, Holder};
 use crate::plan::teardown::{Picture, Step, Thing};
 use crate::removal;
@@ -145,7 +146,7 @@ impl Work<'_> {
             // Who holds it for a moment, such as udev, has often gone before it is found.
             let is_news = !holders.is_empty() || self.deadline.elapsed() > NOBODY_FOUND;
             if is_news && self.hope.told.insert(sentence.clone()) {
-                tracing::info!("{spec}: waiting: {sentence}");
+                Event::Waiting.tell(spec, format!("waiting: {sentence}"));
             }
             notify::status(&format!("waiting: {sentence}"));
         }
@@ -167,13 +168,14 @@ impl Work<'_> {
         }
         match forced {
             Ok(()) => self.report.image_failed(
+                Event::Forced,
                 &spec,
                 format!(
                     "removed /dev/{} by force, as shutdown_force says: what had not been written is lost",
                     mapping.name()
                 ),
             ),
-            Err(why) => self.report.image_failed(&spec, format!("removing /dev/{} by force: {why}", mapping.name())),
+            Err(why) => self.report.image_failed(Event::UnmapFailed, &spec, format!("removing /dev/{} by force: {why}", mapping.name())),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::config::fault::Fault;
 use crate::config::settings::Settings;
 use crate::config::table::{Entry, EntryOptions, client_id};
 use crate::direct::{self, Limits, Manner};
+use crate::event::Event;
 use crate::hook::Hooks;
 use crate::image::ImageSpec;
 use crate::inputs::Inputs;
@@ -21,6 +22,7 @@ use crate::plan::{self, MapPlan};
 use crate::report::Report;
 use crate::request::{self, Request, Sources};
 use crate::root::Root;
+use crate::sys::lock;
 use crate::tag::Origin;
 
 /// Maps what was asked for.
@@ -41,7 +43,9 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
         let asking = Asking { time: limits.time, block: !arguments.engine.no_block, stop_users: false };
         by_systemd::map(root, &plan, limits, asking)?
     } else {
-        direct::map(root, &plan, manner(arguments, Origin::Table, limits))
+        let is_short = is_nofail() && plan.images.iter().all(|entry| lock::is_first_try(root, &entry.spec));
+        let patience = if is_short { Patience::OneTry } else { Patience::UntilTheEnd };
+        direct::map(root, &plan, Manner { patience, ..manner(arguments, Origin::Table, limits) })
     };
     let units = nofail_units();
     if !units.is_empty() && report.is_clean() {
@@ -49,7 +53,7 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
     }
     for spec in &plan.unknown {
         let table = inputs.table.display();
-        report.image_failed(spec, format!("not in {table}; add a line such as `{spec} id=USER`, or say --id USER"));
+        report.image_failed(Event::MapFailed, spec, format!("not in {table}; add a line such as `{spec} id=USER`, or say --id USER"));
     }
     // A line that cannot be read fails a run over all of them, not one that names other images.
     if named.is_empty() {
@@ -93,11 +97,15 @@ fn nofail_units() -> Vec<String> {
     env::var(NOFAIL).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
+/// The unit's first try at boot is short, so that boot is not held up; from then on it waits with more patience.
+fn is_nofail() -> bool {
+    env::var_os(NOFAIL).is_some()
+}
+
 /// Without mounts no hook either: units map so, and a hook comes after the mounts.
 fn manner(arguments: &MapArguments, origin: Origin, limits: Limits) -> Manner {
     let hooks = if arguments.no_mount { Hooks::Skip } else { Hooks::Run };
-    let patience = if env::var_os(NOFAIL).is_some() { Patience::OneTry } else { Patience::UntilTheEnd };
-    Manner { origin, limits, hooks, patience }
+    Manner { origin, limits, hooks, patience: Patience::UntilTheEnd }
 }
 
 /// What would be done, with the line that each image would be asked for. What keeps one from being mapped fails here too.
@@ -110,7 +118,7 @@ fn show(root: &Root, plan: &MapPlan<'_>) -> Report {
                 println!("would map {}\nwould write: {line}", entry.spec);
                 would_map.push(&entry.spec);
             }
-            Err(error) => report.image_failed(&entry.spec, format!("{error:#}")),
+            Err(error) => report.image_failed(Event::MapFailed, &entry.spec, format!("{error:#}")),
         }
     }
     let fails = |entry: &&&Entry| !would_map.contains(&&entry.spec);

@@ -12,8 +12,9 @@ use apart::work::{self, Outcome};
 
 use crate::cli::{Cli, Engine, Format, UnmapAllArguments, UnmapArguments, Verb};
 use crate::deadline::Deadline;
+use crate::event::Event;
 use crate::generator::{self, Directories};
-use crate::hook::{self, Event};
+use crate::hook::{self, Call};
 use crate::image::ImageSpec;
 use crate::inputs::Inputs;
 use crate::report::Report;
@@ -79,7 +80,7 @@ fn carry_out(root: &Root, verb: &Verb) -> u8 {
         Verb::List { format } => show(root, *format),
         Verb::StopImages => by_systemd::stop_images(root).map(|()| Report::default()),
         Verb::Prepare => prepare::run(root).map(|()| Report::default()),
-        Verb::Hook { event, instance } => Ok(hooked(root, *event, instance)),
+        Verb::Hook { call, instance } => Ok(hooked(root, *call, instance)),
         Verb::Summary | Verb::Generator { .. } => summarize(root),
     };
     let status = report.map_or_else(
@@ -99,15 +100,15 @@ fn show(root: &Root, format: Format) -> Result<Report> {
 }
 
 /// For an image's unit: its hook, and nothing else.
-fn hooked(root: &Root, event: Event, spec: &ImageSpec) -> Report {
+fn hooked(root: &Root, call: Call, spec: &ImageSpec) -> Report {
     let inputs = Inputs::read(root);
     let (own, mut report) = (inputs.own_hooks(), Report::default());
-    let limit = match event {
-        Event::Map => inputs.settings.map_timeout,
-        Event::Unmap => inputs.settings.unmap_timeout,
+    let limit = match call {
+        Call::Map => inputs.settings.map_timeout,
+        Call::Unmap => inputs.settings.unmap_timeout,
     };
-    if let Err(why) = hook::run(root, (spec, own.get(spec).map(PathBuf::as_path)), event, &Deadline::after(limit)) {
-        report.image_failed(spec, why);
+    if let Err(why) = hook::run(root, (spec, own.get(spec).map(PathBuf::as_path)), call, &Deadline::after(limit)) {
+        report.image_failed(Event::HookFailed, spec, why);
     }
     report
 }

@@ -14,6 +14,7 @@ use crate::cli::{Engine, UnmapAllArguments, UnmapArguments};
 use crate::config::settings;
 use crate::deadline::Deadline;
 use crate::direct::Limits;
+use crate::event::Event;
 use crate::image::ImageSpec;
 use crate::inputs::Inputs;
 use crate::plan::teardown::Picture;
@@ -120,6 +121,7 @@ fn tell(plan: &UnmapPlan, report: &mut Report) {
     for mapping in &plan.foreign {
         let device = mapping.name();
         report.image_failed(
+            Event::UnmapFailed,
             &mapping.spec,
             format!("left alone: another program mapped it; `rbdmap unmap /dev/{device}` unmaps it all the same"),
         );

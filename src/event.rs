@@ -1,0 +1,106 @@
+//! What happens to images, by kinds. The journal keeps the kind with each message (`MESSAGE_ID=`, systemd.journal-fields(7)),
+//! so that scripts can ask for it, and `journalctl -x` prints what packaging/rbdmap.catalog says of it: what it means
+//! and what to do. A kind's id never changes.
+
+use std::fmt::Display;
+
+use tracing::{error, info, warn};
+
+use crate::image::ImageSpec;
+
+/// A kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// It is mapped, or was found so.
+    Mapped,
+    /// A file system on it is mounted, or was found so.
+    Mounted,
+    /// It is no longer mapped.
+    Unmapped,
+    /// systemd was asked to do something about it, and nobody waits for that.
+    Asked,
+    /// It is not mapped and should be.
+    MapFailed,
+    /// What should be mounted from it is not.
+    MountFailed,
+    /// It is still mapped and should not be.
+    UnmapFailed,
+    /// Its hook failed or was not run.
+    HookFailed,
+    /// It was removed while in use; what had not been written is lost.
+    Forced,
+    /// It is in use by somebody who is being waited for.
+    Waiting,
+    /// It could not be mapped now, and is being tried again.
+    TryingAgain,
+}
+
+impl Event {
+    /// Made once by uuidgen(1).
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Mapped => "3ceaaf30814248ea91d93080f9b439fc",
+            Self::Mounted => "9dfb369bab134faea27655daa05f1119",
+            Self::Unmapped => "6301bbfca0c5454e8ff9bb510944fe0c",
+            Self::Asked => "6fced11d2bd841e6847a8387cdde8d51",
+            Self::MapFailed => "3a124c647e024f05b7c1dce27f7695f5",
+            Self::MountFailed => "66080f174c9648e29cbd0ba3a1a6bcde",
+            Self::UnmapFailed => "b120a366f0bb49cf82f2dc05873f9bd0",
+            Self::HookFailed => "78b7d0ac84774ce08e4cda11b43c589b",
+            Self::Forced => "2330fcf1562a44b888668d77e827062c",
+            Self::Waiting => "c1acc9906424450aa36bf9b3ddcb369d",
+            Self::TryingAgain => "9ad9b9a25e78454db065a1c284cc4549",
+        }
+    }
+
+    /// Tells of it, with the image as fields.
+    pub fn tell(self, spec: &ImageSpec, text: impl Display) {
+        /// The same at a level, which must be a constant.
+        macro_rules! at {
+            ($level:ident) => {
+                $level!(
+                    message_id = self.id(),
+                    rbd_pool = spec.pool,
+                    rbd_namespace = spec.namespace,
+                    rbd_image = spec.image,
+                    rbd_snapshot = spec.snapshot,
+                    "{spec}: {text}"
+                )
+            };
+        }
+        match self {
+            Self::Mapped | Self::Mounted | Self::Unmapped | Self::Asked | Self::Waiting => at!(info),
+            Self::TryingAgain => at!(warn),
+            Self::MapFailed | Self::MountFailed | Self::UnmapFailed | Self::HookFailed | Self::Forced => at!(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Event; 11] = [
+        Event::Mapped,
+        Event::Mounted,
+        Event::Unmapped,
+        Event::Asked,
+        Event::MapFailed,
+        Event::MountFailed,
+        Event::UnmapFailed,
+        Event::HookFailed,
+        Event::Forced,
+        Event::Waiting,
+        Event::TryingAgain,
+    ];
+
+    #[test]
+    fn the_catalog_explains_every_kind_and_nothing_else() {
+        let catalog = include_str!("../packaging/rbdmap.catalog");
+        let explained: Vec<&str> = catalog.lines().filter_map(|line| line.strip_prefix("-- ")).collect();
+        assert_eq!(explained, ALL.map(Event::id));
+        for entry in catalog.split("\n-- ").skip(1) {
+            assert!(entry.contains("\nSubject: ") && entry.contains("\nDocumentation: man:rbdmap"), "{entry}");
+        }
+    }
+}
