@@ -165,11 +165,7 @@ mod tests {
     fn an_image_without_a_hook_or_with_a_folder_there_is_fine() {
         let (_folder, root, hook) = with_hook("#!/bin/sh\nexit 1\n");
         for name in ["rbd/b", "rbd/ns/a", "other/a"] {
-            assert_eq!(
-                run(&root, (&name.parse().unwrap(), None), Call::Map, &Deadline::after(SOON)),
-                Ok(()),
-                "{name}"
-            );
+            assert_eq!(run(&root, (&name.parse().unwrap(), None), Call::Map, &Deadline::after(SOON)), Ok(()), "{name}");
         }
         fs::remove_file(&hook).unwrap();
         fs::create_dir(&hook).unwrap();

@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use anyhow::Result;
 
 use super::{Asking, connect, why};
-use crate::event::Event;
 use crate::config::table::Entry;
+use crate::event::Event;
 use crate::image::ImageSpec;
 use crate::plan::{Target, UnmapPlan};
 use crate::report::Report;
@@ -34,35 +34,8 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
         Target::Device(_) => None,
     });
     let mapped = plan.mappings.iter().map(|mapping| &mapping.spec);
-    let mut held: HashMap<String, &ImageSpec> = HashMap::new();
-    let mut failed: HashMap<&ImageSpec, String> = HashMap::new();
-    let mut users = BTreeSet::new();
-    let specs: Vec<&ImageSpec> = mapped.chain(absent).chain(table.iter().map(|entry| &entry.spec)).collect();
-    let states = manager.loaded(&["rbdmap@*.service"])?;
-    for spec in specs {
-        let instance = unit::instance(spec);
-        if !states.get(&instance).is_some_and(BriefState::is_wanted_up) {
-            continue;
-        }
-        let services = manager.services_that_need(&instance)?;
-        if services.is_empty() {
-            held.insert(instance, spec);
-        } else if asking.stop_users {
-            let names = services.join(" ");
-            report
-                .done(Event::Asked, spec, format!("stopping {names}; `systemctl start {names}` starts again, and maps it for that"));
-            users.extend(services);
-            held.insert(instance, spec);
-        } else {
-            let names = services.join(" ");
-            failed.insert(
-                spec,
-                format!(
-                    "left mapped: {names} would be stopped with it; `systemctl stop {names}` first, or say --stop-users"
-                ),
-            );
-        }
-    }
+    let specs = mapped.chain(absent).chain(table.iter().map(|entry| &entry.spec)).collect();
+    let Sorted { held, mut failed, users } = sort(&manager, specs, asking, &report)?;
     stop_users(&manager, users, asking)?;
     let names: Vec<String> = held.keys().cloned().collect();
     let mut told = |job: &JobReport| {
@@ -79,15 +52,55 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
         return Ok(report);
     }
     let (left, gone) = split(root, &plan.mappings)?;
-    gone.iter().for_each(|mapping| report.done(Event::Unmapped, &mapping.spec, format!("unmapped /dev/{}", mapping.name())));
+    gone.iter()
+        .for_each(|mapping| report.done(Event::Unmapped, &mapping.spec, format!("unmapped /dev/{}", mapping.name())));
     // What a unit tried and could not do is told; what no unit held is done here.
     let (tried, ours): (Vec<Mapping>, Vec<Mapping>) = left.into_iter().partition(|m| failed.contains_key(&m.spec));
     tried.iter().for_each(|mapping| report.image_failed(Event::UnmapFailed, &mapping.spec, &failed[&mapping.spec]));
     // Of an image that is not known to be ours, or not mapped, only its unit tells; who is not root knows no more.
     let is_told = |spec: &ImageSpec| tried.iter().chain(&gone).any(|mapping| mapping.spec == *spec);
-    failed.iter().filter(|(spec, _)| !is_told(spec)).for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, spec, why));
+    failed
+        .iter()
+        .filter(|(spec, _)| !is_told(spec))
+        .for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, spec, why));
     report.include(unmap::mappings(root, &ours, manner));
     Ok(report)
+}
+
+/// What can be done about images that systemd holds.
+#[derive(Default)]
+struct Sorted<'a> {
+    /// By their instances, which are to be stopped.
+    held: HashMap<String, &'a ImageSpec>,
+    /// Those that are left, and why.
+    failed: HashMap<&'a ImageSpec, String>,
+    /// Services that are stopped before.
+    users: BTreeSet<String>,
+}
+
+fn sort<'a>(manager: &Manager, specs: Vec<&'a ImageSpec>, asking: Asking, report: &Report) -> Result<Sorted<'a>> {
+    let (states, mut sorted) = (manager.loaded(&["rbdmap@*.service"])?, Sorted::default());
+    for spec in specs {
+        let instance = unit::instance(spec);
+        if !states.get(&instance).is_some_and(BriefState::is_wanted_up) {
+            continue;
+        }
+        let services = manager.services_that_need(&instance)?;
+        let names = services.join(" ");
+        if !services.is_empty() && !asking.stop_users {
+            let why = "would be stopped with it";
+            let remedy = format!("`systemctl stop {names}` first, or say --stop-users");
+            sorted.failed.insert(spec, format!("left mapped: {names} {why}; {remedy}"));
+            continue;
+        }
+        if !services.is_empty() {
+            let again = format!("`systemctl start {names}` starts again, and maps it for that");
+            report.done(Event::Asked, spec, format!("stopping {names}; {again}"));
+        }
+        sorted.users.extend(services);
+        sorted.held.insert(instance, spec);
+    }
+    Ok(sorted)
 }
 
 /// By themselves and first, so that what they say at their end is theirs. With the images' mounts they would be stopped anyhow.

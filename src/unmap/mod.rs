@@ -129,8 +129,7 @@ impl Work<'_> {
         for (at, item) in self.items.iter().enumerate().filter(|(_, item)| item.stage == Stage::Hook) {
             let (root, spec) = (self.root.clone(), item.mapping.spec.clone());
             let own = own.get(&spec).cloned();
-            self.pool
-                .submit(move || Done::Hook(at, hook::run(&root, (&spec, own.as_deref()), Call::Unmap, &deadline)));
+            self.pool.submit(move || Done::Hook(at, hook::run(&root, (&spec, own.as_deref()), Call::Unmap, &deadline)));
         }
     }
 

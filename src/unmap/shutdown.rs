@@ -175,7 +175,11 @@ impl Work<'_> {
                     mapping.name()
                 ),
             ),
-            Err(why) => self.report.image_failed(Event::UnmapFailed, &spec, format!("removing /dev/{} by force: {why}", mapping.name())),
+            Err(why) => self.report.image_failed(
+                Event::UnmapFailed,
+                &spec,
+                format!("removing /dev/{} by force: {why}", mapping.name()),
+            ),
         }
     }
 }

@@ -53,7 +53,11 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
     }
     for spec in &plan.unknown {
         let table = inputs.table.display();
-        report.image_failed(Event::MapFailed, spec, format!("not in {table}; add a line such as `{spec} id=USER`, or say --id USER"));
+        report.image_failed(
+            Event::MapFailed,
+            spec,
+            format!("not in {table}; add a line such as `{spec} id=USER`, or say --id USER"),
+        );
     }
     // A line that cannot be read fails a run over all of them, not one that names other images.
     if named.is_empty() {

@@ -83,6 +83,9 @@ fn for_unit(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
         force: settings.shutdown_force && arguments.left_over,
     };
     let mappings = if arguments.left_over {
+        if let Err(error) = by_systemd::end_starts(root, limits.unmap_timeout / 2) {
+            tracing::warn!("{error:#}");
+        }
         rbd::list(root)?.into_iter().filter(|mapping| mapping.tag.is_some()).collect()
     } else {
         mappings_of_unit(root, &arguments.targets, limits.unmap_timeout / 2)?

@@ -50,7 +50,7 @@ bench_series() {
 
 # took_down JOURNAL: milliseconds from the first unmount to the end of the last image's unit.
 took_down() {
-  awk -F '[][ .]+' '/Unmounting mnt-bench/ && !first { first = $2 $3 } /Stopped rbdmap@/ { last = $2 $3 } END { print int((last - first) / 1000) }' "$1"
+  awk -F '[][ .]+' '/Unmounting mnt-bench/ && !first { first = $2 $3 } /: unmapped \/dev\/rbd/ { last = $2 $3 } END { print int((last - first) / 1000) }' "$1"
 }
 
 # bench_boots NAME INSTALL: a fresh pool and disk, one boot to write the files, then those that are measured.

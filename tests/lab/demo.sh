@@ -11,7 +11,7 @@ demo() {
   demo_boot 1 configure "An image of the cluster, a line in the table, a line in fstab."
   demo_boot 2 booted "Powered off, and on again."
   headline "Powered off: the journal's last words. Unmounted, unmapped, then the network."
-  sed -nE 's/^\[ *([0-9.]+)\] systemd\[1\]: ((Unmounted mnt-demo|Stopped rbdmap@|Stopped lab-network).*)/\1 s  \2/p
+  sed -nE 's/^\[ *([0-9.]+)\] systemd\[1\]: ((Unmounted mnt-demo|rbdmap-sweep|Stopped lab-network).*)/\1 s  \2/p
     /systemd\[1\]: Stopped target multi-user/,$s/^\[ *([0-9.]+)\] (rbdmap\[.*)/\1 s  \2/p' \
     "$(boot_folder "$GUEST" 2)/journal"
   headline "Asked from outside: who still watches the image?"

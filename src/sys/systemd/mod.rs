@@ -137,6 +137,12 @@ impl Manager {
         job.with_context(|| format!("asking systemd what it is doing about {unit}"))
     }
 
+    /// Whether there is a job for a unit.
+    pub fn has_job(&self, unit: &str) -> Result<bool> {
+        let jobs = within(CALL_LIMIT, async { self.manager().await?.list_jobs().await });
+        Ok(jobs.context("asking systemd for its jobs")?.iter().any(|(_, name, ..)| name == unit))
+    }
+
     /// The units that are on their way down right now, but for ours.
     pub fn being_stopped(&self) -> Result<Vec<String>> {
         let jobs = within(CALL_LIMIT, async { self.manager().await?.list_jobs().await });

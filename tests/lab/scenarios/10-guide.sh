@@ -46,5 +46,5 @@ powered_off() {
   [ "$BOOT" -gt 1 ] || return 0
   in_order "Reached target network-online.target" "Mounted mnt-guide\.mount"
   in_order "XFS \\(rbd[0-9]+\\): Ending clean mount"
-  in_order "Unmounted mnt-guide\.mount" "Stopped rbdmap@.*guide\.service" "Stopping lab-network\.service"
+  in_order "Unmounted mnt-guide\.mount" "guide: unmapped /dev/rbd" "Stopping lab-network\.service"
 }

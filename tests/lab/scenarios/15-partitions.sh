@@ -49,5 +49,5 @@ booted() { is_mounted; }
 powered_off() {
   [ "$BOOT" -gt 1 ] || return 0
   in_order "Mounted mnt-part1\.mount" "Mounted mnt-part1-part2\.mount"
-  in_order "Unmounted mnt-part1-part2\.mount" "Unmounted mnt-part1\.mount" "Stopped rbdmap@.*parted\.service" "Stopping lab-network\.service"
+  in_order "Unmounted mnt-part1-part2\.mount" "Unmounted mnt-part1\.mount" "parted: unmapped /dev/rbd" "Stopping lab-network\.service"
 }

@@ -52,6 +52,8 @@ booted() {
   same "$(printf '%s\n' "$(instance absent)" "$(instance locked)" | sort)" \
     "$(systemctl --failed --plain --no-legend | cut -d ' ' -f 1 | sort)" "what systemctl --failed lists"
   mounted_within 60
+  journalctl --update-catalog
+  journalctl -b -x --no-pager MESSAGE_ID=3a124c647e024f05b7c1dce27f7695f5 RBD_IMAGE=absent | expect "Subject: RBD image $POOL/absent could not be mapped"
 }
 
 # From the network to the mount of the good image, whatever becomes of the others.
@@ -65,5 +67,5 @@ mounted_within() {
 
 powered_off() {
   [ "$BOOT" -gt 1 ] || return 0
-  in_order "Unmounted mnt-present\.mount" "Stopped rbdmap@.*present\.service" "Stopping lab-network\.service"
+  in_order "Unmounted mnt-present\.mount" "present: unmapped /dev/rbd" "Stopping lab-network\.service"
 }

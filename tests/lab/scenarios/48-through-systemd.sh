@@ -93,13 +93,14 @@ interrupted() {
   table asked
 }
 
-# Stopped while the kernel is mapping it: what comes of that is taken down again.
+# Stopped while the kernel is mapping it: what comes of that is taken down again. A device that appears has systemd start what it
+# requires, in the place of a stop that has just been asked for, which is then told as canceled; who wants it stops it again.
 stopped_meanwhile() {
   local delay
   for delay in 0.2 0.5 0.8; do
     systemctl start --no-block "$(instance asked)"
     sleep "$delay"
-    systemctl stop "$(instance asked)"
+    systemctl stop "$(instance asked)" || systemctl stop "$(instance asked)"
     sleep 2
     is_not_mapped asked
   done

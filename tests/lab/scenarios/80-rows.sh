@@ -99,6 +99,6 @@ powered_off() {
   for unit in auto bind overlay automount made grown; do
     in_order "Unmounted mnt-row.x2d$unit\.mount" "Stopping lab-network\.service"
   done
-  in_order "Deactivated swap dev-rbd-.*row.*swap\.swap" "Stopped rbdmap@.*row.*swap\.service" "Stopping lab-network\.service"
-  in_order 'Unmounted mnt-row.x2doverlay\.mount' 'Unmounted mnt-row.x2dnofail\.mount' 'Stopped rbdmap@.*row.x2dnofail\.service'
+  in_order "Deactivated swap dev-rbd-.*row.*swap\.swap" "row.*swap: unmapped /dev/rbd" "Stopping lab-network\.service"
+  in_order 'Unmounted mnt-row.x2doverlay\.mount' 'Unmounted mnt-row.x2dnofail\.mount' 'row.nofail: unmapped /dev/rbd'
 }

@@ -63,5 +63,5 @@ hook_was_called() { grep -qF "hook: map, /mnt/late" <<<"$(journalctl -b -o cat -
 powered_off() {
   # At the end of boot 3 the lab has taken everything down before, to forget it.
   [ "$BOOT" = 2 ] || return 0
-  in_order "hook: unmap, /mnt/late" "Unmounted mnt-late\.mount" "Stopped rbdmap@.*late\.service" "Stopping lab-network\.service"
+  in_order "hook: unmap, /mnt/late" "Unmounted mnt-late\.mount" "late: unmapped /dev/rbd" "Stopping lab-network\.service"
 }

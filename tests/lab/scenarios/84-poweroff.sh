@@ -59,11 +59,11 @@ scope() { systemd-run --quiet --scope --slice="$1" --unit="$2" "${@:3}" </dev/nu
 
 powered_off() {
   [ "$BOOT" = 2 ] || return 0
-  in_order "Stopped lab-sat-in\.service" "Stopped rbdmap@.*sat.*in\.service" "Stopping lab-network\.service"
+  in_order "Stopped lab-sat-in\.service" "sat.*in: unmapped /dev/rbd" "Stopping lab-network\.service"
   in_order "rbdmap\[[0-9]+\]: the system is shutting down: systemd takes no new work, and unmaps all images by itself"
   in_order "lab-stubborn\.service: Killing process|lab-stubborn\.service: Main process exited, code=killed" \
-    "Stopped rbdmap@.*stubborn\.service" "Stopping lab-network\.service"
-  in_order "Stopped rbdmap@.*bound\.service" "Stopping lab-network\.service"
-  in_order "session-9\.scope: Killing process" "Stopped rbdmap@.*logged.*in\.service" "Stopping lab-network\.service"
-  in_order "lab-container\.scope: Killing process" "Stopped rbdmap@.*contained\.service" "Stopping lab-network\.service"
+    "stubborn: unmapped /dev/rbd" "Stopping lab-network\.service"
+  in_order "bound: unmapped /dev/rbd" "Stopping lab-network\.service"
+  in_order "session-9\.scope: Killing process" "logged.*in: unmapped /dev/rbd" "Stopping lab-network\.service"
+  in_order "lab-container\.scope: Killing process" "contained: unmapped /dev/rbd" "Stopping lab-network\.service"
 }

@@ -57,5 +57,5 @@ as_it_is() {
 
 powered_off() {
   [ "$BOOT" -gt 1 ] || return 0
-  in_order "Stopped lab-kept\.service" "Unmounted mnt-kept\.mount" "Stopped rbdmap@.*kept\.service" "Stopping lab-network\.service"
+  in_order "Stopped lab-kept\.service" "Unmounted mnt-kept\.mount" "kept: unmapped /dev/rbd" "Stopping lab-network\.service"
 }

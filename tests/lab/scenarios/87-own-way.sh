@@ -44,5 +44,5 @@ booted() {
 powered_off() {
   [ "$BOOT" -gt 1 ] || return 0
   in_order "Unmounted mnt-own.x2dunit\.mount" "Stopping lab-network\.service"
-  in_order "Unmounted mnt-own.x2dlimit\.mount" "Stopped rbdmap@.*own.*limit\.service" "Stopping lab-network\.service"
+  in_order "Unmounted mnt-own.x2dlimit\.mount" "own.*limit: unmapped /dev/rbd" "Stopping lab-network\.service"
 }

@@ -53,7 +53,7 @@ alone() {
 
 powered_off() {
   [ "$BOOT" = 4 ] || return 0
-  in_order "Unmounted mnt-volumes\.mount" "Stopped rbdmap@.*volumes\.service" "Stopping lab-network\.service"
-  in_order "Unmounted mnt-sealed\.mount" "Stopped systemd-cryptsetup@sealed\.service|deactivating crypt device sealed" "Stopped rbdmap@.*sealed\.service" \
+  in_order "Unmounted mnt-volumes\.mount" "volumes: unmapped /dev/rbd" "Stopping lab-network\.service"
+  in_order "Unmounted mnt-sealed\.mount" "Stopped systemd-cryptsetup@sealed\.service|deactivating crypt device sealed" "sealed: unmapped /dev/rbd" \
     "Stopping lab-network\.service"
 }

@@ -76,7 +76,7 @@ rebooted() {
 
 powered_off() {
   [ "$BOOT" = 5 ] || return 0
-  in_order "Stopped lab-app-reboot\.service" "Unmounted mnt-reboot-inside\.mount" "Stopped rbdmap@.*reboot.*inner\.service" \
+  in_order "Stopped lab-app-reboot\.service" "Unmounted mnt-reboot-inside\.mount" "reboot.*inner: unmapped /dev/rbd" \
     "Stopping lab-network\.service"
   in_order "$FORCED: waiting: /mnt/$FORCED is in use by pid [0-9]+ .sleep, lab-agent\.service: /mnt/$FORCED" \
     "$FORCED: it stays mapped as /dev/rbd[0-9]+: /mnt/$FORCED is in use by pid" \
