@@ -135,6 +135,10 @@ impl Work<'_> {
         let mut signs = Signs::default();
         for item in self.items.iter().filter(|item| item.stage != Stage::Over) {
             signs.written += item.nodes.first().and_then(|disk| device::written(self.root, &disk.name)).unwrap_or(0);
+            // What the kernel is removing nobody uses; of many, most are still in the queue for that at the first look.
+            if item.stage == Stage::Removing {
+                continue;
+            }
             let (name, found) = self.holders(item, &picture.standing_on(&item.nodes), LOOK_LIMIT);
             // Who has not been found in time may be anybody who is being stopped.
             let Some(holders) = found else {
