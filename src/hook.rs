@@ -20,10 +20,9 @@ use crate::root::Root;
 use crate::sys;
 
 /// Whether hooks are run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hooks {
     /// Here, in their turn.
-    #[default]
     Run,
     /// Not here: somebody else does, or nobody wants them.
     Skip,

@@ -15,7 +15,6 @@ use std::fmt;
 
 use crate::config::fstab::FstabEntry;
 use crate::config::table::Entry;
-use crate::hook::Hooks;
 use crate::image::ImageSpec;
 use crate::sys::rbd::Mapping;
 use crate::tag::Origin;
@@ -52,8 +51,6 @@ pub struct UnmapPlan {
     pub foreign: Vec<Mapping>,
     /// Targets that are not mapped: nothing to do.
     pub absent: Vec<Target>,
-    /// Whether the images' hooks are run first.
-    pub hooks: Hooks,
 }
 
 /// Plans `map` of the whole table, or of the images that are named.

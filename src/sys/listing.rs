@@ -6,12 +6,9 @@
 //! that a number that is another image's now is not mistaken.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
-use std::os::unix::fs::DirEntryExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::rbd::{self, Mapping};
 use crate::root::Root;
@@ -37,21 +34,21 @@ impl Listing {
         Self { root: root.clone(), known: Mutex::default() }
     }
 
-    /// Every mapping there is now, in no order.
+    /// Every mapping there is now.
     pub fn mappings(&self) -> Result<Vec<Mapping>> {
         self.of_images(|_| true)
     }
 
     /// Those of images with such names, in whatever pool.
     pub fn of_images(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Mapping>> {
-        let (keys, mut known) = (self.keys()?, self.known());
+        let (keys, mut known) = (rbd::entries(&self.root)?, self.known());
         let found = keys.into_iter().filter_map(|key| known.of_image(&self.root, key, &is_wanted));
         Ok(found.collect())
     }
 
     /// Whether anything of this cluster is mapped.
     pub fn knows_cluster(&self, fsid: &str) -> Result<bool> {
-        let (keys, known) = (self.keys()?, self.known());
+        let (keys, known) = (rbd::entries(&self.root)?, self.known());
         let is_known = |key: &Key| known.mappings.get(key).is_some_and(|mapping| mapping.fsid == fsid);
         let is_its = |key: &Key| rbd::attribute(&self.root, key.0, "cluster_fsid").is_some_and(|read| read == fsid);
         Ok(keys.iter().any(is_known) || keys.iter().any(is_its))
@@ -61,19 +58,6 @@ impl Listing {
     /// these attributes take no lock).
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn keys(&self) -> Result<Vec<Key>> {
-        let folder = self.root.rbd_bus().join("devices");
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error).with_context(|| format!("reading {}", folder.display())),
-        };
-        Ok(entries
-            .flatten()
-            .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.ino())))
-            .collect())
     }
 }
 
@@ -88,7 +72,7 @@ impl Known {
         {
             return None;
         }
-        let name = rbd::image_name(root, key.0)?;
+        let name = rbd::attribute(root, key.0, "name")?;
         let is_wanted = is_wanted(&name);
         self.names.insert(key, name);
         if !is_wanted {

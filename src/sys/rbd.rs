@@ -11,6 +11,7 @@ use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
+use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -74,31 +75,21 @@ impl Mapping {
 /// Every mapping, in the order in which `rbd device list` prints them: that of their numbers as text.
 pub fn list(root: &Root) -> Result<Vec<Mapping>> {
     // A device that goes while it is read has no attributes any more: it is not mapped.
-    Ok(numbers(root)?.into_iter().filter_map(|id| find(root, id)).collect())
+    Ok(entries(root)?.into_iter().filter_map(|(id, _)| find(root, id)).collect())
 }
 
-/// Those of images with such names; of the others nothing more is read.
-pub fn list_named(root: &Root, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Mapping>> {
-    let wanted = |id: &u32| image_name(root, *id).is_some_and(|name| is_wanted(&name));
-    Ok(numbers(root)?.into_iter().filter(wanted).filter_map(|id| find(root, id)).collect())
-}
-
-fn numbers(root: &Root) -> Result<Vec<u32>> {
+/// The numbers of all mappings, in that order, each with the inode of its entry on the bus.
+pub fn entries(root: &Root) -> Result<Vec<(u32, u64)>> {
     let folder = root.rbd_bus().join("devices");
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("reading {}", folder.display())),
     };
-    let mut names: Vec<String> =
-        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort_unstable();
-    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
-}
-
-/// The name of the image behind a device.
-pub fn image_name(root: &Root, id: u32) -> Option<String> {
-    attribute(root, id, "name")
+    let mut named: Vec<(String, u64)> =
+        entries.flatten().map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.ino())).collect();
+    named.sort_unstable();
+    Ok(named.iter().filter_map(|(name, inode)| Some((name.parse().ok()?, *inode))).collect())
 }
 
 /// The mapping of this number, if there is one.

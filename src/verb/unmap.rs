@@ -22,6 +22,7 @@ use crate::plan::{self, Target, UnmapPlan};
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::device::{self, Node};
+use crate::sys::listing::Listing;
 use crate::sys::rbd::{self, Mapping};
 use crate::sys::{lock, mounts};
 use crate::tag::Origin;
@@ -107,7 +108,7 @@ fn mappings_of_unit(root: &Root, targets: &[String], patience: Duration) -> Resu
             tracing::warn!("{spec}: {error:#}");
         }
     }
-    let mappings = rbd::list_named(root, |name| specs.iter().any(|spec| spec.image == name))?;
+    let mappings = Listing::new(root).of_images(|name| specs.iter().any(|spec| spec.image == name))?;
     Ok(mappings.into_iter().filter(|mapping| specs.contains(&mapping.spec) && Origin::Table.made(mapping)).collect())
 }
 

@@ -139,16 +139,19 @@ impl Manager {
 
     /// Whether there is a job for a unit.
     pub fn has_job(&self, unit: &str) -> Result<bool> {
+        Ok(self.jobs()?.iter().any(|(_, name, ..)| name == unit))
+    }
+
+    fn jobs(&self) -> Result<Vec<proxy::JobRow>> {
         let jobs = within(CALL_LIMIT, async { self.manager().await?.list_jobs().await });
-        Ok(jobs.context("asking systemd for its jobs")?.iter().any(|(_, name, ..)| name == unit))
+        jobs.context("asking systemd for its jobs")
     }
 
     /// The units that are on their way down right now, but for ours.
     pub fn being_stopped(&self) -> Result<Vec<String>> {
-        let jobs = within(CALL_LIMIT, async { self.manager().await?.list_jobs().await });
-        let jobs = jobs.context("asking systemd for its jobs")?;
         let is_stopping = |kind: &str, state: &str| kind == "stop" && state == "running";
-        let stopping = jobs
+        let stopping = self
+            .jobs()?
             .into_iter()
             .filter(|(_, unit, kind, state, ..)| is_stopping(kind, state) && !unit.starts_with("rbdmap"));
         Ok(stopping.map(|(_, unit, ..)| unit).collect())
