@@ -1,9 +1,13 @@
 //! One of us at a time for each image and each mount point: flock(2) on a file in /run/rbdmap.
 //!
-//! The kernel releases the lock when its process ends, however that happens, so none outlives its owner. The empty files
-//! stay: removing a lock file while another waits for it would let two in.
+//! The kernel releases the lock when the last copy of its file is closed, at the latest when the processes that have one end,
+//! however that happens, so none outlives its owners. The empty files stay: removing a lock file while another waits for it
+//! would let two in.
+//!
+//! The surprise: it must never be unlocked, only closed, which is why this is not `nix::fcntl::Flock`, which unlocks when it
+//! is dropped. A write to the bus that nobody waits for any more has a copy, and unlocking would let the next one write too.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,7 +15,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::fcntl::{Flock, FlockArg};
 
 use crate::deadline::Deadline;
 use crate::image::ImageSpec;
@@ -24,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 const NAME_MAX: usize = 200;
 
 /// A lock that is held, until this and all copies of its file are gone.
-pub struct Lock(Flock<File>);
+pub struct Lock(File);
 
 impl AsFd for Lock {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -79,15 +82,16 @@ pub fn file(root: &Root, name: &str) -> Result<File> {
 
 /// `None` where the deadline passed first.
 fn named(root: &Root, name: &str, deadline: &Deadline) -> Result<Option<Lock>> {
-    let mut file = Some(file(root, name)?);
-    let held = deadline.poll(PAUSE, || match Flock::lock(file.take()?, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Some(lock),
-        Err((returned, _)) => {
-            file = Some(returned);
-            None
-        }
+    let file = file(root, name)?;
+    let answer = deadline.poll(PAUSE, || match file.try_lock() {
+        Err(TryLockError::WouldBlock) => None,
+        answer => Some(answer),
     });
-    Ok(held.map(Lock))
+    match answer {
+        None | Some(Err(TryLockError::WouldBlock)) => Ok(None),
+        Some(Ok(())) => Ok(Some(Lock(file))),
+        Some(Err(TryLockError::Error(error))) => Err(error).with_context(|| format!("locking {}", root.locks().display())),
+    }
 }
 
 #[cfg(test)]
@@ -120,5 +124,19 @@ mod tests {
         assert!(image(&root, &b, &now).is_ok());
         drop(held);
         assert!(image(&root, &a, &now).is_ok());
+    }
+
+    #[test]
+    fn a_lock_is_held_until_the_last_copy_of_its_file_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path());
+        let spec: ImageSpec = "rbd/a".parse().unwrap();
+        let take = || image(&root, &spec, &Deadline::after(Duration::ZERO));
+        let held = take().unwrap();
+        let copy = held.as_fd().try_clone_to_owned().unwrap();
+        drop(held);
+        assert!(take().is_err());
+        drop(copy);
+        assert!(take().is_ok());
     }
 }

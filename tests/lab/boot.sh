@@ -76,16 +76,18 @@ guest_boot() {
   limit=$((BOOT_LIMIT + STEP_LIMIT * $(wc -l <"$folder/steps")))
   : >"$folder/complaints"
   guest_start "$guest" "$boot" lab-agent.service </dev/null >"$folder/console" 2>&1 {LOCK}>&- &
+  echo $! >"$folder/machine"
   if ! wait_until "$limit" has_ended_or_asks $! "$folder"; then
     echo "the guest was still there after $limit s" >>"$folder/complaints"
     guest_kill $!
   fi
   date +%s >"$folder/ended"
+  [ ! -e "$folder/power-cut" ] || return 0
   grep -q 'reboot: Power down\|reboot: System halted' "$folder/console" || echo "the guest did not power off" >>"$folder/complaints"
 }
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
 
-# A step in the guest may ask for something outside, by a file: that the cluster be killed. When all guests have asked, it is.
+# A step in the guest may ask for something outside (asks.sh). That the cluster be killed, all guests must have asked.
 has_ended_or_asks() {
   if [ -e "$2/kill-cluster" ] && [ ! -e "$2/cluster-killed" ]; then
     touch "$LAB_DIR/logs/asks-$(basename "$(dirname "$2")")"
@@ -94,6 +96,7 @@ has_ended_or_asks() {
       touch "$2/cluster-killed"
     fi
   fi
+  answer "$2"
   has_ended "$1"
 }
 

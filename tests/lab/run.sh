@@ -80,6 +80,7 @@ guest_test() {
     mkdir -p "$BOOT_FOLDER"
     boot_of_test "$@"
   done
+  (CLUSTER=$LAB_DIR/frail-$GUEST frail_end)
   echo "done $GUEST" >>"$LAB_DIR/logs/results"
 }
 # One boot, and what can be said after it. Boot 0 is what comes before the first: the images are made.

@@ -7,6 +7,7 @@ HOST_PACKAGES=(
   ceph-mon            # the cluster: its monitor
   ceph-osd            # the cluster: its one disk
   ceph-common         # ceph and rbd, to create images and to ask who still watches them
+  python3-rbd         # a client of another kind, which holds an image's lock
   user-mode-linux     # the guest's kernel as a process, with rbd.ko as a module
   mmdebstrap          # the guest's root
   e2fsprogs           # the guest's root as a disk image (mkfs.ext4 -d)

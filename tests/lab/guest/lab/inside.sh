@@ -90,3 +90,26 @@ nothing_left() {
   same "" "$(grep /dev/rbd /proc/self/mountinfo)" "mounts"
   same "" "$(awk '$8 == "ceph"' /proc/keys)" "keys"
 }
+
+# outside WORD…: has it done on the machine outside (asks.sh), and prints what was said there.
+outside() {
+  local status
+  rm -f /lab/log/answer
+  echo "$*" >/lab/log/ask.part
+  mv /lab/log/ask.part /lab/log/ask
+  wait_for 60 test -e /lab/log/answer
+  read -r status </lab/log/answer
+  tail -n +2 /lab/log/answer
+  [ "$status" = 0 ] || fail "outside: '$*' ended with $status"
+}
+
+# A cluster of this guest's own, which may be harmed: its monitor's address in FRAIL, and lines of the table for it.
+frail_up() {
+  local said
+  said=$(outside frail up)
+  FRAIL=10.77.0.2${ADDRESS: -1}
+  mkdir -p /etc/ceph/frail
+  printf '[global]\nfsid = %s\nmon_host = %s\n' "$(head -n 1 <<<"$said")" "$FRAIL" >/etc/ceph/frail/ceph.conf
+  printf '[client.boot]\n\tkey = %s\n' "$(tail -n 1 <<<"$said")" >/etc/ceph/frail/keyring
+}
+frail_table() { echo "$POOL/$1 id=boot,conf=/etc/ceph/frail/ceph.conf,keyring=/etc/ceph/frail/keyring${2:+,$2}" >>/etc/ceph/rbdmap; }
