@@ -1,5 +1,6 @@
 //! What happens to images, by kinds. The journal keeps the kind with each message (`MESSAGE_ID=`, systemd.journal-fields(7)),
-//! so that scripts can ask for it, and `journalctl -x` prints what packaging/rbdmap.catalog says of it: what it means
+//! so that scripts can ask for it, beside `RBD_POOL=`, `RBD_NAMESPACE=`, `RBD_IMAGE=`,
+//! `RBD_SNAPSHOT=`, `RBD_DEVICE=` and `ERRNO=`, as far as they are known; and `journalctl -x` prints what packaging/rbdmap.catalog says of it: what it means
 //! and what to do. A kind's id never changes.
 
 use std::fmt::Display;
@@ -7,6 +8,7 @@ use std::fmt::Display;
 use tracing::{error, info, warn};
 
 use crate::image::ImageSpec;
+use crate::sys::rbd::Mapping;
 
 /// A kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +55,9 @@ impl Event {
         }
     }
 
-    /// Tells of it, with the image as fields.
-    pub fn tell(self, spec: &ImageSpec, text: impl Display) {
+    /// Tells of it, with what it is about as fields of the journal.
+    pub fn tell<'a>(self, about: impl Into<About<'a>>, text: impl Display) {
+        let About { spec, device, errno } = about.into();
         /// The same at a level, which must be a constant.
         macro_rules! at {
             ($level:ident) => {
@@ -64,6 +67,8 @@ impl Event {
                     rbd_namespace = spec.namespace,
                     rbd_image = spec.image,
                     rbd_snapshot = spec.snapshot,
+                    rbd_device = device,
+                    errno = errno,
                     "{spec}: {text}"
                 )
             };
@@ -73,6 +78,33 @@ impl Event {
             Self::TryingAgain => at!(warn),
             Self::MapFailed | Self::MountFailed | Self::UnmapFailed | Self::HookFailed | Self::Forced => at!(error),
         }
+    }
+}
+
+/// What happened to whom.
+#[derive(Debug, Clone)]
+pub struct About<'a> {
+    spec: &'a ImageSpec,
+    device: Option<String>,
+    errno: Option<i32>,
+}
+
+impl<'a> From<&'a ImageSpec> for About<'a> {
+    fn from(spec: &'a ImageSpec) -> Self {
+        Self { spec, device: None, errno: None }
+    }
+}
+
+impl<'a> From<&'a Mapping> for About<'a> {
+    fn from(mapping: &'a Mapping) -> Self {
+        Self { spec: &mapping.spec, device: Some(format!("/dev/{}", mapping.name())), errno: None }
+    }
+}
+
+impl About<'_> {
+    /// With the kernel's answer, if it gave one.
+    pub fn errno(self, errno: Option<i32>) -> Self {
+        Self { errno, ..self }
     }
 }
 

@@ -13,9 +13,10 @@ use anyhow::{Result, anyhow, bail};
 use crate::config::monitors::Messenger;
 use crate::config::table::Entry;
 use crate::deadline::Deadline;
-use crate::event::Event;
+use crate::event::{About, Event};
 use crate::image::ImageSpec;
-use crate::reason::{self, Facts};
+use crate::meanwhile;
+use crate::reason::{self, Facts, Failure, Heard};
 use crate::request::{Request, Sources, Wanted};
 use crate::retry::Backoff;
 use crate::root::Root;
@@ -148,10 +149,11 @@ impl Mapper {
             let pause = backoff.pause();
             let is_over = self.patience == Patience::OneTry || way.deadline.remaining() <= pause;
             if is_over || !failure.may_pass {
-                bail!(failure.why);
+                bail!(failure);
             }
             if failure.why != told {
-                Event::TryingAgain.tell(&request.wanted.spec, format!("{}; trying again", failure.why));
+                let about = About::from(&request.wanted.spec).errno(failure.errno);
+                Event::TryingAgain.tell(about, format!("{failure}; trying again"));
                 told = failure.why;
             }
             notify::status(&format!("trying again: {told}"));
@@ -164,21 +166,20 @@ impl Mapper {
         let is_met = || fsid.map_or(Ok(false), |fsid| self.listing.knows_cluster(fsid));
         let _turn = session::turn(&self.root, &request.cluster(), is_met, way.deadline)?;
         let tag = Tag::new(origin, rbd::nonce(&self.root)?);
+        let (facts, is_met) = (Facts::of(request), is_met()?);
         let mut log = kernel_log::Since::now(&self.root);
-        if let Err(error) = rbd::add(&self.root, request, &tag, way) {
-            let why = reason::of_map(&Facts::of(request), &error, &log.lines());
-            return Ok(Err(Failure { why, may_pass: reason::may_pass(&error) }));
+        let meanwhile = meanwhile::tell(&self.root, facts.clone(), is_met);
+        let added = rbd::add(&self.root, request, &tag, way);
+        drop(meanwhile);
+        if let Err(error) = added {
+            let mapped: Vec<u32> = rbd::entries(&self.root)?.into_iter().map(|(number, _)| number).collect();
+            let heard = Heard { lines: &log.lines(), mapped: &mapped, is_met };
+            return Ok(Err(reason::of_map(&facts, &error, heard)));
         }
         let made = self.find(&request.wanted.spec, |mapping| mapping.tag.as_ref() == Some(&tag))?;
         let lost = || anyhow!("the kernel says that it is mapped, but no device of /sys/bus/rbd carries our mark");
         made.map(Ok).ok_or_else(lost)
     }
-}
-
-/// What the kernel answered in the place of a mapping.
-struct Failure {
-    why: String,
-    may_pass: bool,
 }
 
 impl Mapped {

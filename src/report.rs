@@ -3,8 +3,7 @@
 
 use std::fmt::Display;
 
-use crate::event::Event;
-use crate::image::ImageSpec;
+use crate::event::{About, Event};
 
 /// Failures of one run.
 #[derive(Debug, Default)]
@@ -14,14 +13,14 @@ pub struct Report {
 
 impl Report {
     /// Tells that something was done or found done.
-    pub fn done(&self, event: Event, spec: &ImageSpec, what: impl Display) {
-        event.tell(spec, what);
+    pub fn done<'a>(&self, event: Event, about: impl Into<About<'a>>, what: impl Display) {
+        event.tell(about, what);
     }
 
     /// Tells what failed with an image.
-    pub fn image_failed(&mut self, event: Event, spec: &ImageSpec, why: impl Display) {
+    pub fn image_failed<'a>(&mut self, event: Event, about: impl Into<About<'a>>, why: impl Display) {
         self.failures += 1;
-        event.tell(spec, why);
+        event.tell(about, why);
     }
 
     /// Tells what failed without being one image's matter.

@@ -121,17 +121,17 @@ impl Work<'_> {
             let Some((spec, what)) = units.get(&job.unit) else { return };
             match (&job.outcome, what) {
                 (JobOutcome::Done, What::Mount(target)) => {
-                    report.done(Event::Mounted, spec, format!("mounted on {}", target.display()))
+                    report.done(Event::Mounted, *spec, format!("mounted on {}", target.display()))
                 }
-                (JobOutcome::Done, What::Map) => report.done(Event::Mapped, spec, self.describe(spec)),
+                (JobOutcome::Done, What::Map) => report.done(Event::Mapped, *spec, self.describe(spec)),
                 (JobOutcome::Done, What::Hook) => {}
                 (JobOutcome::StillRunning, What::Map) if !self.asking.block => {
-                    report.done(Event::Asked, spec, "systemd is mapping it")
+                    report.done(Event::Asked, *spec, "systemd is mapping it")
                 }
                 (JobOutcome::StillRunning, _) if !self.asking.block => {}
                 // The image's own failure is told by its own job.
                 (JobOutcome::Dependency, What::Mount(_) | What::Hook) => {}
-                _ => report.image_failed(what.failed(), spec, why(&self.manager, job)),
+                _ => report.image_failed(what.failed(), *spec, why(&self.manager, job)),
             }
         };
         self.manager.start(&names, self.asking.limit(), &mut told)?;

@@ -47,13 +47,12 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     manager.stop(&names, asking.limit(), &mut told)?;
     if !asking.block {
         let asked = held.values().filter(|spec| !failed.contains_key(*spec));
-        asked.for_each(|spec| report.done(Event::Asked, spec, "systemd is unmapping it"));
-        failed.iter().for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, spec, why));
+        asked.for_each(|spec| report.done(Event::Asked, *spec, "systemd is unmapping it"));
+        failed.iter().for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, *spec, why));
         return Ok(report);
     }
     let (left, gone) = split(root, &plan.mappings)?;
-    gone.iter()
-        .for_each(|mapping| report.done(Event::Unmapped, &mapping.spec, format!("unmapped /dev/{}", mapping.name())));
+    gone.iter().for_each(|mapping| report.done(Event::Unmapped, mapping, format!("unmapped /dev/{}", mapping.name())));
     // What a unit tried and could not do is told; what no unit held is done here.
     let (tried, ours): (Vec<Mapping>, Vec<Mapping>) = left.into_iter().partition(|m| failed.contains_key(&m.spec));
     tried.iter().for_each(|mapping| report.image_failed(Event::UnmapFailed, &mapping.spec, &failed[&mapping.spec]));
@@ -62,7 +61,7 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     failed
         .iter()
         .filter(|(spec, _)| !is_told(spec))
-        .for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, spec, why));
+        .for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, *spec, why));
     report.include(unmap::mappings(root, &ours, manner));
     Ok(report)
 }

@@ -18,12 +18,13 @@ use anyhow::Result;
 
 use crate::config::table::Entry;
 use crate::deadline::Deadline;
-use crate::event::Event;
+use crate::event::{About, Event};
 use crate::hook::{self, Call, Hooks};
 use crate::image::ImageSpec;
 use crate::map::{Mapped, Mapper, Patience};
 use crate::plan::{MapPlan, MountStep};
 use crate::pool::Pool;
+use crate::reason::Failure;
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::notify;
@@ -156,11 +157,12 @@ impl<'a> Work<'a> {
         notify::status(&text);
         let image = match result {
             Ok(mapped) => {
-                self.report.done(Event::Mapped, &entry.spec, text);
+                self.report.done(Event::Mapped, &mapped.mapping, text);
                 Image::Mapped { mapping: mapped.mapping, adopted: mapped.adopted }
             }
-            Err(_) => {
-                self.report.image_failed(Event::MapFailed, &entry.spec, text);
+            Err(error) => {
+                let errno = error.downcast_ref::<Failure>().and_then(|failure| failure.errno);
+                self.report.image_failed(Event::MapFailed, About::from(&entry.spec).errno(errno), text);
                 Image::Failed
             }
         };

@@ -90,7 +90,9 @@ fn named(root: &Root, name: &str, deadline: &Deadline) -> Result<Option<Lock>> {
     match answer {
         None | Some(Err(TryLockError::WouldBlock)) => Ok(None),
         Some(Ok(())) => Ok(Some(Lock(file))),
-        Some(Err(TryLockError::Error(error))) => Err(error).with_context(|| format!("locking {}", root.locks().display())),
+        Some(Err(TryLockError::Error(error))) => {
+            Err(error).with_context(|| format!("locking {}", root.locks().display()))
+        }
     }
 }
 

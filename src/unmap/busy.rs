@@ -32,14 +32,14 @@ impl Work<'_> {
             if item.stage == Stage::Over {
                 continue;
             }
-            let (spec, device) = (item.mapping.spec.clone(), item.mapping.name());
+            let (mapping, device) = (item.mapping.clone(), item.mapping.name());
             if item.stage == Stage::Removing && rbd::find(self.root, item.mapping.id).as_ref() != Some(&item.mapping) {
-                self.report.done(Event::Unmapped, &spec, format!("unmapped /dev/{device}"));
+                self.report.done(Event::Unmapped, &mapping, format!("unmapped /dev/{device}"));
                 continue;
             }
             let steps = picture.standing_on(&item.nodes);
             let why = self.obstacle(item, &steps);
-            self.report.image_failed(Event::UnmapFailed, &spec, format!("it stays mapped as /dev/{device}: {why}"));
+            self.report.image_failed(Event::UnmapFailed, &mapping, format!("it stays mapped as /dev/{device}: {why}"));
             if self.shutdown.is_some_and(Shutdown::uses_force) {
                 self.force(at, &steps);
             }

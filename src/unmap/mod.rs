@@ -156,7 +156,7 @@ impl Work<'_> {
             if let Some(why) = in_vain {
                 item.stage = Stage::Over;
                 let why = format!("it stays mapped as /dev/{}: {why}", item.mapping.name());
-                self.report.image_failed(Event::UnmapFailed, &item.mapping.spec, why);
+                self.report.image_failed(Event::UnmapFailed, &item.mapping, why);
             } else if steps.is_empty() && !item.things.iter().any(under_way) {
                 item.stage = Stage::Removing;
                 let (root, mapping, deadline) = (self.root.clone(), item.mapping.clone(), self.deadline);
@@ -228,11 +228,11 @@ impl Work<'_> {
             }
             Done::Removal(at, removal) => {
                 let item = &mut self.items[at];
-                let (spec, device) = (&item.mapping.spec, item.mapping.name());
+                let (mapping, device) = (&item.mapping, item.mapping.name());
                 item.stage = Stage::Over;
                 match removal {
-                    Removal::Gone => self.report.done(Event::Unmapped, spec, format!("unmapped /dev/{device}")),
-                    Removal::Failed(why) => self.report.image_failed(Event::UnmapFailed, spec, why),
+                    Removal::Gone => self.report.done(Event::Unmapped, mapping, format!("unmapped /dev/{device}")),
+                    Removal::Failed(why) => self.report.image_failed(Event::UnmapFailed, mapping, why),
                     Removal::Busy => {
                         notify::status(&format!("/dev/{device} is in use"));
                         item.stage = Stage::Stack;

@@ -1,0 +1,93 @@
+//! Turns what the rbd bus answered, with what the kernel logged, into one sentence: what failed, why, what to do.
+//!
+//! What an errno means is `facts`', which lines of the log belong to an image `kernel`'s.
+
+mod facts;
+mod kernel;
+
+use std::fmt;
+
+use nix::errno::Errno;
+
+use crate::sys::rbd::BusError;
+pub use facts::Facts;
+use kernel::Said;
+pub use kernel::{Wait, waits_for};
+
+/// Why an image is not mapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The sentence.
+    pub why: String,
+    /// The kernel's answer, if it gave one.
+    pub errno: Option<i32>,
+    /// Whether the same request may succeed a moment later.
+    pub may_pass: bool,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What the kernel had come to when it failed.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard<'a> {
+    /// Its log since before the write.
+    pub lines: &'a [String],
+    /// The devices that are mapped, by number.
+    pub mapped: &'a [u32],
+    /// Whether it had met the cluster before.
+    pub is_met: bool,
+}
+
+/// Why a mapping failed.
+pub fn of_map(facts: &Facts, error: &BusError, heard: Heard<'_>) -> Failure {
+    let said = kernel::sort(heard.lines, facts, heard.mapped);
+    let errno = match error {
+        BusError::Kernel(error) | BusError::Key(error) => error.raw_os_error(),
+        _ => None,
+    };
+    let cause = match error {
+        BusError::NoAnswer => facts.no_answer(waits_for(heard.lines, heard.is_met)),
+        BusError::Killed => "the process that asked the kernel was killed; run it again".to_owned(),
+        BusError::Open(path, error) => format!("{} cannot be opened: {error}; {}", path.display(), open_remedy(error)),
+        BusError::Key(error) => facts.key(error),
+        BusError::Kernel(error) => match errno {
+            Some(errno) => facts.cause(errno, &said),
+            None => error.to_string(),
+        },
+    };
+    Failure { why: with_what_was_said(cause, &said), errno, may_pass: may_pass(error) }
+}
+
+/// Whether the same request may succeed a moment later: the cluster did not answer, or the kernel was short of something. All
+/// else stays as it is until somebody mends it.
+fn may_pass(error: &BusError) -> bool {
+    let BusError::Kernel(error) = error else { return false };
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::ETIMEDOUT | Errno::EINTR | Errno::EAGAIN | Errno::ENOMEM))
+}
+
+fn with_what_was_said(cause: String, said: &Said) -> String {
+    let (of_it, perhaps) = (said.of_it.join("; "), said.perhaps.join("; "));
+    match (of_it.is_empty(), perhaps.is_empty()) {
+        (true, true) => cause,
+        (false, true) => format!("{cause} (the kernel: {of_it})"),
+        (true, false) => format!("{cause} (the kernel also said: {perhaps})"),
+        (false, false) => format!("{cause} (the kernel: {of_it}; it also said: {perhaps})"),
+    }
+}
+
+fn open_remedy(error: &std::io::Error) -> &'static str {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EROFS) => "/sys is read-only, as in a container; rbdmap must run on the host",
+        _ => "rbdmap must run as root on the host",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+# asks.sh: what a step in a guest can have done outside, by `outside WORD…` (guest/lab/inside.sh): harm to a cluster, above all.
+# Owns the exchange, by files in the folder of the boot's logs, and the words; what is harmed is a cluster of the guest's own, so that
+# the other guest does not notice: one monitor and one OSD more, made when first asked for.
+# shellcheck shell=bash
+
+# answer FOLDER: if there is a request in it, does it. The answer's first line is the exit status.
+answer() {
+  local words status=0
+  [ -e "$1/ask" ] || return 0
+  read -ra words <"$1/ask"
+  rm "$1/ask"
+  asked "${words[@]}" >"$1/answer.said" 2>&1 &
+  wait $! || status=$?
+  { echo "$status"; cat "$1/answer.said"; } >"$1/answer.part"
+  mv "$1/answer.part" "$1/answer"
+}
+
+asked() {
+  set -e
+  case $1 in
+    rbd | ceph) cluster "$@" ;;
+    frail) shift; frail "$@" ;;
+    hold-lock) hold_lock "$2" ;;
+    cut-power) cut_power "$2" ;;
+    *) die "nothing here is called '$1'" ;;
+  esac
+}
+
+# frail up: makes the guest's own cluster, with a pool of the guest's name, and prints its fsid and the key of client.boot.
+# frail mon|osd stop|kill|freeze|thaw|start: a daemon of it.  frail rbd|ceph …: a command to it.
+frail() (
+  CLUSTER=$LAB_DIR/frail-$GUEST
+  CLUSTER_ADDRESS=$(frail_address)
+  MONITOR="[v2:$CLUSTER_ADDRESS:3300,v1:$CLUSTER_ADDRESS:6789]"
+  case $1 in
+    up) frail_up; sed -n 's/^fsid = //p' "$CLUSTER/ceph.conf"; sed -n 's/^\tkey = //p' "$CLUSTER/boot.keyring" ;;
+    mon | osd) frail_daemon "$1" "$2" ;;
+    rbd | ceph) cluster "$@" ;;
+    *) die "frail: no '$1'" ;;
+  esac
+)
+frail_address() { echo "10.77.0.2$(guest_number "$GUEST")"; }
+
+frail_up() {
+  ip -n "$NAMESPACE" addr replace "$CLUSTER_ADDRESS/24" dev br0
+  frail_end
+  rm -rf "$CLUSTER"
+  mkdir -p "$CLUSTER"/{mon,osd,log}
+  cluster_configure
+  cluster_start >"$CLUSTER/log/start" 2>&1
+  pool_create "$GUEST"
+}
+# Ends the daemons of that cluster, if there are any.
+frail_end() {
+  local daemon
+  for daemon in mon.a osd.0; do frail_signal KILL "$daemon"; done
+}
+
+frail_daemon() {
+  local daemon=mon.a
+  [ "$1" = mon ] || daemon=osd.0
+  case $2 in
+    stop) frail_signal TERM "$daemon"; wait_until 20 frail_is_gone "$daemon" ;;
+    kill) frail_signal KILL "$daemon"; wait_until 5 frail_is_gone "$daemon" ;;
+    freeze) frail_signal STOP "$daemon" ;;
+    thaw) frail_signal CONT "$daemon" ;;
+    start) cluster "ceph-${daemon%.*}" -i "${daemon#*.}" ;;
+    *) die "frail: no '$2'" ;;
+  esac
+}
+frail_pid() { cat "$CLUSTER/$1.pid" 2>/dev/null; }
+# By its id, if that is still the daemon's.
+frail_signal() {
+  local pid
+  pid=$(frail_pid "$2") || return 0
+  [[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != ceph-* ]] || kill "-$1" "$pid"
+}
+frail_is_gone() { ! kill -0 "$(frail_pid "$1")" 2>/dev/null; }
+
+# hold_lock SECONDS:POOL/IMAGE: a client of the cluster's own takes the image's exclusive lock and gives it to nobody, for so long; with
+# 0 seconds it is killed at once, as by a power cut, and leaves lock and watch.
+hold_lock() {
+  rm -f "$CLUSTER/log/hold-$GUEST"
+  local seconds=${1%%:*} image=${1#*:} pid
+  cluster timeout 300 /usr/bin/python3 "$LAB/hold-lock.py" "$image" >"$CLUSTER/log/hold-$GUEST" 2>&1 &
+  pid=$!
+  wait_until 20 grep -q held "$CLUSTER/log/hold-$GUEST"
+  if [ "$seconds" = 0 ]; then
+    pkill -KILL -f "hold-lock.py $image\$"
+  else
+    (sleep "$seconds"; pkill -KILL -f "hold-lock.py $image\$" || true) >/dev/null 2>&1 &
+  fi
+  echo "by $pid"
+}
+
+# cut_power SECONDS: so long from now, the guest's kernel is killed. The boot's folder remembers.
+cut_power() {
+  local folder=$BOOT_FOLDER
+  (sleep "$1"; date +%s.%N >"$folder/power-cut"; guest_kill "$(cat "$folder/machine")") >/dev/null 2>&1 &
+}
