@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::holders::Entry;
 use super::row::Row;
 
 /// What is printed on.
@@ -154,6 +155,7 @@ struct Image<'a> {
     read_only: Option<bool>,
     mounts: Vec<&'a Path>,
     unit: Option<Unit<'a>>,
+    holders: Option<Vec<Entry<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -181,6 +183,7 @@ pub fn json(rows: &[Row]) -> Result<String> {
         read_only: row.read_only,
         mounts: row.mounts.iter().map(AsRef::as_ref).collect(),
         unit: row.unit.as_ref().map(|(name, active)| Unit { name, active }),
+        holders: row.holders.as_ref().map(|holders| holders.iter().map(Entry::of).collect()),
     });
     Ok(serde_json::to_string(&Document { images: images.collect() })?)
 }

@@ -1,6 +1,7 @@
 //! What is printed, as people and programs see it.
 
 use super::*;
+use crate::holder::{self, Holder, Process};
 use crate::status::row::{Origin, State};
 use serde_json::Value;
 
@@ -17,7 +18,22 @@ fn row(spec: &str, state: State) -> Row {
         read_only: is_mapped.then_some(false),
         mounts: if is_mapped { vec!["/srv/data".into()] } else { Vec::new() },
         unit: (!spec.contains("hand")).then(|| ("rbdmap@x.service".to_owned(), "active".to_owned())),
+        holders: is_mapped.then(holders),
     }
+}
+
+/// One of each kind.
+fn holders() -> Vec<Holder> {
+    let user = Some(holder::User { uid: 26, name: Some("postgres".into()) });
+    let process = Process { pid: 812, command: "postgres".into(), user, unit: None, waits_for_disk: false };
+    vec![
+        Holder::Process(process.clone(), "/srv/data/1".into()),
+        Holder::Namespace(Process { user: None, ..process }, "/srv/data".into()),
+        Holder::Device("dm-0".into(), Some("vg-data".into())),
+        Holder::Loop("loop0".into(), "/srv/data/x".into()),
+        Holder::Swap("/dev/rbd0".into()),
+        Holder::FileSystem("ext4".into(), "rbd0".into()),
+    ]
 }
 
 fn rows() -> Vec<Row> {
