@@ -4,6 +4,8 @@ use super::*;
 use crate::holder::{self, Holder, Process};
 use crate::status::row::{Origin, State};
 use serde_json::Value;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 fn row(spec: &str, state: State) -> Row {
     let is_mapped = matches!(state, State::Mounted | State::ByHand);
@@ -123,4 +125,10 @@ fn json_is_as_its_schema_says() {
     let document: Value = serde_json::from_str(&json(&rows).unwrap()).unwrap();
     conforms(&document, &schema, "status");
     assert_eq!(document["images"].as_array().unwrap().len(), rows.len());
+}
+
+#[test]
+fn a_mount_point_that_is_not_text_spoils_nothing() {
+    let odd = Row { mounts: vec![OsStr::from_bytes(b"/srv/\xff").into()], ..row("rbd/data", State::Mounted) };
+    assert!(json(&[odd]).unwrap().contains("\"mounts\":[\"/srv/\u{fffd}\"]"));
 }
