@@ -12,10 +12,21 @@ pub struct Process {
     pub pid: u32,
     /// Its name.
     pub command: String,
+    /// Whose rights it has; `None` where it has gone meanwhile.
+    pub user: Option<User>,
     /// systemd's unit that it belongs to.
     pub unit: Option<String>,
     /// It waits for a disk, where no signal reaches it (state D of ps(1)).
     pub waits_for_disk: bool,
+}
+
+/// A user of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The number.
+    pub uid: u32,
+    /// The name, where passwd(5) has one.
+    pub name: Option<String>,
 }
 
 /// Whoever keeps a device, or a file system on it, busy.
@@ -59,30 +70,56 @@ pub fn unit(cgroup: &str) -> Option<String> {
     path.rsplit('/').find(is_unit).map(str::to_owned)
 }
 
+/// The user whose rights a process has, in the text of /proc/PID/status: of `Uid: real effective saved file-system` the second.
+pub fn effective_uid(status: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// A user's name in the text of passwd(5): lines are `name:password:uid:…`, and the first of a number counts.
+pub fn user_name(passwd: &str, uid: u32) -> Option<String> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Process(process, path) => write!(f, "{}: {path})", process.opened()),
+        let text = match self {
+            Self::Process(process, path) => format!("{}: {path})", process.opened()),
             Self::Namespace(process, target) => {
-                write!(f, "{}: mounted on {target} in a mount namespace of its own)", process.opened())
+                format!("{}: mounted on {target} in a mount namespace of its own)", process.opened())
             }
-            Self::Device(device, None) => write!(f, "/dev/{device}"),
-            Self::Device(device, Some(name)) => write!(f, "/dev/{device} ({name})"),
-            Self::Loop(device, file) => write!(f, "/dev/{device} (loop device of {file})"),
+            Self::Device(device, None) => format!("/dev/{device}"),
+            Self::Device(device, Some(name)) => format!("/dev/{device} ({name})"),
+            Self::Loop(device, file) => format!("/dev/{device} (loop device of {file})"),
             Self::FileSystem(kind, device) => {
-                write!(f, "the {kind} on {device}, which is unmounted but not written back yet (is the cluster there?)")
+                format!("the {kind} on {device}, which is unmounted but not written back yet (is the cluster there?)")
             }
-            Self::Swap(path) => write!(f, "swap ({path}; `swapoff` ends it)"),
-        }
+            Self::Swap(path) => format!("swap ({path}; `swapoff` ends it)"),
+        };
+        // Anybody may call a process or a file so that it ends the line, or drives the administrator's terminal.
+        f.write_str(&text.replace(char::is_control, "?"))
     }
 }
 
 impl Process {
-    /// `pid 812 (postgres, postgresql.service`, to be continued and closed.
+    /// `pid 812 (postgres, user postgres, postgresql.service`, to be continued and closed.
     fn opened(&self) -> String {
+        let user = self.user.as_ref().map(|user| format!(", user {user}")).unwrap_or_default();
         let unit = self.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
         let waits = if self.waits_for_disk { ", waiting for a disk" } else { "" };
-        format!("pid {} ({}{unit}{waits}", self.pid, self.command)
+        format!("pid {} ({}{user}{unit}{waits}", self.pid, self.command)
+    }
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => f.write_str(name),
+            None => self.uid.fmt(f),
+        }
     }
 }
 
@@ -91,7 +128,8 @@ mod tests {
     use super::*;
 
     fn process(pid: u32, unit: Option<&str>) -> Process {
-        Process { pid, command: "postgres".into(), unit: unit.map(str::to_owned), waits_for_disk: false }
+        let user = Some(User { uid: 26, name: Some("postgres".into()) });
+        Process { pid, command: "postgres".into(), user, unit: unit.map(str::to_owned), waits_for_disk: false }
     }
 
     #[test]
@@ -99,12 +137,15 @@ mod tests {
         let rows = [
             (
                 Holder::Process(process(812, Some("postgresql.service")), "/srv/db/base/1".into()),
-                "/srv/db is in use by pid 812 (postgres, postgresql.service: /srv/db/base/1)",
+                "/srv/db is in use by pid 812 (postgres, user postgres, postgresql.service: /srv/db/base/1)",
             ),
-            (Holder::Process(process(9, None), "/srv/db".into()), "/srv/db is in use by pid 9 (postgres: /srv/db)"),
+            (
+                Holder::Process(process(9, None), "/srv/db".into()),
+                "/srv/db is in use by pid 9 (postgres, user postgres: /srv/db)",
+            ),
             (
                 Holder::Namespace(process(9, Some("x.service")), "/srv/db".into()),
-                "/srv/db is in use by pid 9 (postgres, x.service: mounted on /srv/db in a mount namespace of its own)",
+                "/srv/db is in use by pid 9 (postgres, user postgres, x.service: mounted on /srv/db in a mount namespace of its own)",
             ),
             (Holder::Device("dm-0".into(), Some("vg-data".into())), "/srv/db is in use by /dev/dm-0 (vg-data)"),
             (Holder::Device("md0".into(), None), "/srv/db is in use by /dev/md0"),
@@ -125,10 +166,40 @@ mod tests {
 
     #[test]
     fn many_are_counted_and_none_is_said() {
-        let many: Vec<Holder> = (1..=9).map(|pid| Holder::Process(process(pid, None), "/x".into())).collect();
-        assert!(sentence("/x", &many).ends_with("pid 5 (postgres: /x) and 4 more"));
-        assert!(sentence("/x", &many[..2]).ends_with("(postgres: /x) and pid 2 (postgres: /x)"));
+        let many: Vec<Holder> = (1..=9).map(|at| Holder::Device(format!("md{at}"), None)).collect();
+        assert!(sentence("/x", &many).ends_with("/dev/md4, /dev/md5 and 4 more"));
+        assert!(sentence("/x", &many[..2]).ends_with("by /dev/md1 and /dev/md2"));
         assert!(sentence("/x", &[]).contains("no process has it open"));
+    }
+
+    #[test]
+    fn a_process_says_as_much_as_is_known_and_stays_on_its_line() {
+        let rows = [
+            (None, false, "pid 9 (a?b: /x?[2J)"),
+            (Some(User { uid: 1003, name: None }), false, "pid 9 (a?b, user 1003: /x?[2J)"),
+            (
+                Some(User { uid: 0, name: Some("root".into()) }),
+                true,
+                "pid 9 (a?b, user root, waiting for a disk: /x?[2J)",
+            ),
+        ];
+        for (user, waits_for_disk, expected) in rows {
+            let process = Process { command: "a\nb".into(), user, waits_for_disk, ..process(9, None) };
+            assert_eq!(Holder::Process(process, "/x\x1b[2J".into()).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_user_is_the_effective_one_by_the_name_that_passwd_has() {
+        assert_eq!(effective_uid("Name:\tsu\nUmask:\t0022\nUid:\t1000\t0\t0\t0\nGid:\t5\t6\t7\t8\n"), Some(0));
+        assert_eq!(effective_uid("Uid:\t1000\n"), None);
+        assert_eq!(effective_uid("Uid:\t0\t4294967296\n"), None);
+        let passwd =
+            "# users\nroot:x:0:0:root:/root:/bin/sh\n:x:26:\n+@nis\nbroken:26\npostgres:x:26:26::/:\ntoor:x:0:0:::\n";
+        let rows = [(0, Some("root")), (26, Some("postgres")), (1, None)];
+        for (uid, expected) in rows {
+            assert_eq!(user_name(passwd, uid).as_deref(), expected);
+        }
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl Root {
         path.strip_prefix(&self.0).map_or_else(|_| path.to_owned(), |path| Path::new("/").join(path))
     }
 
+    /// passwd(5).
+    pub fn passwd(&self) -> PathBuf {
+        self.join("etc/passwd")
+    }
+
     /// fstab(5).
     pub fn fstab(&self) -> PathBuf {
         self.join("etc/fstab")

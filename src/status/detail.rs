@@ -2,19 +2,14 @@
 
 use std::fmt::Write;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use super::Seen;
 use super::print::readable;
 use super::row::{Origin, Row};
+use super::{LOOK_LIMIT, Seen};
 use crate::deadline::Deadline;
 use crate::image::features;
 use crate::root::Root;
-use crate::sys::holders::{self, Held};
-use crate::sys::{device, rbd};
-
-/// How long the journal, and looking for holders, may take.
-const LOOK_LIMIT: Duration = Duration::from_secs(5);
+use crate::sys::rbd;
 
 /// The block of lines of one image.
 pub fn of(root: &Root, row: &Row, seen: &Seen<'_>) -> String {
@@ -45,7 +40,9 @@ pub fn of(root: &Root, row: &Row, seen: &Seen<'_>) -> String {
         say("client", attribute("client_id").map(|client| client + &address));
         say("features", attribute("features").and_then(|mask| features(&mask)));
         say("parent", attribute("parent").map(|parents| chain(&parents)));
-        say("used by", Some(users(root, row)));
+        for user in users(row) {
+            say("used by", Some(user));
+        }
     }
     for line in row.unit.as_ref().map(|(unit, _)| last_lines(root, unit, seen)).unwrap_or_default() {
         say("journal", Some(line));
@@ -82,12 +79,10 @@ fn chain(parents: &str) -> String {
     parents.split("\n\n").filter_map(block).collect::<Vec<_>>().join(" <- ")
 }
 
-fn users(root: &Root, row: &Row) -> String {
-    let nodes = row.number.map(|number| device::nodes(root, &format!("rbd{number}"))).unwrap_or_default();
-    let held = Held { nodes, mount_points: row.mounts.clone() };
-    let root = root.clone();
-    let holders = Deadline::after(LOOK_LIMIT).run(move || holders::of(&root, &held)).unwrap_or_default();
-    holders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+/// A line for each, as in the sentence of who cannot unmap it; none where nobody uses it.
+fn users(row: &Row) -> Vec<String> {
+    let late = || vec!["whom could not be found out in time".to_owned()];
+    row.holders.as_ref().map_or_else(late, |holders| holders.iter().map(ToString::to_string).collect())
 }
 
 /// What the unit said last. No journal, or none that may be read, is no lines.

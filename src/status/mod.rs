@@ -2,20 +2,23 @@
 //!
 //! Everything is looked at once: the files, the bus, the mounts, and all units in one question to systemd; only of a unit that
 //! is not up is its own reason asked for. `row` decides what an image's state is, `print` puts the rows on a terminal,
-//! into a pipe or into JSON, `detail` has all that there is of one image.
+//! into a pipe or into JSON, with `holders` for who uses it, `detail` has all that there is of one image.
 //!
 //! Without root the kernel does not say who mapped an image, nor how; what is hidden is said to be.
 
 mod detail;
+mod holders;
 mod print;
 mod row;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::cli::StatusArguments;
+use crate::holder::Holder;
 use crate::image::ImageSpec;
 use crate::inputs::Inputs;
 use crate::plan::MapPlan;
@@ -25,8 +28,11 @@ use crate::sys::device::{self, Node};
 use crate::sys::mounts;
 use crate::sys::rbd::{self, Mapping};
 use crate::sys::systemd::{BriefState, Manager};
-use crate::{plan, unit};
+use crate::{plan, unit, unmap};
 use row::{Facts, Origin, Row, UnitFacts};
+
+/// How long the journal, and looking for who uses an image, may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
 
 /// Prints it. Clean if everything that is wanted is there.
 pub fn run(root: &Root, arguments: &StatusArguments) -> Result<Report> {
@@ -41,6 +47,10 @@ pub fn run(root: &Root, arguments: &StatusArguments) -> Result<Report> {
         }
     }
     rows.retain(|row| arguments.specs.is_empty() || arguments.specs.contains(&row.spec.to_string()));
+    // For each image the whole of /proc is read, so only where somebody asks for it.
+    if !arguments.specs.is_empty() {
+        rows.iter_mut().for_each(|row| row.holders = seen.holders(root, row));
+    }
     rows.sort_by_key(|row| (!row.state.is_problem(), row.spec.to_string(), row.device.clone()));
     let problems = rows.iter().filter(|row| row.state.is_problem()).count();
     if arguments.json {
@@ -124,7 +134,14 @@ impl<'a> Seen<'a> {
             read_only: mapping.map(|mapping| mapping.read_only),
             mounts,
             unit: unit.map(|unit| (instance, unit.active)),
+            holders: None,
         }
+    }
+
+    /// Who uses a row's image, or what is mounted on it; `None` where it is not mapped, or that takes too long.
+    fn holders(&self, root: &Root, row: &Row) -> Option<Vec<Holder>> {
+        let mapping = self.mappings.iter().find(|mapping| Some(mapping.id) == row.number)?;
+        unmap::holders(root, mapping, LOOK_LIMIT).1
     }
 
     /// The mount points of fstab on the image itself, as far as systemd or we would mount them.

@@ -1,11 +1,11 @@
 //! Rows on a terminal, in a pipe, and as JSON (packaging/status.schema.json).
 
 use std::io::{IsTerminal, stdout};
-use std::path::Path;
 
 use anyhow::Result;
 use serde::Serialize;
 
+use super::holders::Entry;
 use super::row::Row;
 
 /// What is printed on.
@@ -152,8 +152,9 @@ struct Image<'a> {
     device: Option<&'a str>,
     size: Option<u64>,
     read_only: Option<bool>,
-    mounts: Vec<&'a Path>,
+    mounts: Vec<String>,
     unit: Option<Unit<'a>>,
+    holders: Option<Vec<Entry<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -179,8 +180,9 @@ pub fn json(rows: &[Row]) -> Result<String> {
         device: row.device.as_deref(),
         size: row.size,
         read_only: row.read_only,
-        mounts: row.mounts.iter().map(AsRef::as_ref).collect(),
+        mounts: mounts(row),
         unit: row.unit.as_ref().map(|(name, active)| Unit { name, active }),
+        holders: row.holders.as_ref().map(|holders| holders.iter().map(Entry::of).collect()),
     });
     Ok(serde_json::to_string(&Document { images: images.collect() })?)
 }

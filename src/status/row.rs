@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::holder::Holder;
 use crate::image::ImageSpec;
 use crate::sys::rbd::Mapping;
 use crate::tag;
@@ -29,6 +30,8 @@ pub struct Row {
     pub mounts: Vec<PathBuf>,
     /// Its instance and that unit's active state, where systemd knows it.
     pub unit: Option<(String, String)>,
+    /// Who uses it, where that was looked for and could be found out in time.
+    pub holders: Option<Vec<Holder>>,
 }
 
 /// Wanted against actual, in the order of trouble.

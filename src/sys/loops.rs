@@ -4,6 +4,7 @@
 //! is set. `mount -o loop` gives its device back with the last unmount; one that losetup(8) made stays, and keeps the
 //! file system below it busy.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -23,11 +24,12 @@ pub struct LoopDevice {
     pub file: PathBuf,
 }
 
-/// Every loop device that has a file.
+/// Every loop device that has a file, by name.
 pub fn list(root: &Root) -> Vec<LoopDevice> {
     let names = fs::read_dir(root.blocks()).into_iter().flatten().flatten().map(|entry| entry.file_name());
     let names = names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with("loop"));
-    names.filter_map(|name| read(root, name)).collect()
+    let names: BTreeSet<String> = names.collect();
+    names.into_iter().filter_map(|name| read(root, name)).collect()
 }
 
 fn read(root: &Root, name: String) -> Option<LoopDevice> {
@@ -69,8 +71,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let mut loops = list(&root);
-        loops.sort_by(|a, b| a.name.cmp(&b.name));
+        let loops = list(&root);
         assert_eq!(
             loops.iter().map(|l| l.file.to_str().unwrap()).collect::<Vec<_>>(),
             ["/srv/with space.img", "/srv/gone"]

@@ -229,6 +229,7 @@ mod tests {
         let process = |unit: &str| Process {
             pid: 9,
             command: "x".into(),
+            user: None,
             unit: Some(unit.to_owned()),
             waits_for_disk: unit.starts_with("stuck"),
         };

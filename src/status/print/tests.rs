@@ -1,8 +1,11 @@
 //! What is printed, as people and programs see it.
 
 use super::*;
+use crate::holder::{self, Holder, Process};
 use crate::status::row::{Origin, State};
 use serde_json::Value;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 fn row(spec: &str, state: State) -> Row {
     let is_mapped = matches!(state, State::Mounted | State::ByHand);
@@ -17,7 +20,22 @@ fn row(spec: &str, state: State) -> Row {
         read_only: is_mapped.then_some(false),
         mounts: if is_mapped { vec!["/srv/data".into()] } else { Vec::new() },
         unit: (!spec.contains("hand")).then(|| ("rbdmap@x.service".to_owned(), "active".to_owned())),
+        holders: is_mapped.then(holders),
     }
+}
+
+/// One of each kind.
+fn holders() -> Vec<Holder> {
+    let user = Some(holder::User { uid: 26, name: Some("postgres".into()) });
+    let process = Process { pid: 812, command: "postgres".into(), user, unit: None, waits_for_disk: false };
+    vec![
+        Holder::Process(process.clone(), "/srv/data/1".into()),
+        Holder::Namespace(Process { user: None, ..process }, "/srv/data".into()),
+        Holder::Device("dm-0".into(), Some("vg-data".into())),
+        Holder::Loop("loop0".into(), "/srv/data/x".into()),
+        Holder::Swap("/dev/rbd0".into()),
+        Holder::FileSystem("ext4".into(), "rbd0".into()),
+    ]
 }
 
 fn rows() -> Vec<Row> {
@@ -107,4 +125,10 @@ fn json_is_as_its_schema_says() {
     let document: Value = serde_json::from_str(&json(&rows).unwrap()).unwrap();
     conforms(&document, &schema, "status");
     assert_eq!(document["images"].as_array().unwrap().len(), rows.len());
+}
+
+#[test]
+fn a_mount_point_that_is_not_text_spoils_nothing() {
+    let odd = Row { mounts: vec![OsStr::from_bytes(b"/srv/\xff").into()], ..row("rbd/data", State::Mounted) };
+    assert!(json(&[odd]).unwrap().contains("\"mounts\":[\"/srv/\u{fffd}\"]"));
 }

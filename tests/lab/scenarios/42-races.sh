@@ -83,7 +83,7 @@ busy() {
   wait_for 5 [ "/proc/$holder/cwd" -ef /mnt/race-a ]
   ends 1 rbdmap unmap --direct --timeout 3
   within 6500
-  says "/mnt/race-a is in use by pid $holder (sleep"
+  says "/mnt/race-a is in use by pid $holder (sleep, user root"
   says "$POOL/race-a: "
   stands race-a
   stands_not race-b

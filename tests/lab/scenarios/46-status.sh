@@ -16,6 +16,7 @@ by_hand() {
   map_by_hand status-foreign
   rows
   one_image
+  used
   for_programs
   without_root
   rbdmap unmap
@@ -57,6 +58,26 @@ one_image() {
   says "$POOL/status-nope: failed: the pool"
   ends 1 rbdmap status "$POOL/never-heard-of"
   says "$POOL/never-heard-of: neither listed nor mapped"
+}
+
+# Who uses an image is named, to people and programs alike; without a name on the command line nobody is looked for.
+used() {
+  (cd /mnt/status-mounted && exec sleep 60) &
+  local holder=$!
+  # shellcheck disable=SC2064 # it is known now
+  trap "kill $holder" EXIT
+  wait_for 5 [ "/proc/$holder/cwd" -ef /mnt/status-mounted ]
+  ends 0 rbdmap status "$POOL/status-mounted"
+  says "used by     pid $holder (sleep, user root"
+  ends 0 rbdmap status --json "$POOL/status-mounted"
+  says "\"pid\":$holder,\"command\":\"sleep\",\"uid\":0,\"user\":\"root\""
+  kill $holder
+  trap - EXIT
+  wait $holder || true
+  ends 0 rbdmap status --json "$POOL/status-mounted"
+  says '"holders":[]'
+  ends 1 rbdmap status --json
+  says '"holders":null'
 }
 
 # The schema is held against it by cargo test; here, that it is one object on one line and says the same.

@@ -78,7 +78,7 @@ powered_off() {
   [ "$BOOT" = 5 ] || return 0
   in_order "Stopped lab-app-reboot\.service" "Unmounted mnt-reboot-inside\.mount" "reboot.*inner: unmapped /dev/rbd" \
     "Stopping lab-network\.service"
-  in_order "$FORCED: waiting: /mnt/$FORCED is in use by pid [0-9]+ .sleep, lab-agent\.service: /mnt/$FORCED" \
+  in_order "$FORCED: waiting: /mnt/$FORCED is in use by pid [0-9]+ .sleep, user root, lab-agent\.service: /mnt/$FORCED" \
     "$FORCED: it stays mapped as /dev/rbd[0-9]+: /mnt/$FORCED is in use by pid" \
     "$FORCED: removed /dev/rbd[0-9]+ by force" "Stopping lab-network\.service"
   off_within 90
