@@ -9,6 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
+use nix::libc;
 
 use crate::config::monitors::Messenger;
 use crate::config::table::Entry;
@@ -21,12 +22,22 @@ use crate::request::{Request, Sources, Wanted};
 use crate::retry::Backoff;
 use crate::root::Root;
 use crate::sys::listing::Listing;
-use crate::sys::rbd::{self, Mapping, Way};
+use crate::sys::rbd::{self, BusError, Mapping, Way};
 use crate::sys::{device, kernel_log, lock, module, monitor, notify, session};
 use crate::tag::{Origin, Tag};
 
 /// For how long a monitor that has greeted need not be asked again.
 const GREETING_HOLDS: Duration = Duration::from_secs(5);
+
+/// Which monitors have greeted, and when.
+#[derive(Clone)]
+struct Greeting {
+    by: Vec<SocketAddr>,
+    when: Instant,
+}
+
+/// Between two tries to take back what somebody looks at.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// An image that is mapped now.
 pub struct Mapped {
@@ -51,8 +62,8 @@ pub struct Mapper {
     patience: Patience,
     sources: Sources,
     listing: Listing,
-    /// Monitors of which one has greeted, and when.
-    greeted: Mutex<HashMap<(Vec<SocketAddr>, Messenger), Instant>>,
+    /// What was answered by those of a line's monitors that live.
+    greeted: Mutex<HashMap<(Vec<SocketAddr>, Messenger), Greeting>>,
 }
 
 impl Mapper {
@@ -104,12 +115,12 @@ impl Mapper {
         Ok(self.listing.of_images(|name| name == spec.image)?.into_iter().find(is_it))
     }
 
-    /// Waits until a monitor greets. Until then the kernel is not asked, for it would make all others wait as well.
-    fn await_monitors(&self, request: &Request, deadline: &Deadline) -> Result<()> {
+    /// Waits until a monitor greets; those that do. Until then the kernel is not asked, for it would make all others wait as well.
+    fn await_monitors(&self, request: &Request, deadline: &Deadline) -> Result<Vec<SocketAddr>> {
         let greeted = || self.greeted.lock().unwrap_or_else(PoisonError::into_inner);
         let whom = (request.monitors.clone(), request.messenger());
-        if greeted().get(&whom).is_some_and(|when| when.elapsed() < GREETING_HOLDS) {
-            return Ok(());
+        if let Some(greeting) = greeted().get(&whom).filter(|greeting| greeting.when.elapsed() < GREETING_HOLDS) {
+            return Ok(greeting.by.clone());
         }
         let mut complaint = String::new();
         let asking = match self.patience {
@@ -118,8 +129,8 @@ impl Mapper {
         };
         let backoff = RefCell::new(Backoff::new());
         let pause = || sleep(backoff.borrow_mut().pause().min(asking.remaining()));
-        let answer = asking.poll_with(pause, || match monitor::any_greets(&whom.0, whom.1, deadline) {
-            Ok(()) => Some(()),
+        let answer = asking.poll_with(pause, || match monitor::greeters(&whom.0, whom.1, deadline) {
+            Ok(greeters) => Some(greeters),
             Err(said) => {
                 notify::status(&format!("waiting for a monitor: {said}"));
                 complaint = said;
@@ -130,19 +141,19 @@ impl Mapper {
             0 => String::new(),
             seconds => format!(" for {seconds} s"),
         };
-        answer.ok_or_else(|| {
+        let by = answer.ok_or_else(|| {
             anyhow!("no monitor has answered{time} ({complaint}): are they up, is the network, is mon_host right?")
         })?;
-        greeted().insert(whom, Instant::now());
-        Ok(())
+        greeted().insert(whom, Greeting { by: by.clone(), when: Instant::now() });
+        Ok(by)
     }
 
     /// Asks the kernel, again if what it answers may pass, as a monitor's going does.
     fn add_at_last(&self, request: &Request, origin: Origin, way: Way<'_>) -> Result<Mapping> {
         let (mut backoff, mut told) = (Backoff::new(), String::new());
         loop {
-            self.await_monitors(request, way.deadline)?;
-            let failure = match self.add(request, origin, way)? {
+            let living = request.through(self.await_monitors(request, way.deadline)?);
+            let failure = match self.add(&living, origin, way)? {
                 Ok(mapping) => return Ok(mapping),
                 Err(failure) => failure,
             };
@@ -178,7 +189,27 @@ impl Mapper {
         }
         let made = self.find(&request.wanted.spec, |mapping| mapping.tag.as_ref() == Some(&tag))?;
         let lost = || anyhow!("the kernel says that it is mapped, but no device of /sys/bus/rbd carries our mark");
-        made.map(Ok).ok_or_else(lost)
+        let mapping = made.ok_or_else(lost)?;
+        match fsid.filter(|fsid| !mapping.fsid.is_empty() && mapping.fsid != *fsid) {
+            Some(fsid) => self.take_back(&mapping, fsid, way).map(Err),
+            None => Ok(Ok(mapping)),
+        }
+    }
+
+    /// An image of that name in another cluster than the one that is wanted is another image.
+    fn take_back(&self, mapping: &Mapping, wanted: &str, way: Way<'_>) -> Result<Failure> {
+        let is_busy = |error: &BusError| matches!(error, BusError::Kernel(error) if error.raw_os_error() == Some(libc::EBUSY));
+        // udev looks at a device that is new.
+        let taken = way.deadline.poll(BUSY_PAUSE, || match rbd::remove(&self.root, mapping.id, way) {
+            Err(error) if is_busy(&error) => None,
+            answer => Some(answer.is_ok()),
+        });
+        let left = if taken == Some(true) { "" } else { ", and it stays mapped; `rbdmap unmap` takes it down" };
+        let why = format!(
+            "the monitors are those of cluster {}, not {wanted}, which ceph.conf or the line names as fsid: mend fsid or mon_host{left}",
+            mapping.fsid
+        );
+        Ok(Failure { why, errno: None, may_pass: false })
     }
 }
 

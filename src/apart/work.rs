@@ -4,7 +4,7 @@
 //! When the parent ends, however it does, the kernel kills what is left of the child (prctl(2), PR_SET_PDEATHSIG): nothing
 //! goes on behind an administrator's back, but for what the kernel itself cannot stop.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::parent_id;
@@ -18,7 +18,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork};
+use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork};
 
 /// What became of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub fn run(work: impl FnOnce() -> u8) -> io::Result<Outcome> {
             }
             let status = work();
             // What it printed comes before its word, and if nobody hears that, nobody waits.
-            let _ = io::stdout().flush().and_then(|()| mouth.write_all(&[status]));
+            let _ = io::stdout().flush().and_then(|()| fall_silent()).and_then(|()| mouth.write_all(&[status]));
             exit(status.into())
         }
         ForkResult::Parent { child } => {
@@ -73,6 +73,15 @@ pub fn run(work: impl FnOnce() -> u8) -> io::Result<Outcome> {
             }
         }
     }
+}
+
+/// Lets go of terminal and pipes: whoever reads the program's output to its end would wait for a child that cannot end.
+fn fall_silent() -> io::Result<()> {
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    dup2_stdin(&null)?;
+    dup2_stdout(&null)?;
+    dup2_stderr(&null)?;
+    Ok(())
 }
 
 /// Waits for the child's word, or for a signal, which is returned.

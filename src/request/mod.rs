@@ -36,6 +36,7 @@ const LINE_MAX: usize = 4094;
 const MONITORS_MAX: usize = 31;
 
 /// Everything that one mapping needs.
+#[derive(Clone)]
 pub struct Request {
     /// Which mapping.
     pub wanted: Wanted,
@@ -112,6 +113,11 @@ impl Request {
         let monitors = select_messenger(&found, &mut options, sources.kernel_release())?;
         let (secret, searched) = find_secret(sources, &conf, &identity, &entry.options)?;
         Ok(Self { wanted, user: identity.user, secret, searched, monitors, options })
+    }
+
+    /// The same, of these monitors.
+    pub fn through(&self, monitors: Vec<SocketAddr>) -> Self {
+        Self { monitors, ..self.clone() }
     }
 
     /// The line for the kernel. `credential` is `key=…` or nothing.

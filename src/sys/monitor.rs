@@ -17,8 +17,16 @@ use crate::deadline::Deadline;
 /// How long one monitor may take to greet.
 const GREETING_LIMIT: Duration = Duration::from_secs(3);
 
-/// Asks all at once; done when one greets in the messenger that is wanted. The error says of each what is wrong with it.
-pub fn any_greets(monitors: &[SocketAddr], messenger: Messenger, deadline: &Deadline) -> Result<(), String> {
+/// When one has greeted, how long the others may take to be counted too.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// Asks all at once. Those that greet in the messenger that is wanted, when one has; the error says of each what is wrong with it.
+/// The kernel asks one after the other, by chance, and takes seconds for one that is dead; so it is told of the living.
+pub fn greeters(
+    monitors: &[SocketAddr],
+    messenger: Messenger,
+    deadline: &Deadline,
+) -> Result<Vec<SocketAddr>, String> {
     let limit = GREETING_LIMIT.min(deadline.remaining()).max(Duration::from_millis(1));
     let (sender, receiver) = mpsc::channel();
     for address in monitors.iter().copied() {
@@ -27,15 +35,21 @@ pub fn any_greets(monitors: &[SocketAddr], messenger: Messenger, deadline: &Dead
         thread::spawn(move || sender.send((address, greeting(address, limit))));
     }
     drop(sender);
-    let mut complaints = Vec::new();
-    for (address, greeting) in receiver {
+    let (mut greeters, mut complaints) = (Vec::new(), Vec::new());
+    // Each of them answers within the limit.
+    let mut patience = Duration::MAX;
+    while let Ok((address, greeting)) = receiver.recv_timeout(patience) {
         match greeting.map_err(|error| in_words(&error)).and_then(|bytes| check(&bytes, messenger)) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                greeters.push(address);
+                patience = GRACE;
+            }
             Err(complaint) => complaints.push(format!("{address}: {complaint}")),
         }
     }
+    greeters.sort_unstable();
     complaints.sort_unstable();
-    Err(complaints.join(", "))
+    if greeters.is_empty() { Err(complaints.join(", ")) } else { Ok(greeters) }
 }
 
 /// The first bytes that a monitor sends.
@@ -86,14 +100,16 @@ mod tests {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
     }
 
-    fn ask(monitors: &[SocketAddr], messenger: Messenger) -> Result<(), String> {
-        any_greets(monitors, messenger, &Deadline::after(Duration::from_secs(5)))
+    fn ask(monitors: &[SocketAddr], messenger: Messenger) -> Result<Vec<SocketAddr>, String> {
+        greeters(monitors, messenger, &Deadline::after(Duration::from_secs(5)))
     }
 
     #[test]
-    fn one_that_greets_is_enough() {
-        assert_eq!(ask(&[refused(), monitor(b"ceph v2\n\x10\0")], Messenger::V2), Ok(()));
-        assert_eq!(ask(&[monitor(b"ceph v027____")], Messenger::V1), Ok(()));
+    fn one_that_greets_is_enough_and_told_from_the_others() {
+        let living = monitor(b"ceph v2\n\x10\0");
+        assert_eq!(ask(&[refused(), living], Messenger::V2), Ok(vec![living]));
+        let living = monitor(b"ceph v027____");
+        assert_eq!(ask(&[living, monitor(b"ceph v2\n\x10\0")], Messenger::V1), Ok(vec![living]));
     }
 
     #[test]

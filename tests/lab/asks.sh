@@ -2,6 +2,7 @@
 # Owns the exchange, by files in the folder of the boot's logs, and the words; what is harmed is a cluster of the guest's own, so that
 # the other guest does not notice: one monitor and one OSD more, made when first asked for.
 # shellcheck shell=bash
+# shellcheck disable=SC2030,SC2031,SC2034 # frail() has variables of its own on purpose; cluster.sh reads them
 
 # answer FOLDER: if there is a request in it, does it. The answer's first line is the exit status.
 answer() {
@@ -27,7 +28,9 @@ asked() {
 }
 
 # frail up: makes the guest's own cluster, with a pool of the guest's name, and prints its fsid and the key of client.boot.
-# frail mon|osd stop|kill|freeze|thaw|start: a daemon of it.  frail rbd|ceph …: a command to it.
+# frail mon|osd stop|kill|freeze|thaw|start: a daemon of it.  frail mend: both run again.  frail later SECONDS mon|osd …: the same, so long from now.
+# frail quorumless: beside it a monitor that knows of two more, which do not exist: it greets at port 3400 and lets nobody in.
+# frail rbd|ceph …: a command to it.
 frail() (
   CLUSTER=$LAB_DIR/frail-$GUEST
   CLUSTER_ADDRESS=$(frail_address)
@@ -35,6 +38,9 @@ frail() (
   case $1 in
     up) frail_up; sed -n 's/^fsid = //p' "$CLUSTER/ceph.conf"; sed -n 's/^\tkey = //p' "$CLUSTER/boot.keyring" ;;
     mon | osd) frail_daemon "$1" "$2" ;;
+    mend) frail_mend ;;
+    later) frail_later "$2" "$3" "$4" ;;
+    quorumless) frail_quorumless ;;
     rbd | ceph) cluster "$@" ;;
     *) die "frail: no '$1'" ;;
   esac
@@ -53,12 +59,12 @@ frail_up() {
 # Ends the daemons of that cluster, if there are any.
 frail_end() {
   local daemon
-  for daemon in mon.a osd.0; do frail_signal KILL "$daemon"; done
+  for daemon in mon.a osd.0 mon.m0; do frail_signal KILL "$daemon"; done
 }
 
 frail_daemon() {
-  local daemon=mon.a
-  [ "$1" = mon ] || daemon=osd.0
+  local daemon
+  daemon=$(frail_name "$1")
   case $2 in
     stop) frail_signal TERM "$daemon"; wait_until 20 frail_is_gone "$daemon" ;;
     kill) frail_signal KILL "$daemon"; wait_until 5 frail_is_gone "$daemon" ;;
@@ -68,6 +74,28 @@ frail_daemon() {
     *) die "frail: no '$2'" ;;
   esac
 }
+# Both daemons are there and run.
+frail_mend() {
+  local daemon
+  [ -d "$CLUSTER" ] || return 0
+  for daemon in mon osd; do
+    frail_daemon "$daemon" thaw
+    frail_is_gone "$(frail_name "$daemon")" && frail_daemon "$daemon" start
+  done
+}
+
+frail_later() { (sleep "$1"; frail_daemon "$2" "$3") >/dev/null 2>&1 & }
+
+frail_quorumless() {
+  local number map=()
+  for number in 0 1 2; do map+=(--addv "m$number" "v2:$CLUSTER_ADDRESS:340$number"); done
+  mkdir -p "$CLUSTER/quorumless"
+  monmaptool --create --clobber --fsid "$(cat /proc/sys/kernel/random/uuid)" "${map[@]}" "$CLUSTER/quorumless.map"
+  cluster ceph-mon --mkfs -i m0 --mon-data "$CLUSTER/quorumless" --monmap "$CLUSTER/quorumless.map" --keyring "$CLUSTER/keyring"
+  cluster ceph-mon -i m0 --mon-data "$CLUSTER/quorumless" --pid-file "$CLUSTER/mon.m0.pid" --admin-socket ""
+}
+
+frail_name() { case $1 in mon) echo mon.a ;; osd) echo osd.0 ;; *) die "frail: no daemon '$1'" ;; esac; }
 frail_pid() { cat "$CLUSTER/$1.pid" 2>/dev/null; }
 # By its id, if that is still the daemon's.
 frail_signal() {

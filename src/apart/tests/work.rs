@@ -1,5 +1,5 @@
 //! Without the test harness, whose threads `run` refuses: a child that ends, one that is killed, one that stays behind,
-//! the refusal, and a write that goes on when its program has been killed.
+//! output that ends, the refusal, and a write that goes on when its program has been killed.
 #![allow(clippy::unwrap_used, reason = "a test, which clippy does not know without the harness")]
 
 use std::fs::File;
@@ -13,11 +13,13 @@ use apart::work::{Outcome, run};
 use apart::write::{Answer, Order, write};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, raise};
+use nix::unistd::dup2_stdout;
 
 fn main() {
     assert_eq!(run(|| 7).unwrap(), Outcome::Ended(7), "what it came to is told");
     assert_eq!(run(killed).unwrap(), Outcome::Killed(Signal::SIGKILL), "a killed child is told as one");
     a_thread_that_hangs_holds_nobody_up();
+    what_it_printed_has_an_end_though_the_child_has_none();
     a_write_that_has_begun_ends_though_its_program_is_killed();
     a_signal_to_the_parent_is_told_and_ends_the_child();
     refused_beside_another_thread();
@@ -35,6 +37,24 @@ fn a_thread_that_hangs_holds_nobody_up() {
         3
     });
     assert_eq!(outcome.unwrap(), Outcome::Ended(3));
+    assert!(start.elapsed() < Duration::from_secs(300));
+}
+
+#[allow(unsafe_code, reason = "atexit(3) makes a child that does not end")]
+fn what_it_printed_has_an_end_though_the_child_has_none() {
+    extern "C" fn hang() {
+        thread::sleep(Duration::from_secs(600));
+    }
+    let (mut heard, mouth) = io::pipe().unwrap();
+    let stdout = io::stdout().as_fd().try_clone_to_owned().unwrap();
+    dup2_stdout(&mouth).unwrap();
+    drop(mouth);
+    // SAFETY: a function of the right kind.
+    let outcome = run(|| unsafe { libc::atexit(hang) as u8 });
+    dup2_stdout(&stdout).unwrap();
+    assert_eq!(outcome.unwrap(), Outcome::Ended(0));
+    let start = Instant::now();
+    heard.read_to_end(&mut Vec::new()).unwrap();
     assert!(start.elapsed() < Duration::from_secs(300));
 }
 

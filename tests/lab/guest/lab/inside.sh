@@ -97,19 +97,23 @@ outside() {
   rm -f /lab/log/answer
   echo "$*" >/lab/log/ask.part
   mv /lab/log/ask.part /lab/log/ask
-  wait_for 60 test -e /lab/log/answer
+  { wait_for 60 test -e /lab/log/answer; } 2>/dev/null
   read -r status </lab/log/answer
   tail -n +2 /lab/log/answer
   [ "$status" = 0 ] || fail "outside: '$*' ended with $status"
 }
 
-# A cluster of this guest's own, which may be harmed: its monitor's address in FRAIL, and lines of the table for it.
+# A cluster of this guest's own, which may be harmed: its monitor's address in FRAIL, and lines of the table for it. The first
+# scenario that needs it has it made; who harms it, mends it.
 frail_up() {
   local said
-  said=$(outside frail up)
   FRAIL=10.77.0.2${ADDRESS: -1}
+  [ ! -e /etc/ceph/frail/keyring ] || return 0
+  said=$(outside frail up)
   mkdir -p /etc/ceph/frail
   printf '[global]\nfsid = %s\nmon_host = %s\n' "$(head -n 1 <<<"$said")" "$FRAIL" >/etc/ceph/frail/ceph.conf
   printf '[client.boot]\n\tkey = %s\n' "$(tail -n 1 <<<"$said")" >/etc/ceph/frail/keyring
+  chmod 600 /etc/ceph/frail/keyring
 }
+frail_image() { outside frail rbd create "$POOL/$1" --size "$2"; }
 frail_table() { echo "$POOL/$1 id=boot,conf=/etc/ceph/frail/ceph.conf,keyring=/etc/ceph/frail/keyring${2:+,$2}" >>/etc/ceph/rbdmap; }

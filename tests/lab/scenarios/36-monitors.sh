@@ -1,0 +1,72 @@
+# monitors: away and back, without a quorum, one of three, the wrong messenger, another cluster's: each ends in its time and is named
+# What nobody answers at all is dead-monitors'.
+# shellcheck shell=bash
+
+by_hand() {
+  trap 'outside frail mend' EXIT
+  frail_up
+  frail_image monitored 32M
+  one_of_three
+  wrong_messenger
+  another_cluster
+  no_quorum
+  away_and_back
+  rm /etc/ceph/frail/other.conf
+  trap - EXIT
+  nothing_left
+}
+
+# maps_with OPTIONS STATUS LIMIT: with this line alone.
+maps_with() {
+  sed -i '/^[^#]/d' /etc/ceph/rbdmap || true
+  frail_table monitored "$1"
+  ends "$2" rbdmap map --direct --timeout 8
+  echo "$TOOK ms: $SAID"
+  within "$3"
+}
+
+one_of_three() {
+  maps_with "mon_host=10.77.0.99:3300;10.77.0.98:3300;$FRAIL:3300" 0 6000
+  rbdmap unmap --direct
+}
+
+wrong_messenger() {
+  maps_with "mon_host=v2:$FRAIL:6789,ms_mode=secure" 1 12000
+  says "$FRAIL:6789: speaks msgr1, wanted msgr2"
+  maps_with "mon_host=v1:$FRAIL:3300,ms_mode=legacy" 1 12000
+  says "$FRAIL:3300: speaks msgr2, wanted msgr1"
+}
+
+# What ceph.conf says to be one cluster is another: nothing of it is used, and nothing stays mapped.
+another_cluster() {
+  sed "s/^fsid = .*/fsid = 11111111-2222-3333-4444-555555555555/" /etc/ceph/frail/ceph.conf >/etc/ceph/frail/other.conf
+  sed -i '/^[^#]/d' /etc/ceph/rbdmap || true
+  echo "$POOL/monitored id=boot,conf=/etc/ceph/frail/other.conf,keyring=/etc/ceph/frail/keyring" >>/etc/ceph/rbdmap
+  ends 1 rbdmap map --direct --timeout 8
+  echo "$TOOK ms: $SAID"
+  within 12000
+  says 11111111-2222-3333-4444-555555555555
+  is_not_mapped monitored
+}
+
+no_quorum() {
+  outside frail quorumless
+  maps_with "mon_host=v2:$FRAIL:3400,ms_mode=secure" 1 12000
+  says quorum
+}
+
+# While it is away, the unit's status says so; when it is back, the image is there without anybody's doing.
+away_and_back() {
+  sed -i '/^[^#]/d' /etc/ceph/rbdmap || true
+  frail_table monitored
+  systemctl daemon-reload
+  outside frail mon stop
+  systemctl start --no-block "$(instance monitored)"
+  wait_for 15 status_says monitored "waiting for a monitor: $FRAIL:3300"
+  sleep "${SOAK:+30}${SOAK:-5}"
+  outside frail mon start
+  wait_for 20 mapped monitored
+  wait_for 10 systemctl is-active "$(instance monitored)"
+  systemctl stop "$(instance monitored)"
+}
+status_says() { systemctl show -p StatusText "$(instance "$1")" | grep -F -e "$2"; }

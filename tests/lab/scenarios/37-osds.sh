@@ -1,0 +1,93 @@
+# osds: stopped before the map, before the mount, under a mounted file system, full; pool and snapshot gone while mapped: nothing hangs, nothing is mapped twice
+# shellcheck shell=bash
+
+by_hand() {
+  trap 'outside frail mend' EXIT
+  frail_up
+  frail_image osd-a 32M
+  frail_image osd-b 32M
+  frail_table osd-a
+  frail_table osd-b
+  mkdir -p /mnt/osd-a
+  fstab "/dev/rbd/$POOL/osd-a /mnt/osd-a ext4 noauto,_netdev,x-systemd.mount-timeout=8 0 0"
+  rbdmap map --direct --no-mount
+  mkfs.ext4 -q "/dev/rbd/$POOL/osd-a"
+  rbdmap unmap --direct
+  before_the_map
+  before_the_mount
+  under_a_mount
+  full
+  gone_while_mapped
+  trap - EXIT
+  nothing_left
+}
+
+# What the kernel was asked goes on when nobody waits for it any more, and is found by the next who ask.
+before_the_map() {
+  outside frail osd kill
+  ends 1 rbdmap map --direct --no-mount --timeout 10 "$POOL/osd-a"
+  echo "$TOOK ms: $SAID"
+  within 13000
+  says "OSDs"
+  ends 1 rbdmap map --direct --no-mount --timeout 3 "$POOL/osd-a"
+  echo "$TOOK ms: $SAID"
+  within 6000
+  outside frail osd start
+  ends 0 rbdmap map --direct --no-mount --timeout 40 "$POOL/osd-a"
+  echo "$TOOK ms: $SAID"
+  is_mapped_once osd-a
+}
+
+before_the_mount() {
+  outside frail osd kill
+  echo 3 >/proc/sys/vm/drop_caches
+  ends 1 rbdmap map --direct --timeout 8 "$POOL/osd-a"
+  echo "$TOOK ms: $SAID"
+  within 20000
+  says "/mnt/osd-a"
+  outside frail osd start
+  wait_for 40 mounts_at_last
+}
+mounts_at_last() { rbdmap map --direct "$POOL/osd-a" && findmnt /mnt/osd-a; }
+
+under_a_mount() {
+  date >/mnt/osd-a/dirty
+  sync -f /mnt/osd-a
+  date >/mnt/osd-a/dirty
+  outside frail osd kill
+  ends 1 rbdmap unmap --direct --timeout 8 "$POOL/osd-a"
+  echo "$TOOK ms: $SAID"
+  within 20000
+  says "is the cluster there?"
+  outside frail osd start
+  wait_for 60 unmaps_at_last
+  is_not_mapped osd-a
+}
+unmaps_at_last() { rbdmap unmap --direct --timeout 10 "$POOL/osd-a"; }
+
+full() {
+  outside frail ceph osd set full
+  ends 1 rbdmap map --direct --no-mount --timeout 10 "$POOL/osd-b"
+  echo "$TOOK ms: $SAID"
+  within 13000
+  says "ceph health detail"
+  outside frail ceph osd unset full
+  ends 0 rbdmap map --direct --no-mount --timeout 40 "$POOL/osd-b"
+  is_mapped_once osd-b
+}
+
+# osd-b is mapped. Resized, its size follows; and a snapshot, then the pool, is taken away under what is mapped.
+gone_while_mapped() {
+  outside frail rbd resize "$POOL/osd-b" --size 48M
+  wait_for 10 has_size 50331648
+  outside frail rbd snap create "$POOL/osd-b@gone"
+  echo "$POOL/osd-b@gone id=boot,conf=/etc/ceph/frail/ceph.conf,keyring=/etc/ceph/frail/keyring" >>/etc/ceph/rbdmap
+  ends 0 rbdmap map --direct --no-mount "$POOL/osd-b@gone"
+  outside frail rbd snap rm "$POOL/osd-b@gone"
+  ends 0 rbdmap unmap --direct "$POOL/osd-b@gone"
+  outside frail ceph osd pool rm "$POOL" "$POOL" --yes-i-really-really-mean-it
+  ends 0 rbdmap unmap --direct --timeout 20 "$POOL/osd-b"
+  echo "$TOOK ms: $SAID"
+  outside frail ceph osd pool create "$POOL"
+}
+has_size() { rbdmap status --json "$POOL/osd-b" | grep "\"size\":$1"; }
