@@ -54,21 +54,22 @@ fn mount_text(line: &Line) -> String {
     let node = entry.node();
     let device = escape_path(&node);
     let prepared = if is_device(entry) { format!("After=blockdev@{device}.target\n") } else { String::new() };
-    let target = before_target(line);
     format!(
-        "{}{}{target}{}{prepared}
+        "{}{}{}{prepared}{}
 [Mount]
 What={}
 Where={}
-{}{}Options={}
+{}{}{}Options={}
 {}",
         head(line),
         dependencies(entry),
         file_system_check(entry),
+        line.dependencies(),
         escape_specifiers(&node.to_string_lossy()),
         escape_specifiers(&entry.target.to_string_lossy()),
         setting("Type", fstype),
         setting("TimeoutSec", timeout),
+        line.time_limit(),
         escape_specifiers(&options(entry)),
         setting("ReadWriteOnly", read_write_only),
     )
@@ -77,17 +78,17 @@ Where={}
 fn automount_text(line: &Line) -> String {
     let target = escape_specifiers(&line.entry.target.to_string_lossy());
     let idle = line.entry.value("x-systemd.idle-timeout");
-    format!("{}\n[Automount]\nWhere={target}\n{}", head(line), setting("TimeoutIdleSec", idle))
+    format!(
+        "{}{}\n[Automount]\nWhere={target}\n{}",
+        head(line),
+        line.order_of_automount(),
+        setting("TimeoutIdleSec", idle)
+    )
 }
 
 fn head(line: &Line) -> String {
     let path = line.path.display();
     format!("[Unit]\nDocumentation=man:fstab(5) man:systemd-fstab-generator(8)\nSourcePath={path}\n")
-}
-
-/// Boot waits, but not for what may fail.
-fn before_target(line: &Line) -> &'static str {
-    if line.row.nofail { "" } else { "Before=remote-fs.target\n" }
 }
 
 /// What the `x-systemd.` options ask for, in systemd's order.
