@@ -70,7 +70,7 @@ fn generate(root: &Root, directories: &Directories, log: &KernelLog) -> Result<(
     }
     let mut places = Places::new(root);
     inputs.lines.iter_mut().for_each(|line| line.target = places.resolved(&line.target));
-    let hooked = inputs.entries.iter().filter(|entry| hook::is_wanted(root, entry)).map(|entry| entry.spec.clone());
+    let hooked = hook::wanted(root, &inputs.entries).into_iter().map(|entry| entry.spec.clone());
     let decision = decide(&decide::Inputs {
         entries: &inputs.entries,
         unlisted: &unlisted(&inputs),
