@@ -33,7 +33,9 @@ pub fn mount(target: &Path) -> String {
 
 /// A string as part of a unit's name (`systemd-escape STRING`).
 pub fn escape(text: &str) -> String {
-    text.bytes().enumerate().map(|(at, byte)| escape_byte(byte, at == 0)).collect()
+    let mut escaped = String::with_capacity(text.len() + 16);
+    text.bytes().enumerate().for_each(|(at, byte)| escape_byte(byte, at == 0, &mut escaped));
+    escaped
 }
 
 /// A path as part of a unit's name (`systemd-escape --path`): without leading, trailing and double slashes; `/` is `-`.
@@ -48,12 +50,15 @@ pub fn escape_specifiers(value: &str) -> String {
     value.replace('%', "%%")
 }
 
-fn escape_byte(byte: u8, first: bool) -> String {
+fn escape_byte(byte: u8, first: bool, escaped: &mut String) {
     match byte {
-        b'/' => "-".to_owned(),
-        b'.' if first => r"\x2e".to_owned(),
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => char::from(byte).to_string(),
-        _ => format!(r"\x{byte:02x}"),
+        b'/' => escaped.push('-'),
+        b'.' if first => escaped.push_str(r"\x2e"),
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => escaped.push(char::from(byte)),
+        _ => {
+            escaped.push_str(r"\x");
+            escaped.extend([byte >> 4, byte & 0xf].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+        }
     }
 }
 
