@@ -41,8 +41,16 @@ pub fn escape(text: &str) -> String {
 /// A path as part of a unit's name (`systemd-escape --path`): without leading, trailing and double slashes; `/` is `-`.
 pub fn escape_path(path: &Path) -> String {
     let text = path.to_string_lossy();
-    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    if parts.is_empty() { "-".to_owned() } else { escape(&parts.join("/")) }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for part in text.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if !escaped.is_empty() {
+            escaped.push('-');
+        }
+        for byte in part.bytes() {
+            escape_byte(byte, escaped.is_empty(), &mut escaped);
+        }
+    }
+    if escaped.is_empty() { "-".to_owned() } else { escaped }
 }
 
 /// A value for a unit file in which systemd would expand specifiers: every `%` doubled.
@@ -82,8 +90,13 @@ mod tests {
 
     #[test]
     fn paths_lose_their_outer_slashes() {
-        let rows =
-            [("/", "-"), ("/mnt/x/", "mnt-x"), ("/mnt//a b", r"mnt-a\x20b"), ("/dev/rbd/rbd/i", "dev-rbd-rbd-i")];
+        let rows = [
+            ("/", "-"),
+            ("/.a/.b", r"\x2ea-.b"),
+            ("/mnt/x/", "mnt-x"),
+            ("/mnt//a b", r"mnt-a\x20b"),
+            ("/dev/rbd/rbd/i", "dev-rbd-rbd-i"),
+        ];
         for (path, escaped) in rows {
             assert_eq!(escape_path(Path::new(path)), escaped);
         }

@@ -80,7 +80,10 @@ fn generate(root: &Root, directories: &Directories, log: &KernelLog) -> Result<(
         root,
     });
     decision.messages.iter().for_each(|message| log.write(message));
-    write::all(&decision.files, directories, log)
+    let written = write::all(&decision.files, directories, log);
+    // The process ends here: to give back a thousand texts one by one is of no use.
+    std::mem::forget((decision, inputs));
+    written
 }
 
 /// The images in fstab that no table has: somebody maps them by hand, and what is mounted on them is no less remote.
