@@ -6,9 +6,9 @@
 //! way (the links to its makefs unit and to wanted-by= units, device-timeout=) is left to it. Of the mounts that our
 //! settings declare it knows nothing: for them these are all there is.
 //!
-//! Line by line this is what systemd 252 writes, with three differences: `%f` for the mount point in the growfs unit,
-//! where systemd's text breaks at a blank; a time-out in the administrator's own words; and one drop-in for all devices below
-//! /dev/rbd, where systemd writes one for each.
+//! Line by line this is what systemd 252 writes, and what `mount` says of every mount, with three differences: `%f` for the
+//! mount point in the growfs unit, where systemd's text breaks at a blank; a time-out in the administrator's own words; and
+//! one drop-in for all devices below /dev/rbd, where systemd writes one for each.
 
 use std::path::Path;
 
@@ -19,8 +19,8 @@ use super::row::{Made, is_unit_name};
 use crate::config::fstab::FstabEntry;
 use crate::unit::{self, escape_path, escape_specifiers};
 
-/// The mount unit, that of the automount, the device's drop-in, and what growing needs. The entry has been found writable by
-/// `Row::of`.
+/// The mount unit, that of the automount, the device's drop-in, and what growing needs. The entry has been found writable
+/// by `Row::of`.
 pub fn units(line: &Line, folder: Folder) -> Vec<GeneratedFile> {
     let entry = line.entry;
     let mut files = vec![GeneratedFile::text(folder, unit::mount(&entry.target), &mount_text(line))];
