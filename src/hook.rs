@@ -40,9 +40,12 @@ pub enum Call {
     Unmap,
 }
 
-/// Whether an entry's image has a hook, or something in the place of one.
-pub fn is_wanted(root: &Root, entry: &Entry) -> bool {
-    entry.hook.is_some() || find(root, &entry.spec).is_some()
+/// The entries whose images have a hook, or something in the place of one. Without a folder of hooks, which few machines
+/// have, none is looked for.
+pub fn wanted<'a>(root: &Root, entries: impl IntoIterator<Item = &'a Entry>) -> Vec<&'a Entry> {
+    let is_there = root.hooks().exists();
+    let has = |entry: &&Entry| entry.hook.is_some() || is_there && find(root, &entry.spec).is_some();
+    entries.into_iter().filter(has).collect()
 }
 
 /// Runs the image's hook if there is one: the program that `own` names, or that which is called like the image. The error is

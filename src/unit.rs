@@ -33,14 +33,24 @@ pub fn mount(target: &Path) -> String {
 
 /// A string as part of a unit's name (`systemd-escape STRING`).
 pub fn escape(text: &str) -> String {
-    text.bytes().enumerate().map(|(at, byte)| escape_byte(byte, at == 0)).collect()
+    let mut escaped = String::with_capacity(text.len() + 16);
+    text.bytes().enumerate().for_each(|(at, byte)| escape_byte(byte, at == 0, &mut escaped));
+    escaped
 }
 
 /// A path as part of a unit's name (`systemd-escape --path`): without leading, trailing and double slashes; `/` is `-`.
 pub fn escape_path(path: &Path) -> String {
     let text = path.to_string_lossy();
-    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    if parts.is_empty() { "-".to_owned() } else { escape(&parts.join("/")) }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for part in text.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if !escaped.is_empty() {
+            escaped.push('-');
+        }
+        for byte in part.bytes() {
+            escape_byte(byte, escaped.is_empty(), &mut escaped);
+        }
+    }
+    if escaped.is_empty() { "-".to_owned() } else { escaped }
 }
 
 /// A value for a unit file in which systemd would expand specifiers: every `%` doubled.
@@ -48,12 +58,15 @@ pub fn escape_specifiers(value: &str) -> String {
     value.replace('%', "%%")
 }
 
-fn escape_byte(byte: u8, first: bool) -> String {
+fn escape_byte(byte: u8, first: bool, escaped: &mut String) {
     match byte {
-        b'/' => "-".to_owned(),
-        b'.' if first => r"\x2e".to_owned(),
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => char::from(byte).to_string(),
-        _ => format!(r"\x{byte:02x}"),
+        b'/' => escaped.push('-'),
+        b'.' if first => escaped.push_str(r"\x2e"),
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => escaped.push(char::from(byte)),
+        _ => {
+            escaped.push_str(r"\x");
+            escaped.extend([byte >> 4, byte & 0xf].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+        }
     }
 }
 
@@ -77,8 +90,13 @@ mod tests {
 
     #[test]
     fn paths_lose_their_outer_slashes() {
-        let rows =
-            [("/", "-"), ("/mnt/x/", "mnt-x"), ("/mnt//a b", r"mnt-a\x20b"), ("/dev/rbd/rbd/i", "dev-rbd-rbd-i")];
+        let rows = [
+            ("/", "-"),
+            ("/.a/.b", r"\x2ea-.b"),
+            ("/mnt/x/", "mnt-x"),
+            ("/mnt//a b", r"mnt-a\x20b"),
+            ("/dev/rbd/rbd/i", "dev-rbd-rbd-i"),
+        ];
         for (path, escaped) in rows {
             assert_eq!(escape_path(Path::new(path)), escaped);
         }

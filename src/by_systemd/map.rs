@@ -82,8 +82,8 @@ fn subjects<'p>(root: &Root, plan: &MapPlan<'p>) -> HashMap<String, Subject<'p>>
         let target = step.entry.target.as_path();
         (unit::mount(target), (step.images[0], What::Mount(target)))
     });
-    let hooked = plan.images.iter().filter(|entry| hook::is_wanted(root, entry));
-    let hooks = hooked.map(|entry| (unit::hook(&entry.spec), (&entry.spec, What::Hook)));
+    let hooked = hook::wanted(root, plan.images.iter().copied());
+    let hooks = hooked.into_iter().map(|entry| (unit::hook(&entry.spec), (&entry.spec, What::Hook)));
     instances.chain(mounts).chain(hooks).collect()
 }
 

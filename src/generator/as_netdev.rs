@@ -6,9 +6,9 @@
 //! way (the links to its makefs unit and to wanted-by= units, device-timeout=) is left to it. Of the mounts that our
 //! settings declare it knows nothing: for them these are all there is.
 //!
-//! Line by line this is what systemd 252 writes, with three differences: `%f` for the mount point in the growfs unit,
-//! where systemd's text breaks at a blank; a time-out in the administrator's own words; and one drop-in for all devices below
-//! /dev/rbd, where systemd writes one for each.
+//! Line by line this is what systemd 252 writes, and what `mount` says of every mount, with three differences: `%f` for the
+//! mount point in the growfs unit, where systemd's text breaks at a blank; a time-out in the administrator's own words; and
+//! one drop-in for all devices below /dev/rbd, where systemd writes one for each.
 
 use std::path::Path;
 
@@ -19,8 +19,8 @@ use super::row::{Made, is_unit_name};
 use crate::config::fstab::FstabEntry;
 use crate::unit::{self, escape_path, escape_specifiers};
 
-/// The mount unit, that of the automount, the device's drop-in, and what growing needs. The entry has been found writable by
-/// `Row::of`.
+/// The mount unit, that of the automount, the device's drop-in, and what growing needs. The entry has been found writable
+/// by `Row::of`.
 pub fn units(line: &Line, folder: Folder) -> Vec<GeneratedFile> {
     let entry = line.entry;
     let mut files = vec![GeneratedFile::text(folder, unit::mount(&entry.target), &mount_text(line))];
@@ -54,21 +54,22 @@ fn mount_text(line: &Line) -> String {
     let node = entry.node();
     let device = escape_path(&node);
     let prepared = if is_device(entry) { format!("After=blockdev@{device}.target\n") } else { String::new() };
-    let target = before_target(line);
     format!(
-        "{}{}{target}{}{prepared}
+        "{}{}{}{prepared}{}
 [Mount]
 What={}
 Where={}
-{}{}Options={}
+{}{}{}Options={}
 {}",
         head(line),
         dependencies(entry),
         file_system_check(entry),
+        line.dependencies(),
         escape_specifiers(&node.to_string_lossy()),
         escape_specifiers(&entry.target.to_string_lossy()),
         setting("Type", fstype),
         setting("TimeoutSec", timeout),
+        line.time_limit(),
         escape_specifiers(&options(entry)),
         setting("ReadWriteOnly", read_write_only),
     )
@@ -77,17 +78,17 @@ Where={}
 fn automount_text(line: &Line) -> String {
     let target = escape_specifiers(&line.entry.target.to_string_lossy());
     let idle = line.entry.value("x-systemd.idle-timeout");
-    format!("{}\n[Automount]\nWhere={target}\n{}", head(line), setting("TimeoutIdleSec", idle))
+    format!(
+        "{}{}\n[Automount]\nWhere={target}\n{}",
+        head(line),
+        line.order_of_automount(),
+        setting("TimeoutIdleSec", idle)
+    )
 }
 
 fn head(line: &Line) -> String {
     let path = line.path.display();
     format!("[Unit]\nDocumentation=man:fstab(5) man:systemd-fstab-generator(8)\nSourcePath={path}\n")
-}
-
-/// Boot waits, but not for what may fail.
-fn before_target(line: &Line) -> &'static str {
-    if line.row.nofail { "" } else { "Before=remote-fs.target\n" }
 }
 
 /// What the `x-systemd.` options ask for, in systemd's order.

@@ -102,8 +102,8 @@ struct Work<'a> {
     service: Service,
     /// The drop-ins of the images' units, by the units' names; nothing for the administrator's own units.
     instances: Vec<(String, Option<String>)>,
-    /// Entries that lack nothing but `_netdev`, and how a message about each begins.
-    lacking: Vec<(&'a FstabEntry, String)>,
+    /// Entries that lack nothing but `_netdev`, with an image of each.
+    lacking: Vec<(&'a FstabEntry, &'a ImageSpec)>,
 }
 
 /// What rbdmap.service is told: in one file, for systemd takes as long to read a link as it does to read a file.
@@ -115,10 +115,12 @@ struct Service {
 
 impl Service {
     fn drop_in(&self) -> Option<GeneratedFile> {
-        let line = |name: &str, units: &BTreeSet<String>| -> String {
-            units.iter().map(|unit| format!("{name}={}\n", escape_specifiers(unit))).collect()
-        };
-        let text = format!("[Unit]\n{}{}", line("Wants", &self.wants), line("After", &self.after));
+        let mut text = "[Unit]\n".to_owned();
+        for (name, units) in [("Wants", &self.wants), ("After", &self.after)] {
+            units.iter().for_each(|unit| text.extend([name, "=", unit, "\n"]));
+        }
+        // A percent sign is in nothing but the units' names.
+        let text = escape_specifiers(&text);
         (!self.wants.is_empty()).then(|| GeneratedFile::drop_in("rbdmap.service", &text))
     }
 }
@@ -198,7 +200,7 @@ impl<'a> Work<'a> {
     fn tell_lacking(&mut self) {
         let messages: Vec<Message> = match self.lacking.as_slice() {
             few if few.len() <= TOLD_APART => {
-                few.iter().map(|(_, about)| Message::notice(format!("{about}{LACKS_NETDEV}"))).collect()
+                few.iter().map(|(entry, image)| Message::notice(self.about(entry, image, LACKS_NETDEV))).collect()
             }
             many => {
                 let named = many.iter().take(TOLD_APART).map(|(entry, _)| entry.target.display().to_string());
@@ -233,7 +235,7 @@ impl<'a> Work<'a> {
             messages.push(Message::warning(about(NEEDED_BY_BOOT)));
         }
         // A bind or an overlay is no device of the network; nobody writes _netdev there.
-        let lacking = (!needed_by_boot && mount.own.is_some()).then(|| (mount.entry, about("")));
+        let lacking = (!needed_by_boot && mount.own.is_some()).then_some((mount.entry, mount.images[0]));
         let lost = lost_options(mount.entry).into_iter();
         messages.extend(
             lost.map(|option| Message::warning(about(&format!("{option} is not served without _netdev; add _netdev")))),
@@ -244,9 +246,13 @@ impl<'a> Work<'a> {
 
     /// Swap on the images, and in files on their mounts.
     fn swaps(&mut self, specs: &[&'a ImageSpec], mounts: &[Mount<'a>]) {
+        let mut swaps = self.inputs.lines.iter().filter(|entry| entry.fstype == "swap").peekable();
+        if swaps.peek().is_none() {
+            return;
+        }
         let images = Images::of(specs);
         let targets: Vec<&Path> = mounts.iter().map(|mount| mount.entry.target.as_path()).collect();
-        for entry in self.inputs.lines.iter().filter(|entry| entry.fstype == "swap") {
+        for entry in swaps {
             let own = images.below(entry);
             let unit = format!("{}.swap", unit::escape_path(&entry.node()));
             if own.is_none() && !swap::lies_on(entry, &targets) || self.inputs.administrator.has(&unit) {

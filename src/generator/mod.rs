@@ -70,7 +70,7 @@ fn generate(root: &Root, directories: &Directories, log: &KernelLog) -> Result<(
     }
     let mut places = Places::new(root);
     inputs.lines.iter_mut().for_each(|line| line.target = places.resolved(&line.target));
-    let hooked = inputs.entries.iter().filter(|entry| hook::is_wanted(root, entry)).map(|entry| entry.spec.clone());
+    let hooked = hook::wanted(root, &inputs.entries).into_iter().map(|entry| entry.spec.clone());
     let decision = decide(&decide::Inputs {
         entries: &inputs.entries,
         unlisted: &unlisted(&inputs),
@@ -80,7 +80,10 @@ fn generate(root: &Root, directories: &Directories, log: &KernelLog) -> Result<(
         root,
     });
     decision.messages.iter().for_each(|message| log.write(message));
-    write::all(&decision.files, directories, log)
+    let written = write::all(&decision.files, directories, log);
+    // The process ends here: to give back a thousand texts one by one is of no use.
+    std::mem::forget((decision, inputs));
+    written
 }
 
 /// The images in fstab that no table has: somebody maps them by hand, and what is mounted on them is no less remote.

@@ -1,6 +1,6 @@
-//! What is written for an fstab entry that stands on an image, by itself or through others: a drop-in that orders its unit
-//! and ties it to the image's instance, the link that makes rbdmap.service want it, and where systemd's own unit is
-//! ordered as local, or there is none, the units of `as_netdev`.
+//! What is written for an fstab entry that stands on an image, by itself or through others: what orders its unit and ties it
+//! to the image's instance. That is a drop-in of systemd's unit; where that is ordered as local, or there is none, it is
+//! said in the unit of `as_netdev`, for a file less is less for us to write and for systemd to read.
 
 use std::path::Path;
 
@@ -31,14 +31,15 @@ impl Line<'_> {
     /// The files of the entry.
     pub fn files(&self) -> Vec<GeneratedFile> {
         let start = self.row.start_unit(&self.entry.target);
-        let mut files = vec![GeneratedFile::drop_in(&unit::mount(&self.entry.target), &self.drop_in())];
-        if self.row.automount {
-            files.push(GeneratedFile::drop_in(&start, &format!("[Unit]\n{}{AUTOMOUNT}", self.waited_for())));
-        }
-        match self.row.made {
-            Made::Local => files.extend(as_netdev::units(self, Folder::Early)),
-            Made::Nothing => files.extend(as_netdev::units(self, Folder::Normal)),
-            Made::Remote | Made::Unordered => {}
+        let mut files = match self.row.made {
+            Made::Local => as_netdev::units(self, Folder::Early),
+            Made::Nothing => as_netdev::units(self, Folder::Normal),
+            Made::Remote | Made::Unordered => {
+                vec![GeneratedFile::drop_in(&unit::mount(&self.entry.target), &self.drop_in())]
+            }
+        };
+        if self.row.automount && self.row.made != Made::Nothing {
+            files.push(GeneratedFile::drop_in(&start, &format!("[Unit]\n{}", self.order_of_automount())));
         }
         if self.row.made == Made::Local && self.row.auto {
             files.extend(moved_to_remote(&start, self.row.nofail));
@@ -46,11 +47,22 @@ impl Line<'_> {
         files
     }
 
-    /// The dependencies say no more than systemd derives from `_netdev`, but they hold also when it forgets that: it reads
-    /// the options of a mounted file system from the kernel and from utab, and a mount made by hand may have left no
-    /// `_netdev` there; it would then order the unit as a local one, and stop it after the network.
     fn drop_in(&self) -> String {
-        let mut text = "[Unit]\n".to_owned();
+        let mut text = format!("[Unit]\n{}", self.dependencies());
+        let options = escape_specifiers(&as_netdev::options(self.entry));
+        let options = (self.row.made == Made::Unordered).then(|| format!("Options={options}\n"));
+        let mount = options.unwrap_or_default() + self.time_limit();
+        if !mount.is_empty() {
+            text += &format!("\n[Mount]\n{mount}");
+        }
+        text
+    }
+
+    /// What is said in `[Unit]`. The order is no more than what systemd derives from `_netdev`, but it holds also when it
+    /// forgets that: it reads the options of a mounted file system from the kernel and from utab, and a mount made by hand
+    /// may have left no `_netdev` there; it would then order the unit as a local one, and stop it after the network.
+    pub fn dependencies(&self) -> String {
+        let mut text = String::new();
         if let Some(instance) = self.instance {
             text += "# The image is there before it is mounted, and until it is unmounted.\n";
             text += &format!("Requires={instance}\nAfter={instance}\n");
@@ -61,15 +73,17 @@ impl Line<'_> {
             text += "# What it is made of; systemd does not look into the options of an overlay.\n";
             text += &format!("RequiresMountsFor={}\n", layers.join(" "));
         }
-        text += &self.order();
-        let timeout = (!self.entry.has("x-systemd.mount-timeout")).then_some("TimeoutSec=30\n");
-        let options = escape_specifiers(&as_netdev::options(self.entry));
-        let options = (self.row.made == Made::Unordered).then(|| format!("Options={options}\n"));
-        if timeout.is_some() || options.is_some() {
-            // One umount and up to three time-outs, and all file systems of a chain one after the other.
-            text += &format!("\n[Mount]\n{}{}", options.unwrap_or_default(), timeout.unwrap_or_default());
-        }
-        text
+        text + &self.order()
+    }
+
+    /// What is said in `[Mount]`: one umount and up to three time-outs, and all file systems of a chain one after the other.
+    pub fn time_limit(&self) -> &'static str {
+        if self.entry.has("x-systemd.mount-timeout") { "" } else { "TimeoutSec=30\n" }
+    }
+
+    /// What is said in `[Unit]` of the automount: it may lie in another mount of ours, and so must not be ordered as local.
+    pub fn order_of_automount(&self) -> String {
+        format!("{}DefaultDependencies=no\nConflicts=umount.target\nBefore=umount.target\n", self.waited_for())
     }
 
     fn waited_for(&self) -> &'static str {
@@ -89,12 +103,6 @@ After=remote-fs-pre.target network.target
         )
     }
 }
-
-/// It may lie in another mount of ours, and so must not be ordered as local.
-const AUTOMOUNT: &str = "DefaultDependencies=no
-Conflicts=umount.target
-Before=umount.target
-";
 
 /// Takes a unit away from local-fs.target, without which there is no boot but the emergency shell, and gives it to
 /// remote-fs.target, as systemd does for `_netdev`.

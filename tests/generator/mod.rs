@@ -43,20 +43,39 @@ fn cases() -> Vec<Case> {
 impl Case {
     /// Runs rbdmap's generator on the case.
     fn generate(&self) -> Generated {
+        self.generate_on(&self.root)
+    }
+
+    /// The same with the case's fstab as `rewrite` leaves it.
+    fn generate_with(&self, rewrite: impl Fn(&str) -> String) -> Generated {
+        let machine = tempfile::tempdir().unwrap();
+        let copied = run(Command::new("cp").arg("-a").arg(self.root.join(".")).arg(machine.path()));
+        assert!(copied.status.success(), "{}: {copied:?}", self.name);
+        if let Some(fstab) = self.fstab() {
+            fs::write(machine.path().join("etc/fstab"), rewrite(&fstab)).unwrap();
+        }
+        self.generate_on(machine.path())
+    }
+
+    fn generate_on(&self, root: &Path) -> Generated {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_rbdmap"));
-        command.arg("--root").arg(&self.root).arg("generator");
+        command.arg("--root").arg(root).arg("generator");
         let output = run(command.args(["normal", "early", "late"].map(|name| folder.path().join(name))));
         assert!(output.status.success(), "{}: {output:?}", self.name);
-        let messages = String::from_utf8(output.stderr).unwrap().replace(self.root.to_str().unwrap(), "");
+        let messages = String::from_utf8(output.stderr).unwrap().replace(root.to_str().unwrap(), "");
         Generated { folder, messages }
+    }
+
+    fn fstab(&self) -> Option<String> {
+        fs::read_to_string(self.root.join("etc/fstab")).ok()
     }
 
     /// Runs systemd's generator on the case's fstab as `rewrite` leaves it.
     fn generate_as_systemd(&self, rewrite: impl Fn(&str) -> String) -> Generated {
         let folder = tempfile::tempdir().unwrap();
         let fstab = folder.path().join("fstab");
-        fs::write(&fstab, rewrite(&fs::read_to_string(self.root.join("etc/fstab")).unwrap_or_default())).unwrap();
+        fs::write(&fstab, rewrite(&self.fstab().unwrap_or_default())).unwrap();
         let folders = ["normal", "early", "late"].map(|name| folder.path().join(name));
         folders.iter().for_each(|folder| fs::create_dir(folder).unwrap());
         // Said to the console so that the answer is ours and not the kernel log's.
