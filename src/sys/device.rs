@@ -74,13 +74,18 @@ pub fn written(root: &Root, disk: &str) -> Option<u64> {
     attribute(&root.block(disk).join("stat"))?.split_whitespace().nth(6)?.parse().ok()
 }
 
-/// Waits for udev to finish with the device and its partitions and for the link; makes the links where there is no udevd.
+/// Waits for udev to finish with the device and its partitions and for the link; makes the links where there is no udevd. For a
+/// link that has gone udev is asked again (`uevent`, linux `Documentation/ABI/testing/sysfs-uevent`).
 pub fn await_link(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result<()> {
     if !root.udev_control().exists() {
         return link::make(root, mapping);
     }
     let watch = Watch::on(&root.udev_records());
     let nodes = nodes(root, &mapping.name());
+    if is_done(root, mapping, &nodes) && !link_leads_to(root, mapping) {
+        // Somebody has taken it away, for udev is done. Where this cannot be asked, the waiting below says so.
+        let _ = fs::write(root.block(&mapping.name()).join("uevent"), "change");
+    }
     let ready = || (is_done(root, mapping, &nodes) && link_leads_to(root, mapping)).then_some(());
     if deadline.poll_with(|| watch.sleep(), ready).is_some() {
         return Ok(());

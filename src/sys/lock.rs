@@ -14,8 +14,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
+use super::notify;
 use crate::deadline::Deadline;
 use crate::image::ImageSpec;
 use crate::root::Root;
@@ -23,6 +24,8 @@ use crate::unit;
 
 /// How often the lock is asked for while somebody else has it.
 const PAUSE: Duration = Duration::from_millis(20);
+/// A lock that comes sooner is worth no word.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How much of a name fits into a file's, with room for hash and ending; file systems take 255 bytes.
 const NAME_MAX: usize = 200;
 
@@ -37,10 +40,17 @@ impl AsFd for Lock {
 
 /// Waits for an image's lock until the deadline.
 pub fn image(root: &Root, spec: &ImageSpec, deadline: &Deadline) -> Result<Lock> {
-    match named(root, &spec.to_string(), deadline)? {
-        Some(lock) => Ok(lock),
-        None => bail!("another rbdmap has been at work on it for {} s", deadline.limit().as_secs()),
+    let name = spec.to_string();
+    let at_once = Deadline::after(PATIENCE.min(deadline.remaining()));
+    let mut lock = named(root, &name, &at_once)?;
+    if lock.is_none() && !deadline.remaining().is_zero() {
+        notify::status(&format!("{spec}: waiting for another rbdmap, or for the kernel's answer to it"));
+        lock = named(root, &name, deadline)?;
     }
+    let seconds = deadline.limit().as_secs();
+    lock.ok_or_else(|| {
+        anyhow!("another rbdmap has been at work on it for {seconds} s, or the kernel at what it was asked: is the cluster there?")
+    })
 }
 
 /// Waits for the lock of a mount point: between looking whether something is mounted there and mounting it, another of us

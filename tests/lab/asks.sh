@@ -22,6 +22,7 @@ asked() {
     rbd | ceph) cluster "$@" ;;
     frail) shift; frail "$@" ;;
     hold-lock) hold_lock "$2" ;;
+    drop-lock) pkill -KILL -f "hold-lock.py $2\$" ;;
     cut-power) cut_power "$2" ;;
     *) die "nothing here is called '$1'" ;;
   esac
@@ -80,7 +81,7 @@ frail_mend() {
   [ -d "$CLUSTER" ] || return 0
   for daemon in mon osd; do
     frail_daemon "$daemon" thaw
-    frail_is_gone "$(frail_name "$daemon")" && frail_daemon "$daemon" start
+    ! frail_is_gone "$(frail_name "$daemon")" || frail_daemon "$daemon" start
   done
 }
 

@@ -116,7 +116,8 @@ bench_row() {
 }
 
 # Many images, by themselves: one boot, a step for each network, number and way (guest/lab/scenarios/00-bench-many.sh).
-# bench_many [NETWORK-NUMBER-WAY…]: only these; the way `race` is ours and the floor in turns, `systemd` our units by our hand and by systemctl.
+# bench_many [NETWORK-NUMBER-WAY…]: only these; the way `race` is ours and the floor in turns, `systemd` our units by our hand and by systemctl,
+# `look` what there is to see when all are mapped. Beside those that are measured when nothing is said: plain-200-look, plain-500-race.
 bench_many() {
   # shellcheck disable=SC2034 # boot.sh's, in the place of which these are
   local GUEST=bookworm POOL=bookworm BOOT_LIMIT=3600 STEP_SECONDS=900 number network way folder broken steps=("$@")
@@ -124,7 +125,7 @@ bench_many() {
   guest_ready "$GUEST"
   guest_prepare "$GUEST"
   pool_create "$POOL"
-  for number in $(seq 64); do
+  for number in $(seq "$(most "${steps[@]}")"); do
     cluster rbd create "$POOL/bench-$number" --size 8M &
     [ $((number % 8)) != 0 ] || wait
   done
@@ -139,11 +140,20 @@ bench_many() {
   for network in plain slow; do
     for way in map unmap; do bench_many_print "$network" "$way"; done
   done
-  [ -n "$(median many many-status)" ] || return 0
-  printf '\n%-44s %12s %12s %8s\n' "64 images, all mapped already" rbdmap other ratio
-  bench_row "map beside list, ms" "$(median many plain-64-ours-again)" "$(median many plain-64-ours-list)"
-  bench_row "status beside rbd device list, ms" "$(median many many-status)" "$(median many many-rbd_list)"
-  printf '%-44s %12s\n' "peak memory of mapping 64, KiB" "$(median many many-peak_kib)"
+  bench_many_print_looks
+}
+# The largest number of images among the steps.
+most() { printf '%s\n' "$@" | cut -d - -f 2 | sort -n | tail -n 1; }
+
+bench_many_print_looks() {
+  local number
+  for number in 64 200; do
+    [ -n "$(median many "$number-status")" ] || continue
+    printf '\n%-44s %12s %12s %8s\n' "$number images, all mapped already" rbdmap other ratio
+    bench_row "map beside list, ms" "$(median many "$number-again")" "$(median many "$number-list")"
+    bench_row "status beside rbd device list, ms" "$(median many "$number-status")" "$(median many "$number-rbd_list")"
+    printf '%-44s %12s\n' "peak memory of mapping them, KiB" "$(median many "$number-peak_kib")"
+  done
 }
 
 # bench_many_print plain|slow map|unmap: milliseconds, and in brackets how many times the floor's.
@@ -152,8 +162,9 @@ bench_many_print() {
   [ "$1" = plain ] || text="every packet 20 ms later"
   printf '\n%-38s' "$2, ms, $text"
   printf '%15s' rbdmap floor "by systemd" systemctl script "rbd loop" "rbd parallel"
-  for number in 1 16 64; do
+  for number in 1 16 64 500; do
     floor=$(median many "$1-$number-floor-$2")
+    [ -n "$floor$(median many "$1-$number-units-$2")" ] || continue
     printf '\n%-38s' "  images: $number"
     for way in ours floor units systemctl script loop parallel; do
       figure=$(median many "$1-$number-$way-$2")

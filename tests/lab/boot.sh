@@ -58,7 +58,7 @@ guest_start() {
   local guest=$1 boot=$2 unit=$3 folder
   folder=$(guest_folder "$guest")
   printf '%s\n' "GUEST=$guest" "POOL=$guest" "ADDRESS=$(guest_address "$guest")" "BOOT=$boot" "NETWORK_DELAY=${NETWORK_DELAY:-}" \
-    "STEP_SECONDS=${STEP_SECONDS:-150}" >"$folder/overlay/lab/guest.env"
+    "STEP_SECONDS=${STEP_SECONDS:-150}" "SOAK=${SOAK:-}" "SEED=${SEED:-1}" >"$folder/overlay/lab/guest.env"
   # The kernel's memory is a file in TMPDIR, mapped executable: on a disk the guest would crawl.
   TMPDIR=/dev/shm exec setsid --wait ip netns exec "$NAMESPACE" linux.uml mem=$GUEST_MEMORY umid="$guest" uml_dir="$folder" \
     ubd0="$folder/disk,$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \

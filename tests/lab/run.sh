@@ -40,6 +40,17 @@ run_scenarios() {
   summary
 }
 
+# Everything for longer, and what takes too long for every day. Both parts are run, whatever the first comes to.
+soak() {
+  local failed=""
+  export SOAK=1 SEED=${SEED:-$RANDOM}
+  progress "soak with SEED=$SEED"
+  BOOT_LIMIT=3600 STEP_SECONDS=1800 run_scenarios "$@" || failed=yes
+  # The scenarios end with the cluster killed.
+  [ $# -gt 0 ] || { cluster_up; power_cuts 20 || failed=yes; }
+  [ -z "$failed" ]
+}
+
 # The counts are of the lines that were printed. A guest whose test broke off is a failure too.
 summary() {
   local results=$LAB_DIR/logs/results passed failed guest

@@ -31,9 +31,9 @@ one_of_three() {
 }
 
 wrong_messenger() {
-  maps_with "mon_host=v2:$FRAIL:6789,ms_mode=secure" 1 12000
+  maps_with "mon_host=v2:$FRAIL:6789,options='ms_mode=secure'" 1 12000
   says "$FRAIL:6789: speaks msgr1, wanted msgr2"
-  maps_with "mon_host=v1:$FRAIL:3300,ms_mode=legacy" 1 12000
+  maps_with "mon_host=v1:$FRAIL:3300,options='ms_mode=legacy'" 1 12000
   says "$FRAIL:3300: speaks msgr2, wanted msgr1"
 }
 
@@ -50,23 +50,35 @@ another_cluster() {
 }
 
 no_quorum() {
+  frail_image quorumless 32M
   outside frail quorumless
-  maps_with "mon_host=v2:$FRAIL:3400,ms_mode=secure" 1 12000
+  sed -i '/^[^#]/d' /etc/ceph/rbdmap
+  frail_table quorumless "mon_host=v2:$FRAIL:3400,options='ms_mode=secure'"
+  ends 1 rbdmap map --direct --timeout 8
+  echo "$TOOK ms: $SAID"
+  within 12000
   says quorum
+  # The kernel is still at it, which is told.
+  ends 1 rbdmap map --direct --timeout 1
+  says "the kernel at what it was asked"
 }
 
 # While it is away, the unit's status says so; when it is back, the image is there without anybody's doing.
 away_and_back() {
-  sed -i '/^[^#]/d' /etc/ceph/rbdmap || true
+  sed -i '/^[^#]/d' /etc/ceph/rbdmap
   frail_table monitored
   systemctl daemon-reload
   outside frail mon stop
   systemctl start --no-block "$(instance monitored)"
   wait_for 15 status_says monitored "waiting for a monitor: $FRAIL:3300"
-  sleep "${SOAK:+30}${SOAK:-5}"
+  ends 1 rbdmap status
+  grep -qP "^$POOL/monitored\twaiting\t" <<<"$SAID" || fail "its line: $(grep monitored <<<"$SAID")"
+  says "waiting for a monitor: $FRAIL:3300"
+  sleep "$(longer 5 40)"
   outside frail mon start
   wait_for 20 mapped monitored
   wait_for 10 systemctl is-active "$(instance monitored)"
   systemctl stop "$(instance monitored)"
 }
 status_says() { systemctl show -p StatusText "$(instance "$1")" | grep -F -e "$2"; }
+

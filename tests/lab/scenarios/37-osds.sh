@@ -66,15 +66,18 @@ under_a_mount() {
 unmaps_at_last() { rbdmap unmap --direct --timeout 10 "$POOL/osd-a"; }
 
 full() {
-  outside frail ceph osd set full
+  outside frail ceph tell osd.0 injectfull full
+  wait_for 40 is_full
   ends 1 rbdmap map --direct --no-mount --timeout 10 "$POOL/osd-b"
   echo "$TOOK ms: $SAID"
   within 13000
   says "ceph health detail"
-  outside frail ceph osd unset full
+  outside frail ceph tell osd.0 injectfull none
   ends 0 rbdmap map --direct --no-mount --timeout 40 "$POOL/osd-b"
   is_mapped_once osd-b
 }
+
+is_full() { outside frail ceph osd dump | grep "^pool.* flags .*full"; }
 
 # osd-b is mapped. Resized, its size follows; and a snapshot, then the pool, is taken away under what is mapped.
 gone_while_mapped() {

@@ -1,4 +1,4 @@
-# bench-many: 1, 16 and 64 images, mapped and unmapped in six ways, with and without a slow network; for `lab bench many`.
+# bench-many: 1 to 500 images, mapped and unmapped in six ways, with and without a slow network; for `lab bench many`.
 # Each way is a step of its own, named NETWORK-NUMBER-WAY, for which it appends `NETWORK-NUMBER-WAY-map MILLISECONDS` and the like.
 # The surprise: the parallel floor is a race that no program can win: a shell's bare writes, all at once, and udev's work.
 # shellcheck shell=bash
@@ -9,7 +9,7 @@
 
 TABLE=/etc/ceph/rbdmap
 
-for step in {plain,slow}-{1,16,64}-{race,systemd,script,loop,parallel}; do
+for step in {plain,slow}-{1,16,64,200,500}-{race,systemd,look,script,loop,parallel}; do
   eval "$step() { measure ${step//-/ }; }"
 done
 
@@ -28,17 +28,18 @@ measure() {
   for image in $(seq "$number"); do table "bench-$image"; done
   rules "$rules"
   [ "$3" != systemd ] || systemctl daemon-reload
+  [ "$number-$3" != 64-race ] || look_at_many
+  [ "$3" != look ] || { look_at_many; ways=(); }
   for _ in $(seq "$(rounds "$number" "$3")"); do
     for way in "${ways[@]}"; do once "$network-$number-$way" "$way"; done
   done
-  [ "$network-$number-$3" != plain-64-race ] || look_at_many
   rules ours
   network plain
   : >$TABLE
   [ "$3" != systemd ] || systemctl daemon-reload
 }
 # As many as a step has time for.
-rounds() { case $1-$2 in 64-script | 64-loop) echo 1 ;; 64-parallel) echo 3 ;; *) echo 5 ;; esac; }
+rounds() { case $1-$2 in 64-script | 64-loop | 500-*) echo 1 ;; 64-parallel) echo 3 ;; *) echo 5 ;; esac; }
 
 # once NETWORK-NUMBER-WAY WAY
 once() {
@@ -46,7 +47,6 @@ once() {
   number=${number%%-*}
   timed "$1-map" "map_by_$2"
   is_mapped "$number"
-  if [ "$2" = ours ]; then timed "$1-again" map_by_ours && timed "$1-list" rbdmap list; fi
   timed "$1-unmap" "unmap_by_$2"
   is_mapped 0
 }
@@ -54,10 +54,12 @@ once() {
 # What there is to see when all are mapped, by us and by rbd.
 look_at_many() {
   /usr/bin/time -f %M -o peak rbdmap map --direct --no-mount
-  figure "many-peak_kib" "$(tail -n 1 peak)"
+  figure "$number-peak_kib" "$(tail -n 1 peak)"
   for _ in 1 2 3; do
-    timed many-status rbdmap status
-    timed many-rbd_list rbd device list
+    timed "$number-again" map_by_ours
+    timed "$number-list" rbdmap list
+    timed "$number-status" rbdmap status
+    timed "$number-rbd_list" rbd device list
   done
   rbdmap unmap --direct
 }

@@ -1,0 +1,69 @@
+# cuts.sh: power cuts: a guest's kernel is killed while it maps, writes and unmaps, again and again; the next boot must have all
+# images mapped and mounted within 90 s, and every write that was confirmed.
+# What the guest does is in guest/lab/scenarios/00-power-cut.sh. The moments are drawn from SEED, which is printed.
+# shellcheck shell=bash
+
+CUT_WHILE=(map write unmap)
+
+# power_cuts NUMBER: in all guests at once.
+power_cuts() {
+  local guest cutters=() seed=${SEED:-$RANDOM}
+  progress "power cuts with SEED=$seed"
+  mkdir -p "$LAB_DIR/logs"
+  : >"$LAB_DIR/logs/results"
+  for guest in "${CHOSEN_GUESTS[@]}"; do background guest_ready "$guest"; done
+  wait "${RUNNING[@]}"
+  for guest in "${CHOSEN_GUESTS[@]}"; do
+    guest_prepare "$guest"
+    background guest_cuts "$guest" "$1" "$seed"
+    cutters+=($!)
+  done
+  wait "${cutters[@]}" || true
+  summary
+}
+
+# guest_cuts GUEST NUMBER SEED: a boot that makes the images, one for each cut, and one that ends in order.
+guest_cuts() {
+  local GUEST=$1 POOL=$1 number=$2 BOOT=1 BOOT_FOLDER image confirmed=0 while
+  RANDOM=$3
+  pool_create "$POOL"
+  for image in 1 2 3 4; do cluster rbd create "$POOL/cut-$image" --size 64M; done
+  cut_boot configure
+  cut_result "images are made" || return 0
+  for BOOT in $(seq 2 $((number + 1))); do
+    while=${CUT_WHILE[BOOT % 3]}
+    cut_boot "$while"
+    [ -e "$BOOT_FOLDER/power-cut" ] || echo "the power was not cut" >>"$BOOT_FOLDER/complaints"
+    cut_result "boot $BOOT: all is there after $(cat "$BOOT_FOLDER/took" 2>/dev/null) s, $confirmed confirmed writes among it; then cut while it was to $while" || return 0
+    confirmed=$(tail -n 1 "$BOOT_FOLDER/confirmed")
+  done
+  BOOT=$((BOOT + 1))
+  cut_boot last
+  cut_result "boot $BOOT: all is there after $(cat "$BOOT_FOLDER/took" 2>/dev/null) s, $confirmed confirmed writes among it" || return 0
+  echo "done $GUEST" >>"$LAB_DIR/logs/results"
+}
+
+# One boot with one step. When the power goes is said beforehand.
+cut_boot() {
+  BOOT_FOLDER=$(boot_folder "$GUEST" "$BOOT")
+  export JOURNAL=$BOOT_FOLDER/journal CONSOLE=$BOOT_FOLDER/console
+  mkdir -p "$BOOT_FOLDER"
+  echo "$confirmed" >"$BOOT_FOLDER/confirmed"
+  echo "$((RANDOM % 4)).$((RANDOM % 10))" >"$BOOT_FOLDER/cut-after"
+  echo "$1 power-cut" | guest_boot "$GUEST" "$BOOT"
+}
+
+# Whether the boot's step came as far as it should: to its end, or to the cut.
+cut_result() {
+  local log status
+  log=$(find "$BOOT_FOLDER" -name 'power-cut.*' ! -name '*.status')
+  status=$(cat "$BOOT_FOLDER"/power-cut.*.status 2>/dev/null) || status="cut"
+  if [ -s "$BOOT_FOLDER/complaints" ]; then
+    result FAIL "$GUEST" "$1: $(head -n 1 "$BOOT_FOLDER/complaints")" "$BOOT_FOLDER/complaints"
+    return 1
+  fi
+  case $status in
+    0 | cut) result ok "$GUEST" "$1" ;;
+    *) result FAIL "$GUEST" "$1: $(sed -n 's/^FAILED: //p' "$log" | head -n 1)" "$log"; return 1 ;;
+  esac
+}

@@ -1,0 +1,75 @@
+# power-cut: what a guest does until its power is cut, and what the boot after it must find; for `lab cuts`.
+# The surprise: a client that was cut off keeps its watches and locks for half a minute, which the next boot comes upon.
+# shellcheck shell=bash
+
+CUT=(cut-1 cut-2 cut-3 cut-4)
+RECORDS=/mnt/cut-1/records
+
+configure() {
+  local image
+  for image in "${CUT[@]}"; do
+    fresh "$image" ext4
+    mkdir -p "/mnt/$image"
+    table "$image"
+    fstab "/dev/rbd/$POOL/$image /mnt/$image ext4 noauto 0 0"
+  done
+  systemctl enable rbdmap.service
+}
+
+map() {
+  all_is_there
+  rbdmap unmap
+  cut_soon
+  rbdmap map
+  not_cut
+}
+
+write() {
+  all_is_there
+  cut_soon
+  local number
+  number=$(tail -n 1 /lab/log/confirmed)
+  # shellcheck disable=SC2064 # it is known now
+  while true; do
+    number=$((number + 1))
+    dd of=$RECORDS oflag=append,dsync conv=notrunc status=none <<<"$number"
+    # Outside, and only when the file system has it.
+    dd of=/lab/log/confirmed oflag=append,sync conv=notrunc status=none <<<"$number"
+  done
+}
+
+unmap() {
+  all_is_there
+  # What is to be written back is part of it.
+  dd if=/dev/zero of=/mnt/cut-2/dirty bs=1M count=8 status=none
+  cut_soon
+  rbdmap unmap
+  not_cut
+}
+
+last() { all_is_there; }
+
+cut_soon() { outside cut-power "$(cat /lab/log/cut-after)"; }
+not_cut() {
+  sleep 60
+  fail "the power is still there"
+}
+
+# Every image once, every mount since 90 s after the kernel's start, every write that was confirmed.
+all_is_there() {
+  local image when last=0
+  same "" "$(systemctl list-units --failed --plain --no-legend)" "failed units"
+  for image in "${CUT[@]}"; do
+    is_mapped_once "$image"
+    findmnt "/mnt/$image"
+    when=$(systemctl show --value -p ActiveEnterTimestampMonotonic "mnt-${image/-/\\x2d}.mount")
+    [ "$when" -le "$last" ] || last=$when
+  done
+  echo "$((last / 1000000))" >/lab/log/took
+  [ "$last" -le 90000000 ] || fail "the last was mounted $((last / 1000000)) s after the start"
+  touch $RECORDS
+  [ "$(tail -n 1 $RECORDS || echo 0)" -ge "$(tail -n 1 /lab/log/confirmed)" ] ||
+    fail "confirmed: $(tail -n 1 /lab/log/confirmed), there: $(tail -n 1 $RECORDS)"
+  date >/mnt/cut-3/date
+  sync -f /mnt/cut-3
+}

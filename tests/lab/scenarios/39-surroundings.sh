@@ -1,0 +1,122 @@
+# surroundings: udev slow, links and folders made or taken by hand, no module, /sys read-only, no capability, no keys, no journal, full disks: said, or done all the same
+# Without udevd at all is no-udev's.
+# shellcheck shell=bash
+
+images() { image around 32M; }
+
+by_hand() {
+  trap mend EXIT
+  table around
+  fresh around ext4
+  mkdir -p /mnt/around
+  fstab "/dev/rbd/$POOL/around /mnt/around ext4 noauto 0 0"
+  slow_udev
+  links_by_hand
+  no_module
+  not_the_host
+  no_more_keys
+  nowhere_to_write
+  no_journal
+  mend
+  trap - EXIT
+  nothing_left
+}
+
+mend() {
+  rm -f /etc/modprobe.d/lab.conf /etc/udev/rules.d/10-lab.rules
+  udevadm control --reload
+  sysctl -q kernel.keys.root_maxkeys=1000000
+  umount /run/rbdmap /tmp/full 2>/dev/null || true
+  systemctl start systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service
+}
+
+goes_up_and_down() {
+  ends 0 rbdmap map --direct
+  echo "$1: mapped and mounted in $TOOK ms: $SAID"
+  findmnt /mnt/around
+  test -b "/dev/rbd/$POOL/around"
+  ends 0 rbdmap unmap --direct
+  echo "$1: down in $TOOK ms: $SAID"
+}
+
+slow_udev() {
+  echo "ACTION==\"add\", KERNEL==\"rbd*\", PROGRAM=\"/bin/sleep $(longer 6 30)\"" >/etc/udev/rules.d/10-lab.rules
+  udevadm control --reload
+  goes_up_and_down "a rule that takes its time"
+  rm /etc/udev/rules.d/10-lab.rules
+  udevadm control --reload
+}
+
+# A link that is gone while the image is mapped is made again; a folder that an administrator made, and a file in the place of
+# the link, are no reason to fail, or are named.
+links_by_hand() {
+  rbdmap map --direct --no-mount
+  rm "/dev/rbd/$POOL/around"
+  ends 0 rbdmap map --direct
+  test -b "/dev/rbd/$POOL/around"
+  rm -r /dev/rbd
+  ends 0 rbdmap unmap --direct
+  mkdir -p "/dev/rbd/$POOL"
+  goes_up_and_down "folders made by hand"
+  mkdir -p "/dev/rbd/$POOL"
+  echo "by hand" >"/dev/rbd/$POOL/around"
+  rbdmap map --direct --no-mount --timeout 10 >said 2>&1 || expect "/dev/rbd/$POOL/around" <said
+  cat said
+  rbdmap unmap --direct
+  rm -rf /dev/rbd
+}
+
+no_module() {
+  modprobe -r rbd
+  echo "install rbd /bin/false" >/etc/modprobe.d/lab.conf
+  ends 1 rbdmap map --direct
+  echo "$TOOK ms: $SAID"
+  within 5000
+  says "the kernel module rbd cannot be loaded"
+  rm /etc/modprobe.d/lab.conf
+}
+
+not_the_host() {
+  modprobe rbd
+  ends 1 unshare -m sh -c 'mount -o remount,ro /sys && exec rbdmap map --direct --no-mount'
+  echo "$SAID"
+  says "/sys is read-only"
+  ends 1 setpriv --bounding-set -sys_admin rbdmap map --direct --no-mount
+  echo "$SAID"
+  says "root on the host"
+  ends 1 setpriv --reuid=65534 --regid=65534 --clear-groups rbdmap map --direct --no-mount
+  echo "$SAID"
+  says "root"
+  is_not_mapped around
+}
+
+no_more_keys() {
+  sysctl -q kernel.keys.root_maxkeys=1
+  ends 1 rbdmap map --direct
+  echo "$SAID"
+  says "quota"
+  sysctl -q kernel.keys.root_maxkeys=1000000
+}
+
+# Its only files are locks in /run/rbdmap, and a lock takes no room; a tmpfs that is full takes no new file.
+nowhere_to_write() {
+  mkdir -p /tmp/full
+  mount -t tmpfs -o size=4k,nr_inodes=2 full /run/rbdmap
+  echo x >/run/rbdmap/filler
+  ends 1 rbdmap map --direct
+  echo "$SAID"
+  says /run/rbdmap
+  says "No space left"
+  umount /run/rbdmap
+  goes_up_and_down "room again"
+}
+
+no_journal() {
+  systemctl stop systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service
+  ends 0 rbdmap map
+  echo "without a journal: $TOOK ms: $SAID"
+  findmnt /mnt/around
+  ends 0 rbdmap unmap
+  echo "without a journal: $TOOK ms: $SAID"
+  systemctl start systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service
+}
