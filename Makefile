@@ -15,7 +15,7 @@ CATALOG = $(PREFIX)/lib/systemd/catalog
 PROGRAM = target/release/rbdmap
 SERVICES = rbdmap@.service rbdmap.service rbdmap-hook@.service rbdmap-prepare.service rbdmap-sweep.service
 
-.PHONY: all build setup setup-build install demo test check oracle lab lab-shell lint bench clean
+.PHONY: all build setup setup-build install demo test check oracle lab lab-shell soak lint bench clean
 
 all: build
 
@@ -52,9 +52,14 @@ install:
 demo: setup build
 	tests/lab/lab demo
 
-# Everything: unit tests, golden folders, Ceph's own commands as oracles, and the scenarios in the lab.
+# Everything: unit tests, golden folders, Ceph's own commands as oracles, the scenarios in the lab, and three power cuts.
 test: setup build check oracle
 	tests/lab/lab run
+	tests/lab/lab cuts 3
+
+# What takes hours: every scenario for longer, and twenty power cuts. `make soak SEED=N` repeats what was drawn by chance.
+soak: setup build
+	SEED=$(SEED) tests/lab/lab soak $(SCENARIO)
 
 # What needs no lab, in seconds.
 check:

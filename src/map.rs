@@ -198,7 +198,8 @@ impl Mapper {
 
     /// An image of that name in another cluster than the one that is wanted is another image.
     fn take_back(&self, mapping: &Mapping, wanted: &str, way: Way<'_>) -> Result<Failure> {
-        let is_busy = |error: &BusError| matches!(error, BusError::Kernel(error) if error.raw_os_error() == Some(libc::EBUSY));
+        let is_busy =
+            |error: &BusError| matches!(error, BusError::Kernel(error) if error.raw_os_error() == Some(libc::EBUSY));
         // udev looks at a device that is new.
         let taken = way.deadline.poll(BUSY_PAUSE, || match rbd::remove(&self.root, mapping.id, way) {
             Err(error) if is_busy(&error) => None,

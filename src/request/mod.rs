@@ -35,6 +35,10 @@ const LINE_MAX: usize = 4094;
 /// `CEPH_MAX_MON` of the kernel.
 const MONITORS_MAX: usize = 31;
 
+/// How long the kernel may wait for a session with a cluster, where nobody says. Its own 60 s are too long, for meanwhile no other
+/// image can be mapped, whosever it is; and who waits for this one asks again.
+const SESSION_LIMIT: &str = "mount_timeout=15";
+
 /// Everything that one mapping needs.
 #[derive(Clone)]
 pub struct Request {
@@ -111,6 +115,7 @@ impl Request {
             bail!("no monitors: {} has no mon_host and the line has no mon_host=", path.display());
         }
         let monitors = select_messenger(&found, &mut options, sources.kernel_release())?;
+        options.add_defaults(SESSION_LIMIT).map_err(|error| anyhow!(error))?;
         let (secret, searched) = find_secret(sources, &conf, &identity, &entry.options)?;
         Ok(Self { wanted, user: identity.user, secret, searched, monitors, options })
     }
@@ -206,7 +211,7 @@ mod tests {
         Ok(request.line(credential, &Tag::new(Origin::Table, [0; 8]))?.to_string())
     }
 
-    /// The lines, but for key and tag, are what `rbd device map` 16.2.15 writes.
+    /// The lines, but for key, tag and mount_timeout, are what `rbd device map` 16.2.15 writes.
     #[test]
     fn lines_are_those_of_the_rbd_command() {
         let keyring = format!("[client.boot]\nkey = {KEY}\n");
@@ -214,21 +219,25 @@ mod tests {
         let both = ("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4, 1.2.3.5\n");
         let k = ("/etc/ceph/ceph.client.boot.keyring", keyring.as_str());
         let rows = [
-            (v1, "rbd/i id=boot", "1.2.3.4:6789 name=boot,key=client.x rbd i - rbdmap:table:0000000000000000"),
+            (
+                v1,
+                "rbd/i id=boot",
+                "1.2.3.4:6789 name=boot,key=client.x,mount_timeout=15 rbd i - rbdmap:table:0000000000000000",
+            ),
             (
                 v1,
                 "rbd/n/i@s id=boot,read-only",
-                "1.2.3.4:6789 name=boot,key=client.x,ro,_pool_ns=n rbd i s rbdmap:table:0000000000000000",
+                "1.2.3.4:6789 name=boot,key=client.x,mount_timeout=15,ro,_pool_ns=n rbd i s rbdmap:table:0000000000000000",
             ),
             (
                 both,
                 "rbd/i id=boot",
-                "1.2.3.4:3300,1.2.3.5:3300 name=boot,key=client.x,ms_mode=prefer-crc rbd i - rbdmap:table:0000000000000000",
+                "1.2.3.4:3300,1.2.3.5:3300 name=boot,key=client.x,mount_timeout=15,ms_mode=prefer-crc rbd i - rbdmap:table:0000000000000000",
             ),
             (
                 both,
                 "rbd/i id=boot,options='ms_mode=legacy'",
-                "1.2.3.4:6789,1.2.3.5:6789 name=boot,key=client.x,ms_mode=legacy rbd i - rbdmap:table:0000000000000000",
+                "1.2.3.4:6789,1.2.3.5:6789 name=boot,key=client.x,mount_timeout=15,ms_mode=legacy rbd i - rbdmap:table:0000000000000000",
             ),
         ];
         for (conf, text, expected) in rows {
@@ -240,7 +249,7 @@ mod tests {
     fn an_old_kernel_is_spoken_to_in_msgr1() {
         let files =
             [("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4\n"), ("/proc/sys/kernel/osrelease", "5.10.0-1\n")];
-        assert!(line(&files, "rbd/i").unwrap().starts_with("1.2.3.4:6789 name=admin rbd i - "));
+        assert!(line(&files, "rbd/i").unwrap().starts_with("1.2.3.4:6789 name=admin,mount_timeout=15 rbd i - "));
     }
 
     #[test]
@@ -278,7 +287,7 @@ mod tests {
         ];
         for (path, text, more, entry) in rows {
             let line = line(&[("/etc/ceph/ceph.conf", &conf(more)), (path, text)], entry);
-            assert!(line.is_ok_and(|line| line.contains(",key=client.x ")), "{entry}");
+            assert!(line.is_ok_and(|line| line.contains(",key=client.x,")), "{entry}");
         }
         let missing =
             line(&[("/etc/ceph/ceph.conf", &conf("keyfile = /none\n")), ("/k", &keyring)], "rbd/i keyring=/k");
@@ -293,9 +302,9 @@ mod tests {
         ]);
         let preview =
             |line| Request::resolve(&Sources::new(&root), &entry(line)).and_then(|request| request.preview()).unwrap();
-        let expected = "1.2.3.4:3300 name=boot,key=client.boot,ms_mode=prefer-crc rbd i -";
+        let expected = "1.2.3.4:3300 name=boot,key=client.boot,mount_timeout=15,ms_mode=prefer-crc rbd i -";
         assert_eq!(preview("rbd/i id=boot"), expected);
-        assert_eq!(preview("rbd/i@s"), "1.2.3.4:3300 name=admin,ms_mode=prefer-crc rbd i s");
+        assert_eq!(preview("rbd/i@s"), "1.2.3.4:3300 name=admin,mount_timeout=15,ms_mode=prefer-crc rbd i s");
     }
 
     #[test]

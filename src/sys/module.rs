@@ -22,10 +22,9 @@ pub fn load(root: &Root) -> Result<()> {
         .with_context(|| format!("loading the kernel module rbd: running {}", modprobe.display()))?;
     if !output.status.success() || !root.rbd_bus().exists() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!(
-            "the kernel module rbd cannot be loaded: {}",
-            said.trim().lines().last().unwrap_or("modprobe said nothing")
-        );
+        let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let said = if said.is_empty() { "modprobe said nothing".to_owned() } else { said.join("; ") };
+        bail!("the kernel module rbd cannot be loaded: {said}; `modinfo rbd` shows whether this kernel has it");
     }
     Ok(())
 }

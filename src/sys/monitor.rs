@@ -22,11 +22,7 @@ const GRACE: Duration = Duration::from_millis(50);
 
 /// Asks all at once. Those that greet in the messenger that is wanted, when one has; the error says of each what is wrong with it.
 /// The kernel asks one after the other, by chance, and takes seconds for one that is dead; so it is told of the living.
-pub fn greeters(
-    monitors: &[SocketAddr],
-    messenger: Messenger,
-    deadline: &Deadline,
-) -> Result<Vec<SocketAddr>, String> {
+pub fn greeters(monitors: &[SocketAddr], messenger: Messenger, deadline: &Deadline) -> Result<Vec<SocketAddr>, String> {
     let limit = GREETING_LIMIT.min(deadline.remaining()).max(Duration::from_millis(1));
     let (sender, receiver) = mpsc::channel();
     for address in monitors.iter().copied() {

@@ -22,7 +22,8 @@ power_cuts() {
   summary
 }
 
-# guest_cuts GUEST NUMBER SEED: a boot that makes the images, one for each cut, and one that ends in order.
+# guest_cuts GUEST NUMBER SEED: a boot that makes the images, one for each cut, and one that ends in order. In the first of those that are
+# cut the other cluster's monitor is away at first.
 guest_cuts() {
   local GUEST=$1 POOL=$1 number=$2 BOOT=1 BOOT_FOLDER image confirmed=0 while
   RANDOM=$3
@@ -34,13 +35,17 @@ guest_cuts() {
     while=${CUT_WHILE[BOOT % 3]}
     cut_boot "$while"
     [ -e "$BOOT_FOLDER/power-cut" ] || echo "the power was not cut" >>"$BOOT_FOLDER/complaints"
-    cut_result "boot $BOOT: all is there after $(cat "$BOOT_FOLDER/took" 2>/dev/null) s, $confirmed confirmed writes among it; then cut while it was to $while" || return 0
+    cut_result "boot $BOOT: $(what_was_there), $confirmed confirmed writes among it; then cut while it was to $while" || break
     confirmed=$(tail -n 1 "$BOOT_FOLDER/confirmed")
   done
   BOOT=$((BOOT + 1))
   cut_boot last
-  cut_result "boot $BOOT: all is there after $(cat "$BOOT_FOLDER/took" 2>/dev/null) s, $confirmed confirmed writes among it" || return 0
+  cut_result "boot $BOOT: $(what_was_there), $confirmed confirmed writes among it" || true
+  (CLUSTER=$LAB_DIR/frail-$GUEST frail_end)
   echo "done $GUEST" >>"$LAB_DIR/logs/results"
+}
+what_was_there() {
+  echo "all is there $(cat "$BOOT_FOLDER/took" 2>/dev/null) s after the start, what is in the other cluster after $(cat "$BOOT_FOLDER/late-took" 2>/dev/null) s"
 }
 
 # One boot with one step. When the power goes is said beforehand.

@@ -31,3 +31,6 @@ wait_for() {
     sleep 0.2
   done
 }
+
+# longer SHORT LONG: how long, or how often; in a soak the second.
+longer() { if [ -n "${SOAK:-}" ]; then echo "$2"; else echo "$1"; fi; }

@@ -89,6 +89,7 @@ lines_verdict() {
 # Our line as `rbd` would have written it, were it not for
 # - our mark, the sixth word, of which the kernel takes no notice (src/tag.rs);
 # - the key, which the kernel has from us under a name, and for want of a kernel that takes keys from `rbd` in the line;
+# - mount_timeout: where nobody says one, 15 s are ours, and the kernel's 60 rbd's (src/request/mod.rs);
 # - ms_mode: where nobody says one, rbd 16.2 speaks msgr1 and we speak msgr2 if there are addresses for it, as rbd 20 does;
 # - the monitors, in rows that say so: `rbd` has asked the cluster for all of them, we know those that are written down.
 ours_as_rbd() {
@@ -96,6 +97,7 @@ ours_as_rbd() {
   line=$(sed -E 's/ rbdmap:(table|hand):[0-9a-f]{16}$//' "$row/ours.line")
   rbd=$(cat "$row/rbd.line")
   while read -r name key; do line=${line//key=$name/secret=$key}; done < <(keys_taken "$row")
+  [[ $rbd == *mount_timeout=* ]] || line=${line/,mount_timeout=15/}
   if [[ $rbd != *ms_mode=* && $line == *,ms_mode=prefer-crc* ]]; then
     line=${line/,ms_mode=prefer-crc/}
     line=${line//$CLUSTER_ADDRESS:3300/$CLUSTER_ADDRESS:6789}

@@ -16,6 +16,7 @@ by_hand() {
   before_the_map
   before_the_mount
   under_a_mount
+  under_mkfs
   full
   gone_while_mapped
   trap - EXIT
@@ -64,6 +65,23 @@ under_a_mount() {
   is_not_mapped osd-a
 }
 unmaps_at_last() { rbdmap unmap --direct --timeout 10 "$POOL/osd-a"; }
+
+# Through systemd, which makes the file system: it waits for as long as that takes, we do not.
+under_mkfs() {
+  frail_image osd-c 32M
+  frail_table osd-c
+  mkdir -p /mnt/osd-c
+  fstab "/dev/rbd/$POOL/osd-c /mnt/osd-c ext4 noauto,_netdev,x-systemd.makefs 0 0"
+  rbdmap map --direct --no-mount "$POOL/osd-c"
+  outside frail osd kill
+  ends 1 rbdmap map --timeout 10 "$POOL/osd-c"
+  echo "$TOOK ms: $SAID"
+  within 20000
+  says /mnt/osd-c
+  outside frail osd start
+  wait_for 60 findmnt /mnt/osd-c
+  ends 0 rbdmap unmap "$POOL/osd-c"
+}
 
 full() {
   outside frail ceph tell osd.0 injectfull full

@@ -26,7 +26,8 @@ mend() {
   rm -f /etc/modprobe.d/lab.conf /etc/udev/rules.d/10-lab.rules
   udevadm control --reload
   sysctl -q kernel.keys.root_maxkeys=1000000
-  umount /run/rbdmap /tmp/full 2>/dev/null || true
+  umount /run/rbdmap 2>/dev/null || true
+  rm -f /filler /filler-2
   systemctl start systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service
 }
 
@@ -78,7 +79,7 @@ no_module() {
 
 not_the_host() {
   modprobe rbd
-  ends 1 unshare -m sh -c 'mount -o remount,ro /sys && exec rbdmap map --direct --no-mount'
+  ends 1 unshare -m sh -c 'mount -o remount,bind,ro /sys && exec rbdmap map --direct --no-mount'
   echo "$SAID"
   says "/sys is read-only"
   ends 1 setpriv --bounding-set -sys_admin rbdmap map --direct --no-mount
@@ -100,7 +101,7 @@ no_more_keys() {
 
 # Its only files are locks in /run/rbdmap, and a lock takes no room; a tmpfs that is full takes no new file.
 nowhere_to_write() {
-  mkdir -p /tmp/full
+  mkdir -p /run/rbdmap
   mount -t tmpfs -o size=4k,nr_inodes=2 full /run/rbdmap
   echo x >/run/rbdmap/filler
   ends 1 rbdmap map --direct
@@ -108,7 +109,16 @@ nowhere_to_write() {
   says /run/rbdmap
   says "No space left"
   umount /run/rbdmap
-  goes_up_and_down "room again"
+  mount -t tmpfs -o ro nothing /run/rbdmap
+  ends 1 rbdmap map --direct
+  echo "$SAID"
+  says "Read-only file system"
+  umount /run/rbdmap
+  # On / it writes nothing.
+  fallocate -l "$(df --output=avail -B 1 / | tail -n 1)" /filler
+  dd if=/dev/zero of=/filler-2 bs=1M status=none || true
+  goes_up_and_down "no room on /"
+  rm /filler /filler-2
 }
 
 no_journal() {

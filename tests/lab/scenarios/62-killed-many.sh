@@ -35,6 +35,27 @@ by_hand() {
     nothing_left
   done
   killed_meanwhile
+  killed_at_random "$(longer 4 200)"
+}
+
+# At whatever moment the program dies, once more is enough.
+killed_at_random() {
+  local round verb program
+  RANDOM=$SEED
+  for round in $(seq "$1"); do
+    verb=map
+    [ $((RANDOM % 2)) = 0 ] || { verb=unmap; rbdmap map --direct; }
+    rbdmap "$verb" --direct &
+    program=$!
+    sleep "0.$((RANDOM % 100 + 10))"
+    echo "round $round: $verb is killed"
+    kill -KILL "$program" || true
+    wait "$program" || true
+    timeout -k 5 60 rbdmap "$verb" --direct
+    if [ "$verb" = map ]; then all_stand; else nothing_left; fi
+    timeout -k 5 60 rbdmap unmap --direct
+    nothing_left
+  done
 }
 
 # The program is killed, and what it has asked of the kernel goes on: one image in use, the others being mapped. Where

@@ -1,6 +1,6 @@
 # cluster-lost: masked, rbdmap.service keeps out of everything; disabled, an automount still maps; and the cluster gone before poweroff does not keep the machine up
 # How it goes is different in the two userspaces, for each such poweroff takes minutes: in Debian 12 the guest's interface is
-# taken down, in Debian 13 monitor and OSD are killed. Either way with a file system that has not been written back.
+# taken down, in Debian 13 monitor and OSD are killed; in a soak the other way round. Either way with a file system that has not been written back.
 # shellcheck shell=bash
 
 LOST=(lost on-demand)
@@ -50,8 +50,8 @@ cut_off() {
   dd if=/dev/urandom of=/mnt/lost/dirty bs=1M count=4
   date >/mnt/on-demand/dirty
   touch /lab/log/kill-cluster
-  case $GUEST in
-    bookworm*) ip link set vec0 down ;;
+  case $GUEST-$(longer every-day soak) in
+    bookworm*-every-day | trixie*-soak) ip link set vec0 down ;;
     *) wait_for 140 test -e /lab/log/cluster-killed ;;
   esac
 }

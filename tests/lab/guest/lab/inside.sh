@@ -117,6 +117,3 @@ frail_up() {
 }
 frail_image() { outside frail rbd create "$POOL/$1" --size "$2"; }
 frail_table() { echo "$POOL/$1 id=boot,conf=/etc/ceph/frail/ceph.conf,keyring=/etc/ceph/frail/keyring${2:+,$2}" >>/etc/ceph/rbdmap; }
-
-# longer SHORT LONG: how long, or how often; in a soak the second.
-longer() { if [ -n "$SOAK" ]; then echo "$2"; else echo "$1"; fi; }

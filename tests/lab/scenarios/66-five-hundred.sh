@@ -1,0 +1,41 @@
+# five-hundred: hundreds of images up and down, again and again and by both engines: no key, no memory of the kernel's, no unit stays behind
+# In a soak 500, else 100. What it takes for each beside 16 is measured by `lab bench many plain-500-race`.
+# shellcheck shell=bash
+
+number_of_images() { longer 100 500; }
+
+images() {
+  local number
+  cluster rbd namespace create "$POOL/hundreds"
+  for number in $(seq "$(number_of_images)"); do
+    image "hundreds/$number" 8M &
+    [ $((number % 8)) != 0 ] || wait
+  done
+}
+
+by_hand() {
+  local number before after
+  for number in $(seq "$(number_of_images)"); do table "hundreds/$number"; done
+  up_and_down --direct
+  before=$(slab)
+  up_and_down --direct
+  up_and_down --direct
+  after=$(slab)
+  echo "the kernel's memory that cannot be reclaimed: $before KiB before two rounds, $after KiB after them"
+  [ $((after - before)) -le 4096 ] || fail "it has grown from $before to $after KiB"
+  if [ -n "$SOAK" ]; then
+    systemctl daemon-reload
+    up_and_down --timeout 600
+    same "" "$(systemctl list-units --all --plain --no-legend 'rbdmap@*' | grep -v inactive)" "units that are left"
+  fi
+}
+
+up_and_down() {
+  ends 0 rbdmap map --no-mount "$@"
+  echo "$*: up in $TOOK ms"
+  same "$(number_of_images)" "$(mappings | sort -u -k 1,1 | wc -l)" "images that are mapped"
+  ends 0 rbdmap unmap "$@"
+  echo "$*: down in $TOOK ms"
+  nothing_left
+}
+slab() { sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1; awk '$1 == "SUnreclaim:" { print $2 }' /proc/meminfo; }
