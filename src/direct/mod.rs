@@ -9,6 +9,7 @@
 mod mount;
 #[cfg(test)]
 mod tests;
+mod twice;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::twice;
 use crate::config::fstab::FstabEntry;
 use crate::deadline::Deadline;
 use crate::plan::present;
@@ -52,7 +53,10 @@ impl MountJob {
             return Ok(format!("already mounted on {target}"));
         }
         match mounts::mount(&self.entry) {
-            Ok(()) => Ok(format!("mounted on {target}")),
+            Ok(()) => {
+                twice::take_back(&self.root, &place);
+                Ok(format!("mounted on {target}"))
+            }
             Err(error) => Err(format!("mounting {source} on {target}: {error}")),
         }
     }

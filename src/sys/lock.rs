@@ -9,6 +9,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -83,11 +84,16 @@ pub fn is_first_try(root: &Root, spec: &ImageSpec) -> bool {
 /// The file of a lock, which nobody has locked by this.
 pub fn file(root: &Root, name: &str) -> Result<File> {
     let folder = root.locks();
-    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    fs::create_dir_all(&folder).map_err(|error| failed("creating", &folder, error))?;
     let path = folder.join(file_name(name));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
-    options.open(&path).with_context(|| format!("opening {}", path.display()))
+    options.open(&path).map_err(|error| failed("opening", &path, error))
+}
+
+fn failed(what: &str, path: &Path, error: io::Error) -> anyhow::Error {
+    let remedy = if error.kind() == io::ErrorKind::PermissionDenied { "; rbdmap must run as root" } else { "" };
+    anyhow!("{what} {}: {error}{remedy}", path.display())
 }
 
 /// `None` where the deadline passed first.

@@ -54,6 +54,10 @@ booted() {
   mounted_within 60
   journalctl --update-catalog
   journalctl -b -x --no-pager MESSAGE_ID=3a124c647e024f05b7c1dce27f7695f5 RBD_IMAGE=absent | expect "Subject: RBD image $POOL/absent could not be mapped"
+  # ENOENT, which is in the unit's status as in the journal; and the device of the good one.
+  journalctl -b -o cat --no-pager ERRNO=2 RBD_IMAGE=absent | expect "the kernel: rbd: image $POOL/absent does not exist"
+  systemctl show -p StatusText "$(instance absent)" | expect "the kernel: rbd: image $POOL/absent does not exist"
+  journalctl -b -o cat --no-pager "RBD_DEVICE=$(devices_of present)" | expect "$POOL/present: mapped as $(devices_of present)"
 }
 
 # From the network to the mount of the good image, whatever becomes of the others.
