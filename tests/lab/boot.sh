@@ -76,6 +76,8 @@ guest_boot() {
   limit=$((BOOT_LIMIT + STEP_LIMIT * $(wc -l <"$folder/steps")))
   : >"$folder/complaints"
   guest_start "$guest" "$boot" lab-agent.service </dev/null >"$folder/console" 2>&1 {LOCK}>&- &
+  # Not a job of this shell's, which would announce its death.
+  disown $!
   echo $! >"$folder/machine"
   if ! wait_until "$limit" has_ended_or_asks $! "$folder"; then
     echo "the guest was still there after $limit s" >>"$folder/complaints"
@@ -105,8 +107,6 @@ guest_kill() {
   local pids
   mapfile -t pids < <(ps -o pid= --sid "$1" | tr -d ' ')
   kill -KILL "$1" "${pids[@]}" 2>/dev/null || true
-  # Reaped here, or bash would announce the death.
-  wait "$1" 2>/dev/null || true
 }
 guests_kill() {
   local pid

@@ -73,7 +73,7 @@ not_cut() {
 
 # Every image once, every mount since 90 s after the kernel's start, every write that was confirmed.
 all_is_there() {
-  local image when last=0
+  local image when last=0 there confirmed
   same "" "$(systemctl list-units --failed --plain --no-legend)" "failed units"
   for image in "${CUT[@]}"; do
     is_mapped_once "$image"
@@ -87,8 +87,9 @@ all_is_there() {
   findmnt /mnt/cut-late
   since_start cut-late >/lab/log/late-took
   touch $RECORDS
-  [ "$(tail -n 1 $RECORDS || echo 0)" -ge "$(tail -n 1 /lab/log/confirmed)" ] ||
-    fail "confirmed: $(tail -n 1 /lab/log/confirmed), there: $(tail -n 1 $RECORDS)"
+  there=$(tail -n 1 $RECORDS)
+  confirmed=$(tail -n 1 /lab/log/confirmed)
+  [ "${there:-0}" -ge "$confirmed" ] || fail "confirmed: $confirmed, there: ${there:-none}"
   date >/mnt/cut-3/date
   sync -f /mnt/cut-3
 }
