@@ -1,12 +1,13 @@
 # exclusive-lock: of a client that died it is waited for and broken, and told; of one that lives it is not, and the remedy is named
 # shellcheck shell=bash
 
-images() { image crashed 32M; image held 32M; }
+images() { image crashed 32M; image held 32M; image no-object-map 32M --image-feature layering,exclusive-lock; }
 
 by_hand() {
   table crashed
   table held exclusive
   died
+  died_without_object_map
   lives
   nothing_left
 }
@@ -22,6 +23,21 @@ died() {
   rbdmap unmap --direct "$POOL/crashed"
 }
 
+# Without an object map too it is the mapping that waits, not mount(8), which has less time. Through systemd.
+died_without_object_map() {
+  fresh no-object-map ext4
+  mkdir -p /mnt/no-object-map
+  table no-object-map
+  fstab "/dev/rbd/$POOL/no-object-map /mnt/no-object-map ext4 noauto 0 0"
+  systemctl daemon-reload
+  outside hold-lock "0:$POOL/no-object-map"
+  ends 0 rbdmap map "$POOL/no-object-map"
+  echo "mounted in $TOOK ms: $SAID"
+  findmnt /mnt/no-object-map
+  rbdmap unmap "$POOL/no-object-map"
+  sed -i /no-object-map/d /etc/fstab
+}
+
 lives() {
   outside hold-lock "40:$POOL/held"
   ends 1 rbdmap map --direct "$POOL/held"
@@ -32,6 +48,6 @@ lives() {
   says "peer will not release lock"
   outside drop-lock "$POOL/held"
   # Its watch ends after half a minute.
-  ends 0 rbdmap map --direct --timeout 60 "$POOL/held"
-  rbdmap unmap --direct
+  ends 0 rbdmap map --timeout 60 "$POOL/held"
+  rbdmap unmap "$POOL/held"
 }
