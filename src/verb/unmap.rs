@@ -66,7 +66,12 @@ fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, wish: Wish<'_>) ->
     let (own, limits) = (inputs.own_hooks(), Limits { time, parallel: inputs.settings.parallel });
     let manner = Manner { limits, hooks: Some(&own), shutdown: None };
     if !asks_systemd(root, engine, &inputs) {
-        return Ok(unmap::mappings(root, &plan.mappings, manner));
+        let report = unmap::mappings(root, &plan.mappings, manner);
+        let images: Vec<&ImageSpec> = plan.mappings.iter().map(|mapping| &mapping.spec).collect();
+        if let Err(error) = by_systemd::end_starts_of(root, &images, time) {
+            tracing::debug!("{error:#}");
+        }
+        return Ok(report);
     }
     let table = if everything { &inputs.entries[..] } else { &[] };
     let asking = Asking { time, block: !engine.no_block, stop_users };

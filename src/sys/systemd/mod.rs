@@ -157,6 +157,12 @@ impl Manager {
         Ok(stopping.map(|(_, unit, ..)| unit).collect())
     }
 
+    /// The units that are to be started and are not up yet.
+    pub fn being_started(&self) -> Result<Vec<String>> {
+        let starting = self.jobs()?.into_iter().filter(|(_, _, kind, ..)| kind == "start");
+        Ok(starting.map(|(_, unit, ..)| unit).collect())
+    }
+
     /// The units with names like one of these patterns that are up, or on their way.
     pub fn up(&self, patterns: &[&str]) -> Result<Vec<String>> {
         let rows = self.list(&["active", "activating", "reloading"], patterns)?;

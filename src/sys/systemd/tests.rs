@@ -139,9 +139,10 @@ fn the_manager_is_asked_and_reloaded() {
 }
 
 #[test]
-fn who_is_on_the_way_down_is_told_without_us_and_those_who_wait() {
+fn who_is_on_the_way_is_told_downward_without_us_and_those_who_wait() {
     let (_folder, manager) = fake();
     assert_eq!(manager.being_stopped().unwrap(), ["database.service"]);
+    assert_eq!(manager.being_started().unwrap(), ["poweroff.target"]);
 }
 
 #[test]

@@ -17,7 +17,19 @@ by_hand() {
   map_against_map
   map_against_unmap
   busy
+  behind_systemd
   nothing_left
+}
+
+# Devices that appear have systemd start the units of their images, and when these run, the images are unmapped again.
+behind_systemd() {
+  systemctl daemon-reload
+  for _ in 1 2 3 4 5; do
+    rbdmap map --direct
+    rbdmap unmap --direct
+    sleep 1
+    nothing_left
+  done
 }
 
 map_against_map() {

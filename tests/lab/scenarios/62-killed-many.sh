@@ -1,10 +1,10 @@
-# killed-many: three images with mounts, map and unmap killed at each call that changes something: the next run leaves what is wanted
+# killed-many: three images (eight in a soak) with mounts, map and unmap killed at each call that changes something: the next run leaves what is wanted
 # Left out: openat and close of the bus's files, which change nothing that killed-map does not look at.
 # The surprise: strace counts the calls of each thread by itself, and there is a thread for each. So the second call is the first
 # of a run that has found one image done.
 # shellcheck shell=bash
 
-KILLED=(killed-a killed-b killed-c)
+read -ra KILLED <<<"$(longer "killed-a killed-b killed-c" "$(echo killed-{a,b,c,d,e,f,g,h})")"
 
 images() {
   local image
@@ -36,6 +36,24 @@ by_hand() {
   done
   killed_meanwhile
   killed_at_random "$(longer 4 200)"
+  [ -z "$SOAK" ] || killed_at_every_call
+}
+
+# Into the Nth call of the first thread that comes so far, for every seventh N, until the program comes to its end before.
+killed_at_every_call() {
+  local verb number
+  for verb in map unmap; do
+    for number in $(seq 1 7 10000); do
+      [ "$verb" = map ] || rbdmap map --direct
+      timeout -k 5 90 strace -f -qq -o trace -e trace=all -e "inject=all:signal=KILL:when=$number" rbdmap "$verb" --direct || true
+      grep -q "killed by SIGKILL" trace || break
+      echo "$verb is killed at call $number"
+      timeout -k 5 60 rbdmap "$verb" --direct
+      if [ "$verb" = map ]; then all_stand; else nothing_left; fi
+      timeout -k 5 60 rbdmap unmap --direct
+      nothing_left
+    done
+  done
 }
 
 # At whatever moment the program dies, once more is enough.
@@ -92,7 +110,7 @@ killed() {
 
 all_stand() {
   local image
-  same 3 "$(mappings | wc -l)" mappings
+  same ${#KILLED[@]} "$(mappings | wc -l)" mappings
   for image in "${KILLED[@]}"; do
     same "$(devices_of "$image")" "$(findmnt -n -o SOURCE "/mnt/$image")" "what is mounted on /mnt/$image"
   done
