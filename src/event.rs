@@ -35,6 +35,8 @@ pub enum Event {
     Waiting,
     /// It could not be mapped now, and is being tried again.
     TryingAgain,
+    /// The kernel is mapping it, and waits for the cluster.
+    MapWaits,
 }
 
 impl Event {
@@ -52,6 +54,7 @@ impl Event {
             Self::Forced => "2330fcf1562a44b888668d77e827062c",
             Self::Waiting => "c1acc9906424450aa36bf9b3ddcb369d",
             Self::TryingAgain => "9ad9b9a25e78454db065a1c284cc4549",
+            Self::MapWaits => "9bff977c1d4646beac5a3f332c6c516d",
         }
     }
 
@@ -74,7 +77,7 @@ impl Event {
             };
         }
         match self {
-            Self::Mapped | Self::Mounted | Self::Unmapped | Self::Asked | Self::Waiting => at!(info),
+            Self::Mapped | Self::Mounted | Self::Unmapped | Self::Asked | Self::Waiting | Self::MapWaits => at!(info),
             Self::TryingAgain => at!(warn),
             Self::MapFailed | Self::MountFailed | Self::UnmapFailed | Self::HookFailed | Self::Forced => at!(error),
         }
@@ -112,7 +115,7 @@ impl About<'_> {
 mod tests {
     use super::*;
 
-    const ALL: [Event; 11] = [
+    const ALL: [Event; 12] = [
         Event::Mapped,
         Event::Mounted,
         Event::Unmapped,
@@ -124,6 +127,7 @@ mod tests {
         Event::Forced,
         Event::Waiting,
         Event::TryingAgain,
+        Event::MapWaits,
     ];
 
     #[test]

@@ -33,7 +33,7 @@ pub fn tell(root: &Root, facts: Facts, is_met: bool) -> Meanwhile {
             let text = format!("waiting for {}", facts.waiting(wait));
             notify::status(&format!("{text}, for {} s now", begun.elapsed().as_secs()));
             if told.replace(wait) != Some(wait) {
-                Event::Waiting.tell(facts.spec(), text);
+                Event::MapWaits.tell(facts.spec(), text);
             }
         }
     });
