@@ -36,6 +36,9 @@ struct Greeting {
     when: Instant,
 }
 
+/// A monitor that answers sooner is worth none.
+const WORTH_A_WORD: Duration = Duration::from_secs(4);
+
 /// Between two tries to take back what somebody looks at.
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
@@ -122,7 +125,7 @@ impl Mapper {
         if let Some(greeting) = greeted().get(&whom).filter(|greeting| greeting.when.elapsed() < GREETING_HOLDS) {
             return Ok(greeting.by.clone());
         }
-        let mut complaint = String::new();
+        let (mut complaint, mut told) = (String::new(), false);
         let asking = match self.patience {
             Patience::UntilTheEnd => *deadline,
             Patience::OneTry => Deadline::after(Duration::ZERO),
@@ -132,7 +135,12 @@ impl Mapper {
         let answer = asking.poll_with(pause, || match monitor::greeters(&whom.0, whom.1, deadline) {
             Ok(greeters) => Some(greeters),
             Err(said) => {
-                notify::status(&format!("waiting for a monitor: {said}"));
+                let text = format!("waiting for a monitor: {said}");
+                notify::status(&text);
+                if deadline.elapsed() > WORTH_A_WORD && !told {
+                    Event::MapWaits.tell(&request.wanted.spec, text);
+                    told = true;
+                }
                 complaint = said;
                 None
             }

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 
-use super::{Asking, connect, why};
+use super::{Asking, connect, waits, why};
 use crate::config::table::Entry;
 use crate::direct::{self, Limits, Manner};
 use crate::event::Event;
@@ -37,7 +37,10 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits, asking: Asking) -> R
         !matches!(what, What::Mount(_)) || states.get(name).is_some_and(|state| state.load == "loaded")
     });
     work.revive(plan, &states)?;
+    let images = plan.images.iter().map(|entry| entry.spec.clone()).collect();
+    let waits = asking.block.then(|| waits::tell(root, images));
     let mut report = work.start(&units)?;
+    drop(waits);
     let mounts = units.values().filter(|(_, what)| matches!(what, What::Mount(_))).count();
     if asking.block && mounts < plan.mounts.len() + plan.refused.len() {
         report.include(work.mount_the_rest(plan)?);

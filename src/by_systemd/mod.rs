@@ -8,6 +8,7 @@ mod follow;
 mod map;
 mod stop;
 mod unmap;
+mod waits;
 
 use std::time::Duration;
 

@@ -69,15 +69,17 @@ away_and_back() {
   frail_table monitored
   systemctl daemon-reload
   outside frail mon stop
-  systemctl start --no-block "$(instance monitored)"
+  rbdmap map "$POOL/monitored" >said 2>&1 &
+  local map=$!
   wait_for 15 status_says monitored "waiting for a monitor: $FRAIL:3300"
   ends 1 rbdmap status
   grep -qP "^$POOL/monitored\twaiting\t" <<<"$SAID" || fail "its line: $(grep monitored <<<"$SAID")"
   says "waiting for a monitor: $FRAIL:3300"
-  sleep "$(longer 5 40)"
+  sleep "$(longer 8 40)"
   outside frail mon start
   wait_for 20 mapped monitored
-  wait_for 10 systemctl is-active "$(instance monitored)"
+  wait $map || fail "it said '$(cat said)'"
+  expect "waiting for a monitor: $FRAIL:3300" <said
   systemctl stop "$(instance monitored)"
 }
 status_says() { systemctl show -p StatusText "$(instance "$1")" | grep -F -e "$2"; }
