@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
 
-use super::{Asking, connect, why};
+use super::{Asking, connect, waits, why};
 use crate::config::table::Entry;
 use crate::event::Event;
 use crate::image::ImageSpec;
@@ -44,7 +44,9 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
             failed.insert(spec, why(&manager, job));
         }
     };
+    let waits = asking.block.then(|| waits::tell(root, held.values().map(|spec| (*spec).clone()).collect()));
     manager.stop(&names, asking.limit(), &mut told)?;
+    drop(waits);
     if !asking.block {
         let asked = held.values().filter(|spec| !failed.contains_key(*spec));
         asked.for_each(|spec| report.done(Event::Asked, *spec, "systemd is unmapping it"));

@@ -1,5 +1,5 @@
 //! What units are waiting for, told while somebody waits for them. They say it in their StatusText=, which whoever typed
-//! `rbdmap map` would not look at before it is over.
+//! `rbdmap map` or `unmap` would not look at before it is over.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -11,7 +11,7 @@ use crate::root::Root;
 use crate::sys::systemd::Manager;
 use crate::unit;
 
-/// A start that takes no longer is worth no word.
+/// What takes no longer is worth no word.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -44,16 +44,16 @@ pub fn tell(root: &Root, images: Vec<ImageSpec>) -> Waits {
     Waits(sender)
 }
 
-/// Which of the images are being started and wait for something.
+/// Which of the images are being mapped or unmapped and wait for something.
 fn waits<'a>(manager: &Manager, images: &'a [ImageSpec]) -> Vec<(&'a ImageSpec, String)> {
-    let starting = manager.being_started().unwrap_or_default();
-    let images = images.iter().filter(|spec| starting.contains(&unit::instance(spec)));
+    let busy = manager.having_jobs().unwrap_or_default();
+    let images = images.iter().filter(|spec| busy.contains(&unit::instance(spec)));
     images.filter_map(|spec| Some((spec, wait(&manager.unit(&unit::instance(spec)).ok()?.status)?))).collect()
 }
 
 /// The wait in a status, without how long it has been.
 fn wait(status: &str) -> Option<String> {
-    let is_wait = status.contains("waiting for ") || status.starts_with("trying again: ");
+    let is_wait = status.contains("waiting") || status.starts_with("trying again: ");
     is_wait.then(|| status.split(", for ").next().unwrap_or(status).to_owned())
 }
 

@@ -13,10 +13,14 @@ use crate::root::Root;
 use crate::sys::device::Node;
 use crate::sys::holders::{self, Held};
 use crate::sys::rbd::Mapping;
-use crate::sys::{mounts, rbd};
+use crate::sys::{mounts, notify, rbd};
 
 /// How long a last try may take, after the deadline.
 const LAST_TRY_LIMIT: Duration = Duration::from_secs(1);
+
+/// By hand, what comes sooner is worth no word; and how long until somebody else may be in the way.
+const WORTH_A_WORD: Duration = Duration::from_secs(4);
+const LOOK_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long looking for holders may take, after the deadline.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
@@ -43,6 +47,30 @@ impl Work<'_> {
             if self.shutdown.is_some_and(Shutdown::uses_force) {
                 self.force(at, &steps);
             }
+        }
+    }
+
+    /// Says what is waited for, when nobody is going down and somebody may wait for the answer.
+    pub(super) fn tell_waits(&mut self) {
+        if self.deadline.elapsed() < WORTH_A_WORD || !self.hope.is_time(LOOK_PAUSE) {
+            return;
+        }
+        let seen = mounts::look(self.root).unwrap_or_default();
+        let picture = Picture::of(&seen);
+        for at in 0..self.items.len() {
+            let item = &self.items[at];
+            let steps = picture.standing_on(&item.nodes);
+            let sentence = match item.stage {
+                Stage::Over | Stage::Hook => continue,
+                Stage::Removing => format!("the kernel is unmapping /dev/{}", item.mapping.name()),
+                Stage::Stack => match self.holders(item, &steps, LOOK_LIMIT) {
+                    (name, Some(holders)) if !holders.is_empty() => holder::sentence(&name, &holders),
+                    (name, _) => format!("{name} is in use"),
+                },
+            };
+            let spec = item.mapping.spec.clone();
+            notify::status(&format!("waiting: {sentence}"));
+            self.hope.tell(&spec, &sentence);
         }
     }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::{Item, Stage, Work};
 use crate::event::Event;
 use crate::holder::{self, Holder};
+use crate::image::ImageSpec;
 use crate::plan::teardown::{Picture, Step, Thing};
 use crate::removal;
 use crate::root::Root;
@@ -99,6 +100,23 @@ impl Hope {
         Self { next_look: now + LOOK_PAUSE, last_sign: now, written: 0, told: HashSet::new() }
     }
 
+    /// Tells what is waited for, once.
+    pub fn tell(&mut self, spec: &ImageSpec, sentence: &str) {
+        if self.told.insert(sentence.to_owned()) {
+            Event::Waiting.tell(spec, format!("waiting: {sentence}"));
+        }
+    }
+
+    /// Whether it is time to look again; if so, that time is put off.
+    pub fn is_time(&mut self, pause: Duration) -> bool {
+        let now = Instant::now();
+        let is_time = now >= self.next_look;
+        if is_time {
+            self.next_look = now + pause;
+        }
+        is_time
+    }
+
     /// Takes what was seen; whether to go on.
     fn remains(&mut self, signs: &Signs, without_hope: Duration, now: Instant) -> bool {
         if signs.stopping || signs.written != self.written {
@@ -113,11 +131,17 @@ impl Work<'_> {
     /// Whether to go on no longer with what is left.
     pub(super) fn is_over(&mut self) -> bool {
         let (now, elapsed) = (Instant::now(), self.deadline.elapsed());
-        let Some(Shutdown { limits, .. }) = self.shutdown else { return self.deadline.remaining().is_zero() };
+        let Some(Shutdown { limits, .. }) = self.shutdown else {
+            self.tell_waits();
+            return self.deadline.remaining().is_zero();
+        };
         if now < self.hope.next_look && elapsed < limits.unmap_timeout.min(limits.shutdown_timeout) {
             return false;
         }
-        let Some(manager) = self.shutdown.and_then(Shutdown::manager) else { return elapsed >= limits.unmap_timeout };
+        let Some(manager) = self.shutdown.and_then(Shutdown::manager) else {
+            self.tell_waits();
+            return elapsed >= limits.unmap_timeout;
+        };
         if elapsed >= limits.shutdown_timeout {
             return true;
         }
@@ -148,9 +172,8 @@ impl Work<'_> {
             signs.stopping |= holders.iter().any(|holder| is_being_stopped(holder, &stopping));
             let (spec, sentence) = (&item.mapping.spec, holder::sentence(&name, &holders));
             // Who holds it for a moment, such as udev, has often gone before it is found.
-            let is_news = !holders.is_empty() || self.deadline.elapsed() > NOBODY_FOUND;
-            if is_news && self.hope.told.insert(sentence.clone()) {
-                Event::Waiting.tell(spec, format!("waiting: {sentence}"));
+            if !holders.is_empty() || self.deadline.elapsed() > NOBODY_FOUND {
+                self.hope.tell(spec, &sentence);
             }
             notify::status(&format!("waiting: {sentence}"));
         }

@@ -163,6 +163,11 @@ impl Manager {
         Ok(starting.map(|(_, unit, ..)| unit).collect())
     }
 
+    /// The units that systemd is doing something about, or is going to.
+    pub fn having_jobs(&self) -> Result<Vec<String>> {
+        Ok(self.jobs()?.into_iter().map(|(_, unit, ..)| unit).collect())
+    }
+
     /// The units with names like one of these patterns that are up, or on their way.
     pub fn up(&self, patterns: &[&str]) -> Result<Vec<String>> {
         let rows = self.list(&["active", "activating", "reloading"], patterns)?;
