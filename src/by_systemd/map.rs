@@ -2,7 +2,7 @@
 //!
 //! What systemd has no unit for is mounted here afterwards.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
@@ -39,8 +39,10 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits, asking: Asking) -> R
     work.revive(plan, &states)?;
     let images = plan.images.iter().map(|entry| entry.spec.clone()).collect();
     let waits = asking.block.then(|| waits::tell(root, images));
-    let mut report = work.start(&units)?;
+    let mut report = Report::default();
+    let lost = work.start(&units, &mut report)?;
     drop(waits);
+    work.tell_of_other_needs(plan, &lost, &mut report)?;
     let mounts = units.values().filter(|(_, what)| matches!(what, What::Mount(_))).count();
     if asking.block && mounts < plan.mounts.len() + plan.refused.len() {
         report.include(work.mount_the_rest(plan)?);
@@ -117,9 +119,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn start(&self, units: &HashMap<String, Subject<'_>>) -> Result<Report> {
+    /// Starts them and tells what comes of them; the mounts that were not even tried.
+    fn start(&self, units: &HashMap<String, Subject<'_>>, report: &mut Report) -> Result<HashSet<String>> {
         let names: Vec<String> = units.keys().cloned().collect();
-        let mut report = Report::default();
+        let mut lost = HashSet::new();
         let mut told = |job: &JobReport| {
             let Some((spec, what)) = units.get(&job.unit) else { return };
             match (&job.outcome, what) {
@@ -132,13 +135,39 @@ impl Work<'_> {
                     report.done(Event::Asked, *spec, "systemd is mapping it")
                 }
                 (JobOutcome::StillRunning, _) if !self.asking.block => {}
-                // The image's own failure is told by its own job.
-                (JobOutcome::Dependency, What::Mount(_) | What::Hook) => {}
+                (JobOutcome::StillRunning, What::Mount(target)) => {
+                    let text = format!("not mounted on {} yet; systemd goes on with it", target.display());
+                    report.image_failed(what.failed(), *spec, text);
+                }
+                // The image's own failure is told by its own job, others' afterwards.
+                (JobOutcome::Dependency, What::Hook) => {}
+                (JobOutcome::Dependency, What::Mount(_)) => {
+                    lost.insert(job.unit.clone());
+                }
                 _ => report.image_failed(what.failed(), *spec, why(&self.manager, job)),
             }
         };
         self.manager.start(&names, self.asking.limit(), &mut told)?;
-        Ok(report)
+        Ok(lost)
+    }
+
+    /// What is not mounted though all its images are mapped: something else that it needs has failed, such as its fsck.
+    fn tell_of_other_needs(&self, plan: &MapPlan<'_>, lost: &HashSet<String>, report: &mut Report) -> Result<()> {
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let mapped = self.listing.mappings()?;
+        for step in &plan.mounts {
+            let has_images = step.images.iter().all(|spec| is_mapped(&mapped, spec));
+            if has_images && lost.contains(&unit::mount(&step.entry.target)) {
+                let target = step.entry.target.display();
+                let text = format!(
+                    "not mounted on {target}: something that it needs has failed; `systemctl --failed` shows what"
+                );
+                report.image_failed(Event::MountFailed, step.images[0], text);
+            }
+        }
+        Ok(())
     }
 
     /// On those images that are mapped by now; the others have been told of.

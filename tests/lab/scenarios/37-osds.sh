@@ -78,7 +78,7 @@ under_mkfs() {
   echo "$TOOK ms: $SAID"
   # systemd's jobs are followed for 15 s longer, so that what fails in time is told.
   within 32000
-  says /mnt/osd-c
+  says "not mounted on /mnt/osd-c yet; systemd goes on with it"
   outside frail osd start
   wait_for 60 findmnt /mnt/osd-c
   ends 0 rbdmap unmap "$POOL/osd-c"

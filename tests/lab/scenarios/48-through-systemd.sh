@@ -9,6 +9,7 @@ by_hand() {
   table asked
   fstab "/dev/rbd/$POOL/asked /mnt/asked ext4 noauto,_netdev 0 0"
   nested
+  other_needs
   users
   not_waiting
   interrupted
@@ -43,6 +44,21 @@ nested() {
   nothing_left
   sed -i /asked-inner/d /etc/ceph/rbdmap /etc/fstab
   systemctl daemon-reload
+}
+
+# The image is there, and what else its mount needs is not.
+other_needs() {
+  mkdir -p /run/systemd/system/mnt-asked.mount.d
+  printf '[Unit]\nRequires=lab-fails.service\nAfter=lab-fails.service\n' >/run/systemd/system/mnt-asked.mount.d/lab.conf
+  printf '[Service]\nType=oneshot\nExecStart=/bin/false\n' >/run/systemd/system/lab-fails.service
+  systemctl daemon-reload
+  ends 1 rbdmap map
+  says "$POOL/asked: not mounted on /mnt/asked: something that it needs has failed; \`systemctl --failed\` shows what"
+  is_mapped_once asked
+  rbdmap unmap
+  rm -r /run/systemd/system/mnt-asked.mount.d /run/systemd/system/lab-fails.service
+  systemctl daemon-reload
+  systemctl reset-failed
 }
 
 users() {
