@@ -4,15 +4,20 @@
 //! A dependency cannot say that on every systemd: `StopPropagatedFrom=` hands on the stop that is in a restart since 256, and
 //! `PartOf=` always did, to every application on our mounts.
 
+use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::deadline::Deadline;
 use crate::image::ImageSpec;
 use crate::root::Root;
-use crate::sys::notify;
 use crate::sys::systemd::{BriefState, Manager, SystemState};
+use crate::sys::{notify, rbd};
 use crate::unit;
+
+/// What udev and systemd may take to come to a device that has gone.
+const SETTLE: Duration = Duration::from_millis(300);
 
 /// Asks for the instances to be stopped, if rbdmap.service is being stopped for good. They are not waited for: they stop after
 /// it. At shutdown, systemd stops them by itself.
@@ -44,17 +49,28 @@ pub fn end_starts(root: &Root, limit: Duration) -> Result<()> {
 }
 
 /// After images were unmapped behind systemd's back: when a device appears, systemd starts the unit that it requires, and when
-/// the device goes before that unit has run, it maps the image again. That is ended; who waits for it is told by systemd.
+/// the device goes before that unit has run, it maps the image again. That is ended, as often as it takes, for each of these
+/// mappings is a device that appears; who waits for it is told by systemd.
 pub fn end_starts_of(root: &Root, images: &[&ImageSpec], limit: Duration) -> Result<()> {
     if images.is_empty() || !root.systemd().exists() {
         return Ok(());
     }
-    let manager = Manager::connect(root)?;
-    let starting = manager.being_started()?;
-    let units: Vec<String> =
-        images.iter().map(|spec| unit::instance(spec)).filter(|unit| starting.contains(unit)).collect();
-    if units.is_empty() {
-        return Ok(());
+    let (manager, deadline) = (Manager::connect(root)?, Deadline::after(limit));
+    let mut is_first = true;
+    while !deadline.remaining().is_zero() {
+        let starting = manager.being_started()?;
+        let mapped = if is_first { Vec::new() } else { rbd::list(root)? };
+        let comes_back = |spec: &ImageSpec| {
+            starting.contains(&unit::instance(spec)) || mapped.iter().any(|mapping| mapping.spec == *spec)
+        };
+        let units: Vec<String> =
+            images.iter().filter(|spec| comes_back(spec)).map(|spec| unit::instance(spec)).collect();
+        if units.is_empty() {
+            break;
+        }
+        manager.stop(&units, deadline.remaining(), &mut |_| {})?;
+        sleep(SETTLE);
+        is_first = false;
     }
-    manager.stop(&units, limit, &mut |_| {}).map(drop)
+    Ok(())
 }
