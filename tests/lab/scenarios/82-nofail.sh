@@ -59,7 +59,7 @@ booted() {
   wait_for 10 is_trying never
   wait_for 10 shows_that_it_waits
 }
-shows_that_it_waits() { rbdmap status | grep -P "^$POOL/never\twaiting\t.*10\.77\.0\.99:3300"; }
+shows_that_it_waits() { grep -P "^$POOL/never\twaiting\t.*10\.77\.0\.99:3300" <<<"$(rbdmap status)"; }
 
 # Between two tries it is for a moment deactivating.
 is_trying() { [ "$(systemctl is-active "$(instance "$1")")" = activating ]; }
