@@ -22,6 +22,9 @@ const LAST_TRY_LIMIT: Duration = Duration::from_secs(1);
 const WORTH_A_WORD: Duration = Duration::from_secs(4);
 const LOOK_PAUSE: Duration = Duration::from_secs(10);
 
+/// Of how many images it is found out who uses them, each time.
+const LOOKS: usize = 3;
+
 /// How long looking for holders may take, after the deadline.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
 
@@ -55,23 +58,31 @@ impl Work<'_> {
         if self.deadline.elapsed() < WORTH_A_WORD || !self.hope.is_time(LOOK_PAUSE) {
             return;
         }
+        let removing = self.items.iter().filter(|item| item.stage == Stage::Removing).count();
+        if removing > 0 {
+            notify::status(&format!("the kernel is unmapping {removing} images"));
+        }
         let seen = mounts::look(self.root).unwrap_or_default();
         let picture = Picture::of(&seen);
-        for at in 0..self.items.len() {
+        // Looking for holders is reading all of /proc for each, and meanwhile nothing else is done.
+        let busy: Vec<usize> =
+            (0..self.items.len()).filter(|at| self.is_in_use(&self.items[*at])).take(LOOKS).collect();
+        for at in busy {
             let item = &self.items[at];
-            let steps = picture.standing_on(&item.nodes);
-            let sentence = match item.stage {
-                Stage::Over | Stage::Hook => continue,
-                Stage::Removing => format!("the kernel is unmapping /dev/{}", item.mapping.name()),
-                Stage::Stack => match self.holders(item, &steps, LOOK_LIMIT) {
-                    (name, Some(holders)) if !holders.is_empty() => holder::sentence(&name, &holders),
-                    (name, _) => format!("{name} is in use"),
-                },
+            let sentence = match self.holders(item, &picture.standing_on(&item.nodes), LOOK_LIMIT) {
+                (name, Some(holders)) if !holders.is_empty() => holder::sentence(&name, &holders),
+                (name, _) => format!("{name} is in use"),
             };
             let spec = item.mapping.spec.clone();
             notify::status(&format!("waiting: {sentence}"));
             self.hope.tell(&spec, &sentence);
         }
+    }
+
+    /// Whether it, or something on it, was tried and found in use.
+    fn is_in_use(&self, item: &Item) -> bool {
+        let is_busy = |key: &Key| matches!(self.things.get(key), Some(Tried::Again(_)));
+        item.stage == Stage::Stack && (item.was_busy || item.things.iter().any(is_busy))
     }
 
     /// What keeps a mapping from going.

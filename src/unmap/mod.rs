@@ -90,6 +90,8 @@ struct Item {
     things: HashSet<Key>,
     /// When it may be tried to remove it.
     not_before: Instant,
+    /// Whether somebody had it open when that was tried.
+    was_busy: bool,
 }
 
 impl Item {
@@ -99,7 +101,14 @@ impl Item {
         if !nodes.contains(&disk) {
             nodes.push(disk);
         }
-        Self { mapping: mapping.clone(), nodes, stage, things: HashSet::new(), not_before: Instant::now() }
+        Self {
+            mapping: mapping.clone(),
+            nodes,
+            stage,
+            things: HashSet::new(),
+            not_before: Instant::now(),
+            was_busy: false,
+        }
     }
 }
 
@@ -236,6 +245,7 @@ impl Work<'_> {
                     Removal::Busy => {
                         notify::status(&format!("/dev/{device} is in use"));
                         item.stage = Stage::Stack;
+                        item.was_busy = true;
                         item.not_before = Instant::now() + busy_pause(self.deadline.elapsed());
                     }
                 }
