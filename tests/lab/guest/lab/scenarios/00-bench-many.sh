@@ -21,6 +21,7 @@ measure() {
   case $3 in
     race) ways=(ours floor) rules=ours ;;
     systemd) ways=(units systemctl) rules=ours ;;
+    look) rules=ours ;;
   esac
   modprobe rbd
   network "$network"
