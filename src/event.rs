@@ -1,6 +1,6 @@
 //! What happens to images, by kinds. The journal keeps the kind with each message (`MESSAGE_ID=`, systemd.journal-fields(7)),
-//! so that scripts can ask for it, beside `RBD_POOL=`, `RBD_NAMESPACE=`, `RBD_IMAGE=`,
-//! `RBD_SNAPSHOT=`, `RBD_DEVICE=` and `ERRNO=`, as far as they are known; and `journalctl -x` prints what packaging/rbdmap.catalog says of it: what it means
+//! so that scripts can ask for it, beside `RBD_POOL=`, `RBD_NAMESPACE=`, `RBD_IMAGE=`, `RBD_SNAPSHOT=`, `RBD_DEVICE=` and
+//! `ERRNO=`, as far as they are known; and `journalctl -x` prints what packaging/rbdmap.catalog says of it: what it means
 //! and what to do. A kind's id never changes.
 
 use std::fmt::Display;

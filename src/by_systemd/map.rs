@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 
-use super::{Asking, connect, waits, why};
+use super::{Asking, connect, is_mapped, waits, why};
 use crate::config::table::Entry;
 use crate::direct::{self, Limits, Manner};
 use crate::event::Event;
@@ -190,10 +190,6 @@ impl Work<'_> {
             None => "was mapped, and is no longer".to_owned(),
         }
     }
-}
-
-fn is_mapped(mappings: &[Mapping], spec: &ImageSpec) -> bool {
-    mappings.iter().any(|mapping| mapping.spec == *spec)
 }
 
 /// Whether table, fstab or settings changed after systemd last ran its generators, which begins with new folders.

@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::image::ImageSpec;
 use crate::root::Root;
+use crate::sys::rbd::Mapping;
 use crate::sys::systemd::{JobOutcome, JobReport, Manager, SystemState};
 
 pub use follow::follow;
@@ -49,6 +51,11 @@ fn connect(root: &Root) -> Result<Manager> {
         bail!("the system is shutting down: systemd takes no new work, and unmaps all images by itself");
     }
     Ok(manager)
+}
+
+/// Whether an image is among them, by its name.
+fn is_mapped(mappings: &[Mapping], spec: &ImageSpec) -> bool {
+    mappings.iter().any(|mapping| mapping.spec == *spec)
 }
 
 /// Why a job did not do its work: the unit's own words where it has any.

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::is_mapped;
 use crate::deadline::Deadline;
 use crate::image::ImageSpec;
 use crate::root::Root;
+use crate::sys::notify;
+use crate::sys::rbd;
 use crate::sys::systemd::{BriefState, Manager, SystemState};
-use crate::sys::{notify, rbd};
 use crate::unit;
 
 /// What udev and systemd may take to come to a device that has gone.
@@ -56,21 +58,18 @@ pub fn end_starts_of(root: &Root, images: &[&ImageSpec], limit: Duration) -> Res
         return Ok(());
     }
     let (manager, deadline) = (Manager::connect(root)?, Deadline::after(limit));
-    let mut is_first = true;
+    let mapped = rbd::list(root)?;
+    // What could not be unmapped is left alone, and so is who uses it.
+    let gone: Vec<&ImageSpec> = images.iter().copied().filter(|spec| !is_mapped(&mapped, spec)).collect();
     while !deadline.remaining().is_zero() {
-        let starting = manager.being_started()?;
-        let mapped = if is_first { Vec::new() } else { rbd::list(root)? };
-        let comes_back = |spec: &ImageSpec| {
-            starting.contains(&unit::instance(spec)) || mapped.iter().any(|mapping| mapping.spec == *spec)
-        };
-        let units: Vec<String> =
-            images.iter().filter(|spec| comes_back(spec)).map(|spec| unit::instance(spec)).collect();
+        let (starting, mapped) = (manager.being_started()?, rbd::list(root)?);
+        let comes_back = |spec: &&&ImageSpec| starting.contains(&unit::instance(spec)) || is_mapped(&mapped, spec);
+        let units: Vec<String> = gone.iter().filter(comes_back).map(|spec| unit::instance(spec)).collect();
         if units.is_empty() {
             break;
         }
         manager.stop(&units, deadline.remaining(), &mut |_| {})?;
         sleep(SETTLE);
-        is_first = false;
     }
     Ok(())
 }
