@@ -15,7 +15,7 @@ mod inputs; // all that administrators have written, together
 mod list; // `rbdmap list`
 mod logging; // journal or terminal
 mod map; // one image upward
-mod meanwhile; // what the kernel waits for, told while it does
+mod meanwhile; // what is waited for, told while it is
 mod plan; // what is to be done, as data
 mod pool; // a bounded number of threads
 mod prepare; // what needs no network, before it is there

@@ -1,4 +1,5 @@
-//! Tells what a write to the bus is waiting for while it lasts: the kernel itself says it in its log only, if at all.
+//! Something that is told while somebody waits, by a thread that looks again and again and ends with the wait: what the kernel
+//! waits for it says in its log only, what a unit waits for systemd in its status.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -10,32 +11,41 @@ use crate::root::Root;
 use crate::sys::kernel_log::Since;
 use crate::sys::notify;
 
-/// An answer that comes sooner is worth no word.
+/// What comes sooner is worth no word.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Between two looks into the log.
+/// Between two looks.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Tells until it is dropped.
+/// Looks until it is dropped.
 pub struct Meanwhile(#[expect(dead_code, reason = "its end is the message")] Sender<()>);
+
+impl Meanwhile {
+    /// Looks for the first time when somebody has waited for a while.
+    pub fn every_now_and_then(mut look: impl FnMut() + Send + 'static) -> Self {
+        let (sender, end) = mpsc::channel::<()>();
+        thread::spawn(move || {
+            let mut pause = PATIENCE;
+            while end.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                look();
+                pause = PERIOD;
+            }
+        });
+        Self(sender)
+    }
+}
 
 /// Tells of a mapping, in the journal once for each thing that is waited for, in the unit's status how long it has been.
 /// `is_met`: the kernel had a session with the cluster before.
 pub fn tell(root: &Root, facts: Facts, is_met: bool) -> Meanwhile {
-    let (sender, end) = mpsc::channel::<()>();
     let (mut log, begun) = (Since::now(root), Instant::now());
-    thread::spawn(move || {
-        let (mut lines, mut told) = (Vec::new(), None::<Wait>);
-        let mut pause = PATIENCE;
-        while end.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-            pause = PERIOD;
-            lines.extend(log.lines());
-            let wait = waits_for(&lines, is_met);
-            let text = format!("waiting for {}", facts.waiting(wait));
-            notify::status(&format!("{text}, for {} s now", begun.elapsed().as_secs()));
-            if told.replace(wait) != Some(wait) {
-                Event::MapWaits.tell(facts.spec(), text);
-            }
+    let (mut lines, mut told) = (Vec::new(), None::<Wait>);
+    Meanwhile::every_now_and_then(move || {
+        lines.extend(log.lines());
+        let wait = waits_for(&lines, is_met);
+        let text = format!("waiting for {}", facts.waiting(wait));
+        notify::status(&format!("{text}, for {} s now", begun.elapsed().as_secs()));
+        if told.replace(wait) != Some(wait) {
+            Event::MapWaits.tell(facts.spec(), text);
         }
-    });
-    Meanwhile(sender)
+    })
 }

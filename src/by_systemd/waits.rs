@@ -2,46 +2,26 @@
 //! `rbdmap map` or `unmap` would not look at before it is over.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread;
-use std::time::Duration;
 
 use crate::image::ImageSpec;
+use crate::meanwhile::Meanwhile;
 use crate::root::Root;
 use crate::sys::systemd::Manager;
 use crate::unit;
 
-/// What takes no longer is worth no word.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two looks.
-const PERIOD: Duration = Duration::from_secs(2);
-
-/// Tells until it is dropped.
-pub struct Waits(#[expect(dead_code, reason = "its end is the message")] Sender<()>);
-
-/// Tells what the instances of these images wait for, each thing once.
-pub fn tell(root: &Root, images: Vec<ImageSpec>) -> Waits {
-    let (sender, end) = mpsc::channel::<()>();
-    let root = root.clone();
-    thread::spawn(move || {
-        let is_over = |time| end.recv_timeout(time) != Err(RecvTimeoutError::Timeout);
-        if is_over(PATIENCE) {
-            return;
+/// Tells what the instances of these images wait for, each thing once, until it is dropped.
+pub fn tell(root: &Root, images: Vec<ImageSpec>) -> Meanwhile {
+    let (root, mut manager, mut told) = (root.clone(), None, HashMap::new());
+    Meanwhile::every_now_and_then(move || {
+        if manager.is_none() {
+            manager = Manager::connect(&root).ok();
         }
-        let Ok(manager) = Manager::connect(&root) else { return };
-        let mut told = HashMap::new();
-        loop {
-            for (spec, wait) in waits(&manager, &images) {
-                if told.insert(spec, wait.clone()).as_ref() != Some(&wait) {
-                    tracing::info!("{spec}: {wait}");
-                }
-            }
-            if is_over(PERIOD) {
-                return;
+        for (spec, wait) in manager.iter().flat_map(|manager| waits(manager, &images)) {
+            if told.insert(spec.clone(), wait.clone()).as_ref() != Some(&wait) {
+                tracing::info!("{spec}: {wait}");
             }
         }
-    });
-    Waits(sender)
+    })
 }
 
 /// Which of the images are being mapped or unmapped and wait for something.
