@@ -1,6 +1,7 @@
 //! Every absolute path that the program touches is made here, below one root: `/` in production, a folder in tests,
 //! so that both run the same code. What the files mean is the business of their readers.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// The folder that stands for `/`.
@@ -45,8 +46,11 @@ impl Root {
     }
 
     /// A path as the machine has it, without this root.
-    pub fn outside(&self, path: &Path) -> PathBuf {
-        path.strip_prefix(&self.0).map_or_else(|_| path.to_owned(), |path| Path::new("/").join(path))
+    pub fn outside<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
+        match path.strip_prefix(&self.0) {
+            Ok(below) if self.0 != Path::new("/") => Path::new("/").join(below).into(),
+            _ => path.into(),
+        }
     }
 
     /// passwd(5).

@@ -4,7 +4,7 @@
 //! (`-partN`), or when its option `x-rbdmap.image=` names the image, as for a source like `UUID=`. What is to be done with
 //! an entry is decided by the plan and by the generator.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -87,16 +87,16 @@ fn encoded(name: &str) -> String {
 /// Images by what fstab can call them.
 pub struct Images<'a> {
     by_link: HashMap<String, &'a ImageSpec>,
-    by_name: HashMap<String, &'a ImageSpec>,
+    by_name: HashSet<&'a ImageSpec>,
 }
 
 impl<'a> Images<'a> {
     /// These images.
     pub fn of(specs: &[&'a ImageSpec]) -> Self {
-        let link = |spec: &ImageSpec| Path::new("/dev").join(spec.link()).to_string_lossy().into_owned();
+        let link = |spec: &ImageSpec| format!("/dev/{}", spec.link().display());
         Self {
             by_link: specs.iter().rev().map(|spec| (link(spec), *spec)).collect(),
-            by_name: specs.iter().rev().map(|spec| (spec.to_string(), *spec)).collect(),
+            by_name: specs.iter().copied().collect(),
         }
     }
 
@@ -105,7 +105,7 @@ impl<'a> Images<'a> {
     pub fn below(&self, entry: &FstabEntry) -> Option<&'a ImageSpec> {
         if let Some(name) = entry.value("x-rbdmap.image") {
             let spec: ImageSpec = name.parse().ok()?;
-            return self.by_name.get(&spec.to_string()).copied();
+            return self.by_name.get(&spec).copied();
         }
         // Without double slashes, as systemd takes it.
         let source = Path::new(&entry.source).components().collect::<PathBuf>().to_string_lossy().into_owned();

@@ -13,13 +13,12 @@
 use std::path::Path;
 
 use super::file::{Folder, GeneratedFile};
-use super::instance::drop_ins_of_device;
 use super::mount::Line;
 use super::row::{Made, is_unit_name};
 use crate::config::fstab::FstabEntry;
 use crate::unit::{self, escape_path, escape_specifiers};
 
-/// The mount unit, that of the automount, the device's drop-in, and what growing needs. The entry has been found writable
+/// The mount unit, that of the automount, and what growing needs; the device's drop-in is `device`'s. The entry has been found writable
 /// by `Row::of`.
 pub fn units(line: &Line, folder: Folder) -> Vec<GeneratedFile> {
     let entry = line.entry;
@@ -28,10 +27,6 @@ pub fn units(line: &Line, folder: Folder) -> Vec<GeneratedFile> {
     if line.row.automount && line.row.made == Made::Nothing {
         files.push(GeneratedFile::text(folder, line.row.start_unit(&entry.target), &automount_text(line)));
     }
-    if is_device(entry) {
-        let device = drop_ins_of_device(&entry.node());
-        files.push(GeneratedFile::text(folder, format!("{device}.d/50-netdev-dependencies.conf"), NETDEV_DEVICE));
-    }
     if entry.has("x-systemd.growfs") {
         files.extend(growfs(&escape_path(&entry.target)));
     }
@@ -39,12 +34,9 @@ pub fn units(line: &Line, folder: Folder) -> Vec<GeneratedFile> {
 }
 
 /// Whether the entry is mounted from a device node.
-fn is_device(entry: &FstabEntry) -> bool {
+pub fn is_device(entry: &FstabEntry) -> bool {
     entry.node().starts_with("/dev")
 }
-
-/// The device's time-out begins once there is a network.
-const NETDEV_DEVICE: &str = "[Unit]\nAfter=network-online.target network.target\nWants=network-online.target\n";
 
 fn mount_text(line: &Line) -> String {
     let entry = line.entry;

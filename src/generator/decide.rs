@@ -3,24 +3,28 @@
 //! The entries are those that stand on images, by themselves or through one another (`plan::closure`): an overlay or a bind
 //! on a mount of ours that were left ordered as local would close a circle with the network, and systemd would delete a
 //! job of it. Owns what becomes of entries that are not served: they are not touched at all, nor are their devices, and a
-//! message says why. What is written is `instance`'s, `mount`'s and `swap`'s.
+//! message says why (`complaints`). What is written is `instance`'s, `device`'s, `service`'s, `mount`'s and `swap`'s.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::administrator::AdministratorUnits;
+use super::as_netdev::is_device;
+use super::complaints::Complaints;
+use super::device::Devices;
 use super::file::GeneratedFile;
-use super::instance::{self, Instance};
+use super::instance::{self, Instance, Instances};
 use super::kernel_log::Message;
 use super::mount::Line;
-use super::row::{Made, Row, lost_options};
+use super::row::{Made, Row};
+use super::service::Service;
 use super::swap;
 use crate::config::fstab::{FstabEntry, Images};
 use crate::config::table::Entry;
 use crate::image::ImageSpec;
 use crate::plan::closure;
 use crate::root::Root;
-use crate::unit::{self, escape_specifiers};
+use crate::unit;
 
 /// All that is known.
 pub struct Inputs<'a> {
@@ -39,30 +43,43 @@ pub struct Inputs<'a> {
 }
 
 /// All that is to be done.
-#[derive(Debug, Default)]
-pub struct Decision {
+#[derive(Debug)]
+pub struct Decision<'a> {
     /// What to write, each path once.
-    pub files: Vec<GeneratedFile>,
+    pub parts: Vec<Part<'a>>,
     /// What to say.
     pub messages: Vec<Message>,
 }
 
-const LACKS_NETDEV: &str = "taken as if it had _netdev, without which systemd would unmount it after the network; \
-    add _netdev";
-const NEEDED_BY_BOOT: &str = "taken as if it had _netdev, without which a boot that does not find the image ends in the \
-    emergency shell; add _netdev";
+/// Something to write.
+#[derive(Debug)]
+pub enum Part<'a> {
+    /// The units of an entry. Their text is most of the work, so it is made by whoever writes them.
+    Line(Line<'a>),
+    /// A file of another kind.
+    File(GeneratedFile),
+}
 
-/// Of more entries of a file there is one message: the kernel's log is small.
-const TOLD_APART: usize = 3;
+impl Part<'_> {
+    /// The files.
+    pub fn files(self) -> Vec<GeneratedFile> {
+        match self {
+            Part::Line(line) => line.files(),
+            Part::File(file) => vec![file],
+        }
+    }
+}
 
 /// Decides.
-pub fn decide(inputs: &Inputs) -> Decision {
+pub fn decide<'a>(inputs: &Inputs<'a>) -> Decision<'a> {
     let mut work = Work {
         inputs,
-        decision: Decision::default(),
+        lines: Vec::new(),
+        files: Vec::new(),
+        complaints: Complaints::new(inputs.root),
         service: Service::default(),
-        instances: Vec::new(),
-        lacking: Vec::new(),
+        devices: Devices::default(),
+        instances: Instances::default(),
     };
     let images = work.images();
     let listed = images.iter().map(|image| &image.spec);
@@ -76,13 +93,12 @@ pub fn decide(inputs: &Inputs) -> Decision {
     for image in images {
         work.image(image, on_it.get(&image.spec).map_or(&[], Vec::as_slice));
     }
-    work.instances();
-    work.tell_lacking();
-    let mut decision = work.decision;
-    decision.files.extend(work.service.drop_in());
-    decision.files.sort_by(|a, b| (a.folder, &a.path).cmp(&(b.folder, &b.path)));
-    decision.files.dedup_by(|a, b| (a.folder, &a.path) == (b.folder, &b.path));
-    decision
+    let Work { lines, mut files, complaints, service, devices, instances, .. } = work;
+    files.extend(devices.drop_ins().chain(service.drop_in()).chain(instances.drop_ins()));
+    files.sort_by(|a, b| (a.folder, &a.path).cmp(&(b.folder, &b.path)));
+    files.dedup_by(|a, b| (a.folder, &a.path) == (b.folder, &b.path));
+    let lines = lines.into_iter().map(Part::Line);
+    Decision { parts: lines.chain(files.into_iter().map(Part::File)).collect(), messages: complaints.messages() }
 }
 
 /// An entry that stands on images.
@@ -96,52 +112,30 @@ struct Mount<'a> {
     row: Option<Row>,
 }
 
-struct Work<'a> {
-    inputs: &'a Inputs<'a>,
-    decision: Decision,
+impl Mount<'_> {
+    fn start_unit(&self) -> Option<String> {
+        Some(self.row?.start_unit(&self.entry.target))
+    }
+}
+
+struct Work<'a, 'i> {
+    inputs: &'i Inputs<'a>,
+    lines: Vec<Line<'a>>,
+    files: Vec<GeneratedFile>,
+    complaints: Complaints<'a>,
     service: Service,
-    /// The drop-ins of the images' units, by the units' names; nothing for the administrator's own units.
-    instances: Vec<(String, Option<String>)>,
-    /// Entries that lack nothing but `_netdev`, with an image of each.
-    lacking: Vec<(&'a FstabEntry, &'a ImageSpec)>,
+    devices: Devices,
+    instances: Instances,
 }
 
-/// What rbdmap.service is told: in one file, for systemd takes as long to read a link as it does to read a file.
-#[derive(Debug, Default)]
-struct Service {
-    wants: BTreeSet<String>,
-    after: BTreeSet<String>,
-}
-
-impl Service {
-    fn drop_in(&self) -> Option<GeneratedFile> {
-        let mut text = "[Unit]\n".to_owned();
-        for (name, units) in [("Wants", &self.wants), ("After", &self.after)] {
-            units.iter().for_each(|unit| text.extend([name, "=", unit, "\n"]));
-        }
-        // A percent sign is in nothing but the units' names.
-        let text = escape_specifiers(&text);
-        (!self.wants.is_empty()).then(|| GeneratedFile::drop_in("rbdmap.service", &text))
-    }
-}
-
-impl<'a> Work<'a> {
-    fn warn(&mut self, text: String) {
-        self.decision.messages.push(Message::warning(text));
-    }
-
-    fn outside(&self, path: &Path) -> PathBuf {
-        self.inputs.root.outside(path)
-    }
-
+impl<'a> Work<'a, '_> {
     /// The images to serve, each once. One whose unit is masked is not to be mapped, so it is none of ours.
     fn images(&mut self) -> Vec<&'a Entry> {
         let mut first: HashMap<&ImageSpec, usize> = HashMap::new();
         let mut images = Vec::new();
         for entry in self.inputs.entries {
             if let Some(first) = first.get(&entry.spec) {
-                let (spec, path, line) = (&entry.spec, self.outside(&entry.path), entry.line);
-                self.warn(format!("{}:{line}: {spec} is in line {first} already, which counts", path.display()));
+                self.complaints.second(entry, *first);
                 continue;
             }
             first.insert(&entry.spec, entry.line);
@@ -158,19 +152,16 @@ impl<'a> Work<'a> {
         let mut mounts = Vec::new();
         for step in closure.steps {
             let declared = step.entry.path != self.inputs.root.fstab();
-            let row = match Row::of(step.entry, declared) {
-                Ok(row) => Some(row),
-                Err(reason) => {
-                    self.leave(step.entry, step.images[0], &reason);
-                    None
-                }
-            };
-            mounts.push(Mount { entry: step.entry, own: step.own, images: step.images, row });
+            let row = Row::of(step.entry, declared);
+            if let Err(reason) = &row {
+                self.complaints.left(step.entry, step.images[0], reason);
+            }
+            mounts.push(Mount { entry: step.entry, own: step.own, images: step.images, row: row.ok() });
         }
         for line in closure.refused {
             // Of two lines for one mount point the second may be on no image.
             let Some(own) = line.own else { continue };
-            self.leave(line.entry, own, &line.why);
+            self.complaints.left(line.entry, own, &line.why);
             mounts.push(Mount { entry: line.entry, own: Some(own), images: vec![own], row: None });
         }
         for mount in &mounts {
@@ -185,63 +176,25 @@ impl<'a> Work<'a> {
         !self.inputs.unlisted.contains(image)
     }
 
-    fn leave(&mut self, entry: &FstabEntry, image: &ImageSpec, reason: &str) {
-        let fate = if entry.path == self.inputs.root.fstab() { "left to systemd as it is" } else { "not mounted" };
-        let text = self.about(entry, image, &format!("{fate}: {reason}"));
-        self.warn(text);
-    }
-
-    fn about(&self, entry: &FstabEntry, image: &ImageSpec, text: &str) -> String {
-        let place = if entry.fstype == "swap" { entry.source.clone() } else { entry.target.display().to_string() };
-        format!("{}: {place} on RBD image {image}: {text}", self.outside(&entry.path).display())
-    }
-
-    /// Says which entries lack `_netdev`; of many in one message.
-    fn tell_lacking(&mut self) {
-        let messages: Vec<Message> = match self.lacking.as_slice() {
-            few if few.len() <= TOLD_APART => {
-                few.iter().map(|(entry, image)| Message::notice(self.about(entry, image, LACKS_NETDEV))).collect()
-            }
-            many => {
-                let named = many.iter().take(TOLD_APART).map(|(entry, _)| entry.target.display().to_string());
-                let (path, named) = (self.outside(&many[0].0.path), named.collect::<Vec<_>>().join(", "));
-                let more = many.len() - TOLD_APART;
-                let about = format!("{}: {named} and {more} more on RBD images: ", path.display());
-                vec![Message::notice(format!("{about}{LACKS_NETDEV}"))]
-            }
-        };
-        self.decision.messages.extend(messages);
-    }
-
     fn mount(&mut self, mount: &Mount<'a>, row: Row) {
-        if self.inputs.administrator.has(&unit::mount(&mount.entry.target)) {
+        let entry = mount.entry;
+        if self.inputs.administrator.has(&unit::mount(&entry.target)) {
             return;
         }
         let instance = mount.own.filter(|own| self.is_listed(own)).map(unit::instance);
-        let path = self.outside(&mount.entry.path);
+        let path = self.inputs.root.outside(&entry.path);
         let is_ours = mount.images.iter().any(|image| self.is_listed(image));
-        let line = Line { entry: mount.entry, path: &path, row, instance: instance.as_deref(), is_ours };
-        self.decision.files.extend(line.files());
+        let line = Line { entry, path, row, instance, is_ours };
+        if let Some(folder) = line.folder().filter(|_| is_device(entry)) {
+            self.devices.need_network(&entry.node(), folder);
+        }
+        self.lines.push(line);
         if is_ours {
-            self.service.wants.insert(row.start_unit(&mount.entry.target));
+            self.service.wants(row.start_unit(&entry.target));
         }
-        if row.made != Made::Local {
-            return;
+        if row.made == Made::Local {
+            self.complaints.lacks_netdev(entry, row, (mount.images[0], mount.own.is_some()));
         }
-        let about = |text: &str| self.about(mount.entry, mount.images[0], text);
-        let needed_by_boot = row.auto && !row.nofail && !row.automount;
-        let mut messages = Vec::new();
-        if needed_by_boot {
-            messages.push(Message::warning(about(NEEDED_BY_BOOT)));
-        }
-        // A bind or an overlay is no device of the network; nobody writes _netdev there.
-        let lacking = (!needed_by_boot && mount.own.is_some()).then_some((mount.entry, mount.images[0]));
-        let lost = lost_options(mount.entry).into_iter();
-        messages.extend(
-            lost.map(|option| Message::warning(about(&format!("{option} is not served without _netdev; add _netdev")))),
-        );
-        self.decision.messages.extend(messages);
-        self.lacking.extend(lacking);
     }
 
     /// Swap on the images, and in files on their mounts.
@@ -260,18 +213,14 @@ impl<'a> Work<'a> {
             }
             match Row::of(entry, false) {
                 Ok(row) => {
-                    let own = own.filter(|own| self.is_listed(own));
-                    let instance = own.map(unit::instance);
-                    self.decision.files.extend(swap::files(entry, row, instance.as_deref()));
+                    let instance = own.filter(|own| self.is_listed(own)).map(unit::instance);
+                    self.files.extend(swap::files(entry, row, instance.as_deref()));
                     if row.auto {
-                        self.service.wants.insert(unit);
+                        self.service.wants(unit);
                     }
-                    if let Some(own) = own {
-                        let devices = BTreeSet::from([entry.node()]);
-                        self.decision.files.extend(instance::device_files(own, &devices));
-                    }
+                    self.files.extend(instance.map(|instance| self.devices.require(&entry.node(), &instance)));
                 }
-                Err(reason) => self.leave(entry, own.unwrap_or(specs[0]), &reason),
+                Err(reason) => self.complaints.left(entry, own.unwrap_or(specs[0]), &reason),
             }
         }
     }
@@ -279,49 +228,44 @@ impl<'a> Work<'a> {
     /// What is written for an image, given what stands on it.
     fn image(&mut self, image: &'a Entry, mounts: &[&Mount<'a>]) {
         let own: Vec<&&Mount> = mounts.iter().filter(|mount| mount.own == Some(&image.spec)).collect();
-        let link = instance::device(&image.spec);
-        let mut devices = BTreeSet::from([link]);
-        devices.extend(own.iter().map(|mount| mount.entry.node()));
-        for mount in own.iter().filter(|mount| mount.row.is_none()) {
-            devices.remove(&mount.entry.node());
+        let name = unit::instance(&image.spec);
+        for device in devices(image, &own) {
+            self.files.push(self.devices.require(&device, &name));
         }
         let rows: Vec<Row> = own.iter().filter_map(|mount| mount.row).collect();
         let nofail = image.nofail || (!rows.is_empty() && rows.iter().all(|row| row.nofail));
-        let name = unit::instance(&image.spec);
-        let files = &mut self.decision.files;
-        files.extend(instance::device_files(&image.spec, &devices));
-        self.service.wants.insert(name.clone());
-        if !nofail {
-            self.service.after.insert(name.clone());
+        if nofail {
+            self.service.wants(name.clone());
+        } else {
+            self.service.waits_for(name.clone());
         }
-        let start_unit = |mount: &&Mount| Some(mount.row?.start_unit(&mount.entry.target));
-        let mut starts: Vec<String> = mounts.iter().filter_map(start_unit).collect();
-        if self.inputs.hooked.contains(&image.spec) {
+        let is_hooked = self.inputs.hooked.contains(&image.spec);
+        let mut starts = Vec::new();
+        if nofail || is_hooked {
+            starts.extend(mounts.iter().filter_map(|mount| mount.start_unit()));
+        }
+        if is_hooked {
             let hook = unit::hook(&image.spec);
-            self.service.wants.insert(hook.clone());
-            files.push(GeneratedFile::drop_in(&hook, &hook_drop_in(&starts, nofail)));
+            self.service.wants(hook.clone());
+            self.files.push(GeneratedFile::drop_in(&hook, &hook_drop_in(&starts, nofail)));
             starts.push(hook);
         }
+        let is_theirs = self.inputs.administrator.has(&name);
+        let path = self.inputs.root.outside(&image.path);
         let targets: Vec<_> = own.iter().map(|mount| mount.entry.target.as_path()).collect();
-        let path = self.outside(&image.path);
-        let instance = Instance { image, path: &path, nofail };
-        let drop_in = (!self.inputs.administrator.has(&name)).then(|| instance.drop_in(&targets, &starts));
-        self.instances.push((name, drop_in));
+        let drop_in = || Instance { image, path: &path, nofail }.drop_in(&targets, &starts);
+        self.instances.add(name, (!is_theirs).then(drop_in));
     }
+}
 
-    /// What all images' units are told is told to their template, in one file for all.
-    fn instances(&mut self) {
-        let files = match self.instances.split_first() {
-            Some(((_, Some(text)), rest)) if rest.iter().all(|(_, other)| other.as_ref() == Some(text)) => {
-                vec![GeneratedFile::drop_in(unit::TEMPLATE, text)]
-            }
-            _ => {
-                let told = self.instances.iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
-                told.map(|(name, text)| GeneratedFile::drop_in(name, text)).collect()
-            }
-        };
-        self.decision.files.extend(files);
+/// The nodes of an image and of its partitions in fstab, but for those of entries that are left alone.
+fn devices(image: &Entry, own: &[&&Mount]) -> BTreeSet<PathBuf> {
+    let mut devices = BTreeSet::from([instance::device(&image.spec)]);
+    devices.extend(own.iter().map(|mount| mount.entry.node()));
+    for mount in own.iter().filter(|mount| mount.row.is_none()) {
+        devices.remove(&mount.entry.node());
     }
+    devices
 }
 
 /// After the mounts, as far as there are any: a hook is called though one of them failed.
@@ -353,7 +297,8 @@ mod tests {
             root: &root,
         };
         let decision = decide(&inputs);
-        (decision.files.into_iter().map(|file| file.path).collect(), decision.messages.len())
+        let files = decision.parts.into_iter().flat_map(Part::files);
+        (files.map(|file| file.path).collect(), decision.messages.len())
     }
 
     #[test]

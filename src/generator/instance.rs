@@ -1,7 +1,6 @@
-//! What is written for an image: its instance's drop-in, and for each of its devices the link that makes it require the
-//! instance. That rbdmap.service wants it, and waits for it, is `decide`'s.
+//! What is written for an image: its instance's drop-in. What its devices are told is `device`'s, and that rbdmap.service
+//! wants it is `service`'s.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::file::GeneratedFile;
@@ -9,11 +8,6 @@ use crate::config::table::{Entry, paths};
 use crate::image::ImageSpec;
 use crate::root::Root;
 use crate::unit::{self, escape_specifiers};
-
-/// How long systemd waits for a device: a little longer than for its instance (`TimeoutStartSec=` in
-/// rbdmap@.service), so that the instance fails first and says why; and not for ever, for the instance may succeed and
-/// the link still not come.
-const DEVICE_TIMEOUT: u32 = 100;
 
 /// The image's device node, where fstab has it.
 pub fn device(spec: &ImageSpec) -> PathBuf {
@@ -54,26 +48,28 @@ RestartSec=10
     }
 }
 
-/// The drop-ins of units whose names begin with this are read for all devices below /dev/rbd (systemd.unit(5)).
-const ALL_DEVICES: &str = "dev-rbd-.device";
+/// The drop-ins of all images' units.
+#[derive(Debug, Default)]
+pub struct Instances(Vec<(String, Option<String>)>);
 
-/// The unit whose drop-ins a device reads: for those of rbd one for all, for a thousand files more take systemd and us their
-/// time.
-pub fn drop_ins_of_device(device: &Path) -> String {
-    if device.starts_with("/dev/rbd") { ALL_DEVICES.to_owned() } else { unit::device(device) }
-}
+impl Instances {
+    /// A unit by its name and what it is told; nothing where it is the administrator's own.
+    pub fn add(&mut self, name: String, text: Option<String>) {
+        self.0.push((name, text));
+    }
 
-/// The hooks and drop-ins of the image's devices: the node of the image and those of its partitions in fstab.
-pub fn device_files(spec: &ImageSpec, devices: &BTreeSet<PathBuf>) -> Vec<GeneratedFile> {
-    let files = |device: &PathBuf| {
-        let name = unit::device(device);
-        let timeout = format!("[Unit]\nJobRunningTimeoutSec={DEVICE_TIMEOUT}\n");
-        [
-            GeneratedFile::hook(&format!("{name}.requires"), &unit::instance(spec)),
-            GeneratedFile::drop_in(&drop_ins_of_device(device), &timeout),
-        ]
-    };
-    devices.iter().flat_map(files).collect()
+    /// The files. What all are told is told to their template, in one file for all.
+    pub fn drop_ins(&self) -> Vec<GeneratedFile> {
+        match self.0.split_first() {
+            Some(((_, Some(text)), rest)) if rest.iter().all(|(_, other)| other.as_ref() == Some(text)) => {
+                vec![GeneratedFile::drop_in(unit::TEMPLATE, text)]
+            }
+            _ => {
+                let told = self.0.iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
+                told.map(|(name, text)| GeneratedFile::drop_in(name, text)).collect()
+            }
+        }
+    }
 }
 
 /// The files that a line names, or ceph.conf where it should be, as a value of `RequiresMountsFor=`. Those on the image

@@ -7,13 +7,16 @@
 
 mod administrator;
 mod as_netdev;
+mod complaints;
 mod decide;
+mod device;
 mod environment;
 mod file;
 mod instance;
 mod kernel_log;
 mod mount;
 mod row;
+mod service;
 mod swap;
 mod write;
 
@@ -65,24 +68,25 @@ fn generate(root: &Root, directories: &Directories, log: &KernelLog) -> Result<(
     }
     let mut inputs = Inputs::read(root);
     for fault in &inputs.faults {
-        let fault = Fault { path: root.outside(&fault.path), ..fault.clone() };
+        let fault = Fault { path: root.outside(&fault.path).into_owned(), ..fault.clone() };
         log.write(&Message::warning(fault.to_string()));
     }
     let mut places = Places::new(root);
     inputs.lines.iter_mut().for_each(|line| line.target = places.resolved(&line.target));
-    let hooked = hook::wanted(root, &inputs.entries).into_iter().map(|entry| entry.spec.clone());
+    let hooked = hook::wanted(root, &inputs.entries).into_iter().map(|entry| entry.spec.clone()).collect();
+    let unlisted = unlisted(&inputs);
     let decision = decide(&decide::Inputs {
         entries: &inputs.entries,
-        unlisted: &unlisted(&inputs),
+        unlisted: &unlisted,
         lines: &inputs.lines,
-        hooked: &hooked.collect(),
+        hooked: &hooked,
         administrator: &administrator,
         root,
     });
     decision.messages.iter().for_each(|message| log.write(message));
-    let written = write::all(&decision.files, directories, log);
+    let written = write::all(decision.parts, directories, log);
     // The process ends here: to give back a thousand texts one by one is of no use.
-    std::mem::forget((decision, inputs));
+    std::mem::forget(inputs);
     written
 }
 

@@ -2,6 +2,7 @@
 //! to the image's instance. That is a drop-in of systemd's unit; where that is ordered as local, or there is none, it is
 //! said in the unit of `as_netdev`, for a file less is less for us to write and for systemd to read.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::as_netdev;
@@ -13,36 +14,43 @@ use crate::plan::overlay;
 use crate::unit::{self, escape_specifiers};
 
 /// An entry with how it is served.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Line<'a> {
     /// The entry.
     pub entry: &'a FstabEntry,
     /// The file that says it, as units name it.
-    pub path: &'a Path,
+    pub path: Cow<'a, Path>,
     /// How it is served.
     pub row: Row,
     /// The instance of the image that is its source, if one is.
-    pub instance: Option<&'a str>,
+    pub instance: Option<String>,
     /// Whether it stands on an image of ours, so that rbdmap.service has it mounted.
     pub is_ours: bool,
 }
 
 impl Line<'_> {
+    /// Where the unit is that is made in the place of systemd's, if one is.
+    pub fn folder(&self) -> Option<Folder> {
+        match self.row.made {
+            Made::Local => Some(Folder::Early),
+            Made::Nothing => Some(Folder::Normal),
+            Made::Remote | Made::Unordered => None,
+        }
+    }
+
     /// The files of the entry.
     pub fn files(&self) -> Vec<GeneratedFile> {
-        let start = self.row.start_unit(&self.entry.target);
-        let mut files = match self.row.made {
-            Made::Local => as_netdev::units(self, Folder::Early),
-            Made::Nothing => as_netdev::units(self, Folder::Normal),
-            Made::Remote | Made::Unordered => {
-                vec![GeneratedFile::drop_in(&unit::mount(&self.entry.target), &self.drop_in())]
-            }
+        let Row { made, automount, auto, nofail } = self.row;
+        let start = || self.row.start_unit(&self.entry.target);
+        let mut files = match self.folder() {
+            Some(folder) => as_netdev::units(self, folder),
+            None => vec![GeneratedFile::drop_in(&unit::mount(&self.entry.target), &self.drop_in())],
         };
-        if self.row.automount && self.row.made != Made::Nothing {
-            files.push(GeneratedFile::drop_in(&start, &format!("[Unit]\n{}", self.order_of_automount())));
+        if automount && made != Made::Nothing {
+            files.push(GeneratedFile::drop_in(&start(), &format!("[Unit]\n{}", self.order_of_automount())));
         }
-        if self.row.made == Made::Local && self.row.auto {
-            files.extend(moved_to_remote(&start, self.row.nofail));
+        if made == Made::Local && auto {
+            files.extend(moved_to_remote(&start(), nofail));
         }
         files
     }
@@ -63,7 +71,7 @@ impl Line<'_> {
     /// may have left no `_netdev` there; it would then order the unit as a local one, and stop it after the network.
     pub fn dependencies(&self) -> String {
         let mut text = String::new();
-        if let Some(instance) = self.instance {
+        if let Some(instance) = &self.instance {
             text += "# The image is there before it is mounted, and until it is unmounted.\n";
             text += &format!("Requires={instance}\nAfter={instance}\n");
         }

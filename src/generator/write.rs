@@ -1,10 +1,12 @@
 //! Writes what was decided into systemd's folders. A file that cannot be written is said and passed over; only when
 //! none could be is it an error.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
-use std::thread;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{iter, mem, thread};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
@@ -13,20 +15,22 @@ use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::symlinkat;
 
 use super::Directories;
+use super::decide::Part;
 use super::file::{Content, Folder, GeneratedFile};
 use super::kernel_log::{KernelLog, Message};
 
-/// Writes every file. The kernel's part of it is most of what a generator takes, so two threads share it.
-pub fn all(files: &[GeneratedFile], directories: &Directories, log: &KernelLog) -> Result<()> {
-    let (mine, others) = files.split_at(files.len() / 2);
+/// How many parts a thread takes at a time.
+const PORTION: usize = 64;
+
+/// Writes every file. The kernel's part of it is most of what a generator takes, so two threads share it: one from the
+/// front and one from the back, for there they seldom wait for each other in the same folder.
+pub fn all(parts: Vec<Part<'_>>, directories: &Directories, log: &KernelLog) -> Result<()> {
+    let queue = Queue(Mutex::new(parts.into()));
     let results = thread::scope(|scope| {
-        let other = thread::Builder::new().spawn_scoped(scope, || each(others, directories));
-        let mut results = each(mine, directories);
-        results.extend(match other {
-            Ok(thread) => thread.join().unwrap_or_default(),
-            // No thread to be had is no reason not to write.
-            Err(_) => each(others, directories),
-        });
+        let other = thread::Builder::new().spawn_scoped(scope, || each(|| queue.back(), directories));
+        let mut results = each(|| queue.front(), directories);
+        // No thread to be had is no reason not to write.
+        results.extend(other.ok().and_then(|thread| thread.join().ok()).unwrap_or_default());
         results
     });
     let nothing_written = results.iter().all(Result::is_err);
@@ -39,14 +43,37 @@ pub fn all(files: &[GeneratedFile], directories: &Directories, log: &KernelLog) 
     Ok(())
 }
 
-/// Writes files that come sorted, so that a folder is made for the first of its files.
-fn each<'a>(files: &'a [GeneratedFile], directories: &'a Directories) -> Vec<Result<()>> {
+/// What is left to write.
+struct Queue<'a>(Mutex<VecDeque<Part<'a>>>);
+
+impl<'a> Queue<'a> {
+    fn front(&self) -> VecDeque<Part<'a>> {
+        let mut parts = self.parts();
+        let end = PORTION.min(parts.len());
+        let rest = parts.split_off(end);
+        mem::replace(&mut *parts, rest)
+    }
+
+    fn back(&self) -> VecDeque<Part<'a>> {
+        let mut parts = self.parts();
+        let start = parts.len().saturating_sub(PORTION);
+        parts.split_off(start)
+    }
+
+    fn parts(&self) -> MutexGuard<'_, VecDeque<Part<'a>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes portions until there is none.
+fn each<'a>(portion: impl Fn() -> VecDeque<Part<'a>>, directories: &Directories) -> Vec<Result<()>> {
     let (mut normal, mut early) = (Place::of(&directories.normal), Place::of(&directories.early));
-    let write = |file: &'a GeneratedFile| match file.folder {
-        Folder::Normal => normal.write(file),
-        Folder::Early => early.write(file),
+    let mut write = |file: GeneratedFile| match file.folder {
+        Folder::Normal => normal.write(&file),
+        Folder::Early => early.write(&file),
     };
-    files.iter().map(write).collect()
+    let portions = iter::repeat_with(portion).take_while(|portion| !portion.is_empty());
+    portions.flatten().flat_map(Part::files).map(&mut write).collect()
 }
 
 /// One of systemd's folders, opened for the first of its files: a thousand names are looked up from there, not from /.
@@ -54,20 +81,20 @@ struct Place<'a> {
     path: &'a Path,
     opened: Option<File>,
     /// The folder in it that was made last.
-    made: &'a str,
+    made: String,
 }
 
 impl<'a> Place<'a> {
     fn of(path: &'a Path) -> Self {
-        Self { path, opened: None, made: "" }
+        Self { path, opened: None, made: String::new() }
     }
 
-    fn write(&mut self, file: &'a GeneratedFile) -> Result<()> {
+    fn write(&mut self, file: &GeneratedFile) -> Result<()> {
         self.put(file).with_context(|| format!("writing {}", self.path.join(&file.path).display()))
     }
 
     /// Never overwrites: systemd hands out empty folders, so what is there is another generator's.
-    fn put(&mut self, file: &'a GeneratedFile) -> io::Result<()> {
+    fn put(&mut self, file: &GeneratedFile) -> io::Result<()> {
         let place = match &self.opened {
             Some(place) => place,
             None => self.opened.insert(open(self.path)?),
@@ -77,7 +104,7 @@ impl<'a> Place<'a> {
             && folder != self.made
         {
             match mkdirat(place, folder, Mode::from_bits_truncate(0o777)) {
-                Ok(()) | Err(Errno::EEXIST) => self.made = folder,
+                Ok(()) | Err(Errno::EEXIST) => folder.clone_into(&mut self.made),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -106,7 +133,8 @@ mod tests {
 
     fn write(folder: &Path, files: &[GeneratedFile]) -> Result<()> {
         let directories = Directories { normal: folder.join("normal"), early: folder.join("early") };
-        all(files, &directories, &KernelLog::open(&Root::new(folder)))
+        let parts = files.iter().cloned().map(Part::File).collect();
+        all(parts, &directories, &KernelLog::open(&Root::new(folder)))
     }
 
     #[test]

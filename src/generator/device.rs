@@ -1,0 +1,56 @@
+//! What device units are told: that they require the instance which makes them, how long systemd waits for them, and, where
+//! systemd's own generator does not say it, that they need the network.
+//!
+//! The drop-ins of units whose names begin with `dev-rbd-` are read for all devices below /dev/rbd (systemd.unit(5)), so
+//! for those one file is enough: a thousand take systemd and us their time.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::file::{Folder, GeneratedFile};
+use crate::unit;
+
+/// How long systemd waits for a device: a little longer than for its instance (`TimeoutStartSec=` in
+/// rbdmap@.service), so that the instance fails first and says why; and not for ever, for the instance may succeed and
+/// the link still not come.
+const TIMEOUT: &str = "[Unit]\nJobRunningTimeoutSec=100\n";
+
+/// The time-out begins once there is a network. The name and the text are those of systemd's own generator.
+const NETDEV: &str = "[Unit]\nAfter=network-online.target network.target\nWants=network-online.target\n";
+
+/// The unit that stands for all devices below /dev/rbd.
+const ALL: &str = "dev-rbd-.device";
+
+/// The drop-ins of devices, each once.
+#[derive(Debug, Default)]
+pub struct Devices {
+    limited: BTreeSet<Cow<'static, str>>,
+    remote: BTreeSet<(Folder, Cow<'static, str>)>,
+}
+
+impl Devices {
+    /// A device is made by an instance: the link that says so. systemd waits for it no longer than the instance may take.
+    pub fn require(&mut self, device: &Path, instance: &str) -> GeneratedFile {
+        self.limited.insert(unit_of(device));
+        GeneratedFile::hook(&format!("{}.requires", unit::device(device)), instance)
+    }
+
+    /// A device of a mount whose unit is ours, in this folder.
+    pub fn need_network(&mut self, device: &Path, folder: Folder) {
+        self.remote.insert((folder, unit_of(device)));
+    }
+
+    /// The files.
+    pub fn drop_ins(&self) -> impl Iterator<Item = GeneratedFile> {
+        let limited = self.limited.iter().map(|unit| GeneratedFile::drop_in(unit, TIMEOUT));
+        let path = |unit| format!("{unit}.d/50-netdev-dependencies.conf");
+        let remote = self.remote.iter().map(move |(folder, unit)| GeneratedFile::text(*folder, path(unit), NETDEV));
+        limited.chain(remote)
+    }
+}
+
+/// The unit whose drop-ins a device reads.
+fn unit_of(device: &Path) -> Cow<'static, str> {
+    if device.starts_with("/dev/rbd") { ALL.into() } else { unit::device(device).into() }
+}
