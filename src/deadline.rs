@@ -22,6 +22,11 @@ impl Deadline {
         self.limit.saturating_sub(self.elapsed())
     }
 
+    /// The same time once more, from now: something has come of the wait.
+    pub fn restart(&mut self) {
+        self.start = Instant::now();
+    }
+
     /// How long it was when it was made, for messages.
     pub fn limit(&self) -> Duration {
         self.limit
@@ -40,9 +45,12 @@ impl Deadline {
         receiver.recv_timeout(self.remaining()).ok()
     }
 
-    /// Asks again and again, `pause` apart, until there is an answer or the deadline has passed (then `None`).
-    pub fn poll<T>(&self, pause: Duration, ask: impl FnMut() -> Option<T>) -> Option<T> {
-        self.poll_with(|| sleep(pause.min(self.remaining())), ask)
+    /// Asks again and again until there is an answer or the deadline has passed (then `None`). What comes soon is seen soon,
+    /// and what takes long costs little: at boot hundreds of processes wait at a time, and what they use up is what they
+    /// wait for. No inotify(7) therefore: of its instances there are 128 for all that root runs.
+    pub fn poll<T>(&self, ask: impl FnMut() -> Option<T>) -> Option<T> {
+        let start = Instant::now();
+        self.poll_with(|| sleep(pause_after(start.elapsed()).min(self.remaining())), ask)
     }
 
     /// The same, with a pause of the caller's own making, which must be short.
@@ -59,19 +67,40 @@ impl Deadline {
     }
 }
 
+/// An eighth of what has been waited already.
+fn pause_after(waited: Duration) -> Duration {
+    (waited / 8).clamp(SHORTEST, LONGEST)
+}
+
+/// Between two questions.
+const SHORTEST: Duration = Duration::from_millis(5);
+const LONGEST: Duration = Duration::from_millis(500);
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn who_waits_for_a_minute_asks_a_few_hundred_times_and_comes_an_eighth_too_late() {
+        let mut waited = Duration::ZERO;
+        let pauses = std::iter::repeat_with(|| {
+            let pause = pause_after(waited);
+            assert!(pause <= SHORTEST.max(waited / 8));
+            waited += pause;
+            waited
+        });
+        assert!(pauses.take_while(|waited| *waited < Duration::from_secs(60)).count() < 200);
+    }
+
+    #[test]
     fn polling_ends_with_an_answer_or_with_the_deadline() {
         let mut asked = 0;
-        let third = Deadline::after(Duration::from_secs(60)).poll(Duration::ZERO, || {
+        let third = Deadline::after(Duration::from_secs(60)).poll(|| {
             asked += 1;
             (asked == 3).then_some(asked)
         });
         assert_eq!(third, Some(3));
-        assert_eq!(Deadline::after(Duration::ZERO).poll(Duration::from_secs(60), || None::<()>), None);
+        assert_eq!(Deadline::after(Duration::ZERO).poll(|| None::<()>), None);
     }
 
     #[test]

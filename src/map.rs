@@ -39,9 +39,6 @@ struct Greeting {
 /// A monitor that answers sooner is worth none.
 const WORTH_A_WORD: Duration = Duration::from_secs(4);
 
-/// Between two tries to take back what somebody looks at.
-const BUSY_PAUSE: Duration = Duration::from_millis(50);
-
 /// An image that is mapped now.
 pub struct Mapped {
     /// Its mapping.
@@ -209,7 +206,7 @@ impl Mapper {
         let is_busy =
             |error: &BusError| matches!(error, BusError::Kernel(error) if error.raw_os_error() == Some(libc::EBUSY));
         // udev looks at a device that is new.
-        let taken = way.deadline.poll(BUSY_PAUSE, || match rbd::remove(&self.root, mapping.id, way) {
+        let taken = way.deadline.poll(|| match rbd::remove(&self.root, mapping.id, way) {
             Err(error) if is_busy(&error) => None,
             answer => Some(answer.is_ok()),
         });

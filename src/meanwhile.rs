@@ -1,6 +1,7 @@
 //! Something that is told while somebody waits, by a thread that looks again and again and ends with the wait: what the kernel
 //! waits for it says in its log only, what a unit waits for systemd in its status.
 
+use std::iter;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,8 +14,9 @@ use crate::sys::notify;
 
 /// What comes sooner is worth no word.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Between two looks.
-const PERIOD: Duration = Duration::from_secs(1);
+/// Between two looks: twice as long each time, for hundreds may wait at a time.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(8);
 
 /// Looks until it is dropped.
 pub struct Meanwhile(#[expect(dead_code, reason = "its end is the message")] Sender<()>);
@@ -24,10 +26,11 @@ impl Meanwhile {
     pub fn every_now_and_then(mut look: impl FnMut() + Send + 'static) -> Self {
         let (sender, end) = mpsc::channel::<()>();
         thread::spawn(move || {
-            let mut pause = PATIENCE;
-            while end.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            let mut pauses = iter::successors(Some(SHORTEST), |pause| Some(LONGEST.min(*pause * 2)));
+            let mut pause = Some(PATIENCE);
+            while pause.is_some_and(|pause| end.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)) {
                 look();
-                pause = PERIOD;
+                pause = pauses.next();
             }
         });
         Self(sender)

@@ -10,8 +10,6 @@ use crate::root::Root;
 use crate::sys::rbd::{self, BusError, Mapping, Way};
 use crate::sys::{device, link, lock};
 
-/// Between two looks at the link of a device that is gone.
-const LINK_PAUSE: Duration = Duration::from_millis(10);
 /// How long udev may take to remove the link of a device that is gone.
 const LINK_LIMIT: Duration = Duration::from_secs(5);
 
@@ -94,7 +92,7 @@ fn await_no_link(root: &Root, mapping: &Mapping, nodes: &[device::Node]) {
         return;
     }
     let gone = || (!device::link_leads_to(root, mapping)).then_some(());
-    if Deadline::after(LINK_LIMIT).poll(LINK_PAUSE, gone).is_none() {
+    if Deadline::after(LINK_LIMIT).poll(gone).is_none() {
         tracing::warn!("{spec}: unmapped, but udev left the link /dev/{}", spec.link().display());
     }
 }

@@ -9,9 +9,12 @@ use crate::root::Root;
 use crate::sys::systemd::Manager;
 use crate::unit;
 
+/// At how many units to look each time, for systemd has better to do; the others' turn comes later.
+const LOOKS: usize = 16;
+
 /// Tells what the instances of these images wait for, each thing once, until it is dropped.
 pub fn tell(root: &Root, images: Vec<ImageSpec>) -> Meanwhile {
-    let (root, mut manager, mut told) = (root.clone(), None, HashMap::new());
+    let (root, mut manager, mut told, mut images) = (root.clone(), None, HashMap::new(), images);
     Meanwhile::every_now_and_then(move || {
         if manager.is_none() {
             manager = Manager::connect(&root).ok();
@@ -21,6 +24,8 @@ pub fn tell(root: &Root, images: Vec<ImageSpec>) -> Meanwhile {
                 tracing::info!("{spec}: {wait}");
             }
         }
+        let looked_at = LOOKS.min(images.len());
+        images.rotate_left(looked_at);
     })
 }
 
@@ -28,7 +33,10 @@ pub fn tell(root: &Root, images: Vec<ImageSpec>) -> Meanwhile {
 fn waits<'a>(manager: &Manager, images: &'a [ImageSpec]) -> Vec<(&'a ImageSpec, String)> {
     let busy = manager.having_jobs().unwrap_or_default();
     let images = images.iter().filter(|spec| busy.contains(&unit::instance(spec)));
-    images.filter_map(|spec| Some((spec, wait(&manager.unit(&unit::instance(spec)).ok()?.status)?))).collect()
+    images
+        .take(LOOKS)
+        .filter_map(|spec| Some((spec, wait(&manager.unit(&unit::instance(spec)).ok()?.status)?)))
+        .collect()
 }
 
 /// The wait in a status, without how long it has been.

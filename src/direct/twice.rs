@@ -17,8 +17,6 @@ use crate::unit;
 
 /// How long systemd may take for a mount that it has begun, and between two looks.
 const LIMIT: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(50);
-
 /// Looks at what we have just mounted there.
 pub fn take_back(root: &Root, target: &Path) {
     await_systemd(root, target);
@@ -40,7 +38,7 @@ fn await_systemd(root: &Root, target: &Path) {
     }
     let Ok(manager) = Manager::connect(root) else { return };
     let unit = unit::mount(target);
-    Deadline::after(LIMIT).poll(PAUSE, || {
+    Deadline::after(LIMIT).poll(|| {
         let loaded = manager.loaded(&[&unit]).unwrap_or_default();
         (loaded.get(&unit).is_none_or(|state| state.active != "activating")).then_some(())
     });

@@ -16,7 +16,6 @@ use libmount::Mounted;
 use super::file::attribute;
 use super::link;
 use super::rbd::Mapping;
-use super::watch::Watch;
 use crate::deadline::Deadline;
 use crate::root::Root;
 
@@ -80,14 +79,13 @@ pub fn await_link(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result
     if !root.udev_control().exists() {
         return link::make(root, mapping);
     }
-    let watch = Watch::on(&root.udev_records());
     let nodes = nodes(root, &mapping.name());
     if is_done(root, mapping, &nodes) && !link_leads_to(root, mapping) {
         // Somebody has taken it away, for udev is done. Where this cannot be asked, the waiting below says so.
         let _ = fs::write(root.block(&mapping.name()).join("uevent"), "change");
     }
     let ready = || (is_done(root, mapping, &nodes) && link_leads_to(root, mapping)).then_some(());
-    if deadline.poll_with(|| watch.sleep(), ready).is_some() {
+    if deadline.poll(ready).is_some() {
         return Ok(());
     }
     let (spec, name) = (&mapping.spec, mapping.name());

@@ -18,8 +18,6 @@ use nix::unistd::Pid;
 use crate::deadline::Deadline;
 use crate::image::ImageSpec;
 
-/// Between two looks whether it has ended.
-const PAUSE: Duration = Duration::from_millis(10);
 /// How long its last words are waited for.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Longer lines are cut.
@@ -40,7 +38,7 @@ pub fn run(hook: &Path, arguments: &[OsString], spec: &ImageSpec, deadline: &Dea
             sender.send(())
         });
     }
-    let status = deadline.poll(PAUSE, || child.try_wait().transpose());
+    let status = deadline.poll(|| child.try_wait().transpose());
     let status = status.unwrap_or_else(|| Err(kill(&mut child)));
     let patience = Deadline::after(LAST_WORDS);
     for _ in 0..2 {
@@ -57,7 +55,7 @@ fn kill(child: &mut Child) -> io::Error {
         let _ = killpg(group, Signal::SIGKILL);
     }
     // One that the kernel does not give back is left behind.
-    let _ = Deadline::after(LAST_WORDS).poll(PAUSE, || child.try_wait().transpose());
+    let _ = Deadline::after(LAST_WORDS).poll(|| child.try_wait().transpose());
     io::Error::other("killed, for it has not ended in time")
 }
 

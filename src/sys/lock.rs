@@ -23,8 +23,6 @@ use crate::image::ImageSpec;
 use crate::root::Root;
 use crate::unit;
 
-/// How often the lock is asked for while somebody else has it.
-const PAUSE: Duration = Duration::from_millis(20);
 /// A lock that comes sooner is worth no word.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How much of a name fits into a file's, with room for hash and ending; file systems take 255 bytes.
@@ -99,7 +97,7 @@ fn failed(what: &str, path: &Path, error: io::Error) -> anyhow::Error {
 /// `None` where the deadline passed first.
 fn named(root: &Root, name: &str, deadline: &Deadline) -> Result<Option<Lock>> {
     let file = file(root, name)?;
-    let answer = deadline.poll(PAUSE, || match file.try_lock() {
+    let answer = deadline.poll(|| match file.try_lock() {
         Err(TryLockError::WouldBlock) => None,
         answer => Some(answer),
     });

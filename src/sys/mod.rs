@@ -18,4 +18,3 @@ pub mod notify;
 pub mod rbd;
 pub mod session;
 pub mod systemd;
-pub mod watch;

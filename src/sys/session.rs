@@ -23,8 +23,6 @@ use super::lock;
 use crate::deadline::Deadline;
 use crate::root::Root;
 
-/// Between two tries to get a turn.
-const PAUSE: Duration = Duration::from_millis(20);
 /// How soon the one that listens to the kernel finds out that nobody wants to know any more.
 const HEARING: Duration = Duration::from_millis(100);
 
@@ -42,7 +40,7 @@ pub fn turn(root: &Root, name: &str, is_met: impl Fn() -> Result<bool>, deadline
         return Ok(Turn::default());
     }
     let mut file = Some(lock::file(root, &format!("cluster {name}"))?);
-    let lock = deadline.poll(PAUSE, || {
+    let lock = deadline.poll(|| {
         [FlockArg::LockExclusiveNonblock, FlockArg::LockSharedNonblock].into_iter().find_map(|kind| {
             match Flock::lock(file.take()?, kind) {
                 Ok(lock) => Some((lock, kind == FlockArg::LockExclusiveNonblock)),

@@ -1,4 +1,4 @@
-//! The end of an unmapping whose deadline has passed: says of each mapping that is left what is in the way, and who.
+//! The end of an unmapping from which nothing more has come: says of each mapping that is left what is in the way, and who.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::sys::holders::{self, Held};
 use crate::sys::rbd::Mapping;
 use crate::sys::{mounts, notify, rbd};
 
-/// How long a last try may take, after the deadline.
+/// How long a last try may take, at the end.
 const LAST_TRY_LIMIT: Duration = Duration::from_secs(1);
 
 /// By hand, what comes sooner is worth no word; and how long until somebody else may be in the way.
@@ -25,7 +25,7 @@ const LOOK_PAUSE: Duration = Duration::from_secs(10);
 /// Of how many images it is found out who uses them, each time.
 const LOOKS: usize = 3;
 
-/// How long looking for holders may take, after the deadline.
+/// How long looking for holders may take, at the end.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
 
 impl Work<'_> {
@@ -55,7 +55,7 @@ impl Work<'_> {
 
     /// Says what is waited for, when nobody is going down and somebody may wait for the answer.
     pub(super) fn tell_waits(&mut self) {
-        if self.deadline.elapsed() < WORTH_A_WORD || !self.hope.is_time(LOOK_PAUSE) {
+        if self.start.elapsed() < WORTH_A_WORD || !self.hope.is_time(LOOK_PAUSE) {
             return;
         }
         let removing = self.items.iter().filter(|item| item.stage == Stage::Removing).count();
@@ -87,7 +87,7 @@ impl Work<'_> {
 
     /// What keeps a mapping from going.
     fn obstacle(&self, item: &Item, steps: &[Step<'_>]) -> String {
-        let seconds = self.deadline.elapsed().as_secs();
+        let seconds = self.start.elapsed().as_secs();
         if item.stage == Stage::Removing {
             return format!("the kernel has not unmapped it for {seconds} s; is the cluster there?");
         }
@@ -106,7 +106,7 @@ impl Work<'_> {
         (name, look(self.root, &item.nodes, steps, limit))
     }
 
-    /// A try that is under way when the deadline passes ends in a moment, busy or not; only one that hangs does not.
+    /// A try that is under way at the end ends in a moment, busy or not; only one that hangs does not.
     fn await_last_tries(&mut self) {
         let deadline = Deadline::after(LAST_TRY_LIMIT);
         while self.things.values().any(|tried| matches!(tried, Tried::UnderWay)) && !deadline.remaining().is_zero() {
@@ -122,7 +122,7 @@ impl Work<'_> {
             let name = target(step)?;
             match (self.things.get(&Key::of(&step.thing)), step.hidden_below) {
                 (Some(Tried::UnderWay), _) => {
-                    let seconds = self.deadline.elapsed().as_secs();
+                    let seconds = self.start.elapsed().as_secs();
                     Some(format!("unmounting {name} has not ended for {seconds} s; is the cluster there?"))
                 }
                 (_, Some(above)) => {

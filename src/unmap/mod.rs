@@ -1,12 +1,13 @@
 //! Takes mappings down, in this process, from what the kernel says: the hook, then everything that stands on the mapping,
 //! the last mounted first, then the mapping. Which mappings is decided by the plan.
 //!
-//! Each goes as fast as it can, whatever becomes of the others. What is in use is tried again until the deadline, and
-//! what is there is read again each time: after a last close udev's probing has the device open for a moment (ceph
+//! Each goes as fast as it can, whatever becomes of the others. What is in use is tried again until nothing more has gone
+//! for the time that was given: of hundreds, the kernel takes one after the other. What is there is read again each time: after a last close udev's probing has the device open for a moment (ceph
 //! `src/krbd.cc`, do_krbd_remove: 250 ms), at shutdown applications are still ending, and somebody may mount
 //! meanwhile. What is gone already is success; what is still in use at the end stays, and `busy` says by whom.
 
 mod busy;
+mod hope;
 mod shutdown;
 #[cfg(test)]
 mod tests;
@@ -31,13 +32,13 @@ use crate::root::Root;
 use crate::sys::device::{self, Node};
 use crate::sys::rbd::Mapping;
 use crate::sys::{mounts, notify};
-use shutdown::Hope;
+use hope::Hope;
 use thing::{Key, Tried, busy_pause};
 
 /// What a run is told beside its mappings.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner<'a> {
-    /// How long all of it may take, and how many things are done at a time.
+    /// How long it may take until something more has gone, and how many things are done at a time.
     pub limits: Limits,
     /// The hooks that settings name, if hooks are to be run at all.
     pub hooks: Option<&'a OwnHooks>,
@@ -50,9 +51,10 @@ pub fn mappings(root: &Root, mappings: &[Mapping], manner: Manner) -> Report {
     let Manner { limits, hooks, shutdown } = manner;
     let stage = if hooks.is_some() { Stage::Hook } else { Stage::Stack };
     let items = mappings.iter().map(|mapping| Item::new(root, mapping, stage)).collect();
-    let (deadline, pool) = (Deadline::after(limits.time), Pool::new(limits.parallel));
-    let (things, hope, report) = (HashMap::new(), Hope::new(), Report::default());
-    let mut work = Work { root, deadline, shutdown, hope, items, things, pool, report };
+    let (start, patience) = (Instant::now(), Deadline::after(limits.time));
+    let (pool, hope) = (Pool::new(limits.parallel), Hope::new());
+    let (things, report) = (HashMap::new(), Report::default());
+    let mut work = Work { root, start, patience, shutdown, hope, items, things, pool, report };
     hooks.into_iter().for_each(|own| work.start_hooks(own));
     while work.items.iter().any(|item| item.stage != Stage::Over) {
         if let Err(error) = work.round() {
@@ -122,7 +124,9 @@ enum Done {
 /// What has been done so far, and what is under way.
 struct Work<'a> {
     root: &'a Root,
-    deadline: Deadline,
+    start: Instant,
+    /// Restarts whenever something has gone.
+    patience: Deadline,
     shutdown: Option<&'a Shutdown<'a>>,
     hope: Hope,
     items: Vec<Item>,
@@ -134,7 +138,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// Hooks may take half of the time: the other half is for what they leave.
     fn start_hooks(&mut self, own: &OwnHooks) {
-        let deadline = Deadline::after(self.deadline.limit() / 2);
+        let deadline = Deadline::after(self.patience.limit() / 2);
         for (at, item) in self.items.iter().enumerate().filter(|(_, item)| item.stage == Stage::Hook) {
             let (root, spec) = (self.root.clone(), item.mapping.spec.clone());
             let own = own.get(&spec).cloned();
@@ -168,8 +172,10 @@ impl Work<'_> {
                 self.report.image_failed(Event::UnmapFailed, &item.mapping, why);
             } else if steps.is_empty() && !item.things.iter().any(under_way) {
                 item.stage = Stage::Removing;
-                let (root, mapping, deadline) = (self.root.clone(), item.mapping.clone(), self.deadline);
-                self.pool.submit(move || Done::Removal(at, removal::attempt(&root, &mapping, &deadline)));
+                let (root, mapping, limit) = (self.root.clone(), item.mapping.clone(), self.patience.limit());
+                // From when it is its turn.
+                let attempt = move || removal::attempt(&root, &mapping, &Deadline::after(limit));
+                self.pool.submit(move || Done::Removal(at, attempt()));
             }
             steps.iter().filter(|step| !hooked.contains(&Key::of(&step.thing))).for_each(|step| self.take_away(step));
         }
@@ -203,7 +209,7 @@ impl Work<'_> {
 
     /// Takes what has come, and waits a moment if nothing has.
     fn collect(&mut self) {
-        let patience = self.pause().min(self.deadline.remaining());
+        let patience = self.pause().min(self.patience.remaining());
         match self.pool.next(patience) {
             Some(done) => {
                 self.take(done);
@@ -218,7 +224,7 @@ impl Work<'_> {
     }
 
     fn pause(&self) -> Duration {
-        busy_pause(self.deadline.elapsed())
+        busy_pause(self.start.elapsed())
     }
 
     fn take(&mut self, done: Done) {
@@ -232,6 +238,7 @@ impl Work<'_> {
             Done::Thing(key, tried) => {
                 if let Tried::Unmounted(target) = &tried {
                     tracing::info!("unmounted {}", target.display());
+                    self.go_on();
                 }
                 self.things.insert(key, tried);
             }
@@ -240,13 +247,16 @@ impl Work<'_> {
                 let (mapping, device) = (&item.mapping, item.mapping.name());
                 item.stage = Stage::Over;
                 match removal {
-                    Removal::Gone => self.report.done(Event::Unmapped, mapping, format!("unmapped /dev/{device}")),
+                    Removal::Gone => {
+                        self.report.done(Event::Unmapped, mapping, format!("unmapped /dev/{device}"));
+                        self.go_on();
+                    }
                     Removal::Failed(why) => self.report.image_failed(Event::UnmapFailed, mapping, why),
                     Removal::Busy => {
                         notify::status(&format!("/dev/{device} is in use"));
                         item.stage = Stage::Stack;
                         item.was_busy = true;
-                        item.not_before = Instant::now() + busy_pause(self.deadline.elapsed());
+                        item.not_before = Instant::now() + busy_pause(self.start.elapsed());
                     }
                 }
             }

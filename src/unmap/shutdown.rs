@@ -4,22 +4,21 @@
 //! Applications that do not say which mounts they need are stopped at the same time as these, and may take long to end
 //! (90 s if their units say nothing, then systemd kills them); and a file system with much to write back takes its time.
 //! Both are worth waiting for. A process that nobody stops and a cluster that does not answer are not. So the wait goes on
-//! as long as there is hope: systemd is stopping the unit of a holder, or the image is being written to. systemd is asked
-//! for more time meanwhile (sd_notify(3), EXTEND_TIMEOUT_USEC=), and told for whom.
+//! as long as there is hope (`hope`): systemd is stopping the unit of a holder, the image is being written to, or others go.
+//! systemd is asked for more time meanwhile (sd_notify(3), EXTEND_TIMEOUT_USEC=), and told for whom.
 
 use std::cell::OnceCell;
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use super::hope::Signs;
 use super::{Item, Stage, Work};
 use crate::event::Event;
 use crate::holder::{self, Holder};
-use crate::image::ImageSpec;
 use crate::plan::teardown::{Picture, Step, Thing};
 use crate::removal;
 use crate::root::Root;
 use crate::sys::systemd::{Manager, SystemState};
-use crate::sys::{device, mounts, notify};
+use crate::sys::{device, mounts, notify, rbd};
 
 /// How long a look for holders may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
@@ -75,72 +74,32 @@ impl<'a> Shutdown<'a> {
     }
 }
 
-/// What the looks so far have seen.
-#[derive(Debug)]
-pub struct Hope {
-    next_look: Instant,
-    last_sign: Instant,
-    written: u64,
-    told: HashSet<String>,
-}
-
-/// What one look sees.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Signs {
-    /// Somebody who holds something is being stopped, or somebody who may.
-    stopping: bool,
-    /// Sectors that have ever been written to what is left.
-    written: u64,
-}
-
-impl Hope {
-    /// Before the first look.
-    pub fn new() -> Self {
-        let now = Instant::now();
-        Self { next_look: now + LOOK_PAUSE, last_sign: now, written: 0, told: HashSet::new() }
-    }
-
-    /// Tells what is waited for, once.
-    pub fn tell(&mut self, spec: &ImageSpec, sentence: &str) {
-        if self.told.insert(sentence.to_owned()) {
-            Event::Waiting.tell(spec, format!("waiting: {sentence}"));
-        }
-    }
-
-    /// Whether it is time to look again; if so, that time is put off.
-    pub fn is_time(&mut self, pause: Duration) -> bool {
-        let now = Instant::now();
-        let is_time = now >= self.next_look;
-        if is_time {
-            self.next_look = now + pause;
-        }
-        is_time
-    }
-
-    /// Takes what was seen; whether to go on.
-    fn remains(&mut self, signs: &Signs, without_hope: Duration, now: Instant) -> bool {
-        if signs.stopping || signs.written != self.written {
-            self.last_sign = now;
-        }
-        self.written = signs.written;
-        now.duration_since(self.last_sign) < without_hope
-    }
-}
-
 impl Work<'_> {
+    /// Something has gone, and so may the rest: of hundreds, the kernel takes one after the other.
+    pub(super) fn go_on(&mut self) {
+        self.patience.restart();
+        self.hope.something_went(Instant::now());
+        if self.shutdown.is_some() && self.start.elapsed() > EXTENSION {
+            notify::extend(EXTENSION);
+        }
+    }
+
     /// Whether to go on no longer with what is left.
     pub(super) fn is_over(&mut self) -> bool {
-        let (now, elapsed) = (Instant::now(), self.deadline.elapsed());
+        let (now, elapsed) = (Instant::now(), self.start.elapsed());
+        if self.hope.may_look() && rbd::entries(self.root).is_ok_and(|mapped| self.hope.is_fewer(mapped.len())) {
+            self.go_on();
+        }
         let Some(Shutdown { limits, .. }) = self.shutdown else {
             self.tell_waits();
-            return self.deadline.remaining().is_zero();
+            return self.patience.remaining().is_zero();
         };
-        if now < self.hope.next_look && elapsed < limits.unmap_timeout.min(limits.shutdown_timeout) {
+        if !self.hope.may_look() && elapsed < limits.unmap_timeout.min(limits.shutdown_timeout) {
             return false;
         }
         let Some(manager) = self.shutdown.and_then(Shutdown::manager) else {
             self.tell_waits();
-            return elapsed >= limits.unmap_timeout;
+            return self.patience.elapsed() >= limits.unmap_timeout;
         };
         if elapsed >= limits.shutdown_timeout {
             return true;
@@ -148,7 +107,7 @@ impl Work<'_> {
         let signs = self.look(manager);
         notify::extend(EXTENSION);
         // On a machine where looking takes long, it is not to take the time of those who are ending.
-        self.hope.next_look = Instant::now() + LOOK_PAUSE.max(now.elapsed() * 3);
+        self.hope.look_again_after(LOOK_PAUSE.max(now.elapsed() * 3));
         !self.hope.remains(&signs, limits.unmap_timeout.min(WITHOUT_HOPE), now)
     }
 
@@ -172,7 +131,7 @@ impl Work<'_> {
             signs.stopping |= holders.iter().any(|holder| is_being_stopped(holder, &stopping));
             let (spec, sentence) = (&item.mapping.spec, holder::sentence(&name, &holders));
             // Who holds it for a moment, such as udev, has often gone before it is found.
-            if !holders.is_empty() || self.deadline.elapsed() > NOBODY_FOUND {
+            if !holders.is_empty() || self.start.elapsed() > NOBODY_FOUND {
                 self.hope.tell(spec, &sentence);
             }
             notify::status(&format!("waiting: {sentence}"));
@@ -228,23 +187,6 @@ fn is_being_stopped(holder: &Holder, stopping: &[String]) -> bool {
 mod tests {
     use super::*;
     use crate::holder::Process;
-
-    #[test]
-    fn there_is_hope_while_somebody_is_being_stopped_or_something_is_written() {
-        let mut hope = Hope::new();
-        let start = Instant::now();
-        let mut after = |seconds, stopping, written| {
-            let now = start + Duration::from_secs(seconds);
-            hope.remains(&Signs { stopping, written }, Duration::from_secs(20), now)
-        };
-        assert!(after(2, false, 100), "what was written before is no sign, but the first look cannot know");
-        assert!(after(21, false, 100));
-        assert!(!after(22, false, 100), "nothing for 20 s");
-        assert!(after(23, true, 100));
-        assert!(after(42, true, 100), "as long as somebody is being stopped");
-        assert!(after(60, false, 108), "something was written");
-        assert!(after(79, false, 108) && !after(80, false, 108));
-    }
 
     #[test]
     fn a_holder_is_worth_waiting_for_if_its_own_unit_is_being_stopped() {

@@ -21,10 +21,8 @@ use zbus::{Connection, Message, MessageStream, OwnedObjectPath};
 use zruntime::SharedRuntime;
 
 use super::connection::{plain, within};
+use super::due::Due;
 use super::{CALL_LIMIT, proxy};
-
-/// The longest wait; more overflows the clock.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The signal that a job is over.
 const JOB_REMOVED: &str = "JobRemoved";
@@ -102,7 +100,7 @@ pub struct Batch<'a> {
     pub method: &'static str,
     /// Whose names are passed.
     pub units: &'a [String],
-    /// How long to wait for the jobs.
+    /// How long to wait until one more job is done: of hundreds, each waits for its turn.
     pub limit: Duration,
 }
 
@@ -131,8 +129,7 @@ impl Batch<'_> {
         Ok(Follower {
             messages,
             sender,
-            answers_due: started + CALL_LIMIT,
-            jobs_due: started + self.limit.min(FOREVER),
+            due: Due::from(started, self.limit),
             asked: serials.zip(self.units.iter().cloned()).collect(),
             running: Vec::new(),
             ended: HashMap::new(),
@@ -163,8 +160,7 @@ async fn subscribe(connection: &Connection) -> zbus::Result<Option<OwnedUniqueNa
 struct Follower {
     messages: MessageStream,
     sender: Option<OwnedUniqueName>,
-    answers_due: Instant,
-    jobs_due: Instant,
+    due: Due,
     /// Units by the serial number of the call that systemd has not answered.
     asked: HashMap<NonZeroU32, String>,
     /// Units with the job that they wait for.
@@ -182,13 +178,14 @@ impl Follower {
     async fn news(&mut self) -> Result<Vec<JobReport>> {
         let runtime = SharedRuntime::current()?;
         loop {
-            let due = if self.asked.is_empty() { self.jobs_due } else { self.jobs_due.max(self.answers_due) };
+            let due = self.due.at(self.asked.is_empty());
             let next = poll_fn(|context| Pin::new(&mut self.messages).poll_next(context));
             let Ok(message) = runtime.timeout_at(due, next).await else { return Ok(self.give_up()) };
             let message = message.unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::BrokenPipe).into()));
             let news = message.and_then(|message| self.take(&message));
             let news = news.map_err(|error| anyhow!("{}; jobs that it has taken go on", plain(&error)))?;
             if !news.is_empty() {
+                self.due.hear(&news, Instant::now());
                 return Ok(news);
             }
         }

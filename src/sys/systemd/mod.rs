@@ -15,6 +15,7 @@
 //!   `systemctl daemon-reexec`.
 
 mod connection;
+mod due;
 #[cfg(test)]
 mod fake;
 mod jobs;
