@@ -1,11 +1,12 @@
-//! Enqueues a batch of jobs and follows each to its end.
+//! Enqueues a batch of jobs and follows each to its end. Not all at once: hundreds of processes that are started together take
+//! so much from each other that none ends within its unit's time.
 //!
 //! The calls and the signals go over one connection and are read from one stream, in the order in which PID 1 sent them.
 //! So nothing is lost between a call and its answer, whichever way around they come, and none waits for another. The
 //! surprise: StartUnit answers with the job that is queued already if there is one, so several names (aliases, or the
 //! same one twice) may wait for one job.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -23,6 +24,11 @@ use zruntime::SharedRuntime;
 use super::connection::{plain, within};
 use super::due::Due;
 use super::{CALL_LIMIT, proxy};
+
+/// How many jobs are under way at a time, at first.
+const AT_ONCE: usize = 32;
+/// How long none of them need end until more are asked for.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// The signal that a job is over.
 const JOB_REMOVED: &str = "JobRemoved";
@@ -117,28 +123,23 @@ impl Batch<'_> {
         Ok(reports)
     }
 
-    /// Sends all calls, and awaits no answer but that of Subscribe: whoever waits for one with the stream unread stops
-    /// the stream when its queue is full, and the answer with it.
+    /// Sends the first calls, or all if nobody waits for the jobs.
     async fn enqueue(&self, connection: &Connection) -> zbus::Result<Follower> {
         let started = Instant::now();
         let sender = subscribe(connection).await?;
-        let messages = MessageStream::from(connection);
-        let calls: Vec<Message> = self.units.iter().map(|unit| self.call(unit)).collect::<zbus::Result<_>>()?;
-        connection.send_all(&calls).await?;
-        let serials = calls.iter().map(|call| call.primary_header().serial_num());
-        Ok(Follower {
-            messages,
+        let mut follower = Follower {
+            connection: connection.clone(),
+            method: self.method,
+            messages: MessageStream::from(connection),
             sender,
             due: Due::from(started, self.limit),
-            asked: serials.zip(self.units.iter().cloned()).collect(),
+            to_ask: self.units.to_vec().into(),
+            asked: HashMap::new(),
             running: Vec::new(),
             ended: HashMap::new(),
-        })
-    }
-
-    fn call(&self, unit: &str) -> zbus::Result<Message> {
-        let call = Message::method_call(proxy::PATH, self.method).destination(proxy::SERVICE).interface(proxy::MANAGER);
-        call.build(&(unit, "replace"))
+        };
+        follower.ask(if self.limit.is_zero() { usize::MAX } else { AT_ONCE }).await?;
+        Ok(follower)
     }
 }
 
@@ -158,9 +159,13 @@ async fn subscribe(connection: &Connection) -> zbus::Result<Option<OwnedUniqueNa
 
 /// The jobs of a batch that are not over.
 struct Follower {
+    connection: Connection,
+    method: &'static str,
     messages: MessageStream,
     sender: Option<OwnedUniqueName>,
     due: Due,
+    /// Units whose turn has not come.
+    to_ask: VecDeque<String>,
     /// Units by the serial number of the call that systemd has not answered.
     asked: HashMap<NonZeroU32, String>,
     /// Units with the job that they wait for.
@@ -171,22 +176,57 @@ struct Follower {
 
 impl Follower {
     fn is_over(&self) -> bool {
-        self.asked.is_empty() && self.running.is_empty()
+        self.to_ask.is_empty() && self.asked.is_empty() && self.running.is_empty()
+    }
+
+    /// Sends so many more calls. Their answers are not awaited: whoever waits for one with the stream unread stops the stream
+    /// when its queue is full, and the answer with it.
+    async fn ask(&mut self, number: usize) -> zbus::Result<()> {
+        let units: Vec<String> = self.to_ask.drain(..number.min(self.to_ask.len())).collect();
+        let call = |unit: &String| {
+            let call =
+                Message::method_call(proxy::PATH, self.method).destination(proxy::SERVICE).interface(proxy::MANAGER);
+            call.build(&(unit, "replace"))
+        };
+        let calls: Vec<Message> = units.iter().map(call).collect::<zbus::Result<_>>()?;
+        self.connection.send_all(&calls).await?;
+        let serials = calls.iter().map(|call| call.primary_header().serial_num());
+        self.asked.extend(serials.zip(units));
+        Ok(())
     }
 
     /// Waits until at least one more is over, be it because its time is up.
     async fn news(&mut self) -> Result<Vec<JobReport>> {
         let runtime = SharedRuntime::current()?;
+        let news = self.listen(&runtime).await;
+        news.map_err(|error| anyhow!("{}; jobs that it has taken go on", plain(&error)))
+    }
+
+    async fn listen(&mut self, runtime: &SharedRuntime) -> zbus::Result<Vec<JobReport>> {
+        let mut quiet_until = Instant::now() + QUIET;
         loop {
             let due = self.due.at(self.asked.is_empty());
+            let until = if self.to_ask.is_empty() { due } else { due.min(quiet_until) };
             let next = poll_fn(|context| Pin::new(&mut self.messages).poll_next(context));
-            let Ok(message) = runtime.timeout_at(due, next).await else { return Ok(self.give_up()) };
-            let message = message.unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::BrokenPipe).into()));
-            let news = message.and_then(|message| self.take(&message));
-            let news = news.map_err(|error| anyhow!("{}; jobs that it has taken go on", plain(&error)))?;
-            if !news.is_empty() {
-                self.due.hear(&news, Instant::now());
-                return Ok(news);
+            match runtime.timeout_at(until, next).await {
+                Ok(message) => {
+                    let message = message.unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::BrokenPipe).into()));
+                    let news = self.take(&message?)?;
+                    if !news.is_empty() {
+                        self.due.hear(&news, Instant::now());
+                        self.ask(AT_ONCE.saturating_sub(self.asked.len() + self.running.len())).await?;
+                        return Ok(news);
+                    }
+                }
+                Err(_) if Instant::now() >= due => {
+                    self.ask(usize::MAX).await?;
+                    return Ok(self.give_up());
+                }
+                // Those that are under way wait for something that is not there: others need not.
+                Err(_) => {
+                    self.ask(AT_ONCE).await?;
+                    quiet_until = Instant::now() + QUIET;
+                }
             }
         }
     }

@@ -199,10 +199,10 @@ impl Manager {
         waiting.with_context(|| format!("asking systemd what waits for {}", listed(units)))
     }
 
-    /// Starts units, all at once, and follows their jobs until all are over or `limit` has passed; `done` hears of each
-    /// as it comes and may ask this manager. The reports come in the order of completion. With a limit of zero it
-    /// returns as soon as systemd has taken or refused every job. An error means that systemd can no longer be
-    /// followed, not that a unit failed.
+    /// Starts units, some dozens at a time, and follows their jobs until all are over or none has been done for `limit`;
+    /// `done` hears of each as it comes and may ask this manager. The reports come in the order of completion. With a
+    /// limit of zero it returns as soon as systemd has taken or refused every job. An error means that systemd can no
+    /// longer be followed, not that a unit failed.
     pub fn start(&self, units: &[String], limit: Duration, done: &mut dyn FnMut(&JobReport)) -> Result<Vec<JobReport>> {
         self.run(Batch { method: "StartUnit", units, limit }, done)
             .with_context(|| format!("asking systemd to start {}", listed(units)))

@@ -90,6 +90,16 @@ fn when_the_limit_passes_the_job_goes_on() {
 }
 
 #[test]
+fn who_hangs_does_not_keep_others_from_their_turn() {
+    let (_folder, manager) = fake();
+    let mut units = vec!["slow.service".to_owned(); 40];
+    units.push("done.service".to_owned());
+    let reports = manager.start(&units, Duration::from_secs(3), &mut |_| {}).unwrap();
+    assert_eq!(reports.len(), 41);
+    assert_eq!(reports[0], JobReport { unit: "done.service".to_owned(), outcome: JobOutcome::Done });
+}
+
+#[test]
 fn a_limit_of_zero_waits_for_the_answers_only() {
     let (_folder, manager) = fake();
     let mut reports = manager.start(&names(&["slow.service", "masked.service"]), Duration::ZERO, &mut |_| {}).unwrap();
