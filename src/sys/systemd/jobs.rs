@@ -26,9 +26,9 @@ use super::due::Due;
 use super::{CALL_LIMIT, proxy};
 
 /// How many jobs are under way at a time, at first.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 16;
 /// How long none of them need end until more are asked for.
-const QUIET: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_secs(10);
 
 /// The signal that a job is over.
 const JOB_REMOVED: &str = "JobRemoved";
