@@ -1,8 +1,9 @@
 //! Anything, in a child process that can be left behind. The child says what the work came to before it tries to end; the
 //! parent ends on that word, even if a thread of the child's never comes back.
 //!
-//! When the parent ends, however it does, the kernel kills what is left of the child (prctl(2), PR_SET_PDEATHSIG): nothing
-//! goes on behind an administrator's back, but for what the kernel itself cannot stop.
+//! When the parent ends, however it does, the kernel tells what is left of the child to end (prctl(2), PR_SET_PDEATHSIG):
+//! nothing goes on behind an administrator's back, but for what the kernel itself cannot stop. Even that lets go of our
+//! output first: a process that is killed keeps its files open until its last thread comes back.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork};
@@ -56,7 +57,7 @@ pub fn run(work: impl FnOnce() -> u8) -> io::Result<Outcome> {
         ForkResult::Child => {
             drop(word);
             // The parent may have ended before it could be said.
-            if endings.thread_unblock().is_err() || set_pdeathsig(Signal::SIGKILL).is_err() || parent_id() != parent {
+            if end_silently(&endings).is_err() || set_pdeathsig(Signal::SIGTERM).is_err() || parent_id() != parent {
                 exit(1);
             }
             let status = work();
@@ -82,6 +83,30 @@ fn fall_silent() -> io::Result<()> {
     dup2_stdout(&null)?;
     dup2_stderr(&null)?;
     Ok(())
+}
+
+/// Has the child, when it is told to end, let go of its output and end at once. A program that it executes knows nothing of
+/// that (execve(2): handlers are not passed on).
+#[allow(unsafe_code, reason = "a signal handler")]
+fn end_silently(endings: &SigSet) -> nix::Result<()> {
+    let action = SigAction::new(SigHandler::Handler(end_at_once), SaFlags::empty(), SigSet::all());
+    for signal in ENDINGS {
+        // SAFETY: the handler does nothing but system calls that may be made at any time (signal-safety(7)).
+        unsafe { sigaction(signal, &action) }?;
+    }
+    endings.thread_unblock()
+}
+
+#[allow(unsafe_code, reason = "a signal handler: bare system calls only")]
+extern "C" fn end_at_once(_signal: libc::c_int) {
+    // SAFETY: a constant text and numbers. Where there is no /dev/null, the output stays as it is.
+    unsafe {
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        for place in 0..3 {
+            libc::dup2(null, place);
+        }
+        libc::kill(libc::getpid(), libc::SIGKILL);
+    }
 }
 
 /// Waits for the child's word, or for a signal, which is returned.

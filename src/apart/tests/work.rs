@@ -22,6 +22,7 @@ fn main() {
     what_it_printed_has_an_end_though_the_child_has_none();
     a_write_that_has_begun_ends_though_its_program_is_killed();
     a_signal_to_the_parent_is_told_and_ends_the_child();
+    a_signal_to_the_child_ends_it_at_once();
     refused_beside_another_thread();
 }
 
@@ -85,6 +86,17 @@ fn a_signal_to_the_parent_is_told_and_ends_the_child() {
         0
     });
     assert_eq!(outcome.unwrap(), Outcome::Interrupted(Signal::SIGINT));
+}
+
+fn a_signal_to_the_child_ends_it_at_once() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let outcome = run(|| {
+            raise(signal).unwrap();
+            thread::sleep(Duration::from_secs(600));
+            0
+        });
+        assert_eq!(outcome.unwrap(), Outcome::Killed(Signal::SIGKILL), "{signal}");
+    }
 }
 
 fn refused_beside_another_thread() {

@@ -189,10 +189,10 @@ fn is_served(entry: &FstabEntry) -> bool {
     entry.fstype != "swap" && entry.target.is_absolute() && entry.target.parent().is_some()
 }
 
-/// The paths that an entry is made of. Devices are paths as well, but nobody mounts on what is above them.
+/// The paths that an entry is made of. Links of images are paths as well, but nobody mounts on what is above them.
 fn ingredients(entry: &FstabEntry) -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::from(&entry.source)];
-    paths.retain(|path| path.is_absolute());
+    paths.retain(|path| path.is_absolute() && !path.starts_with("/dev/rbd"));
     if entry.fstype == "overlay" {
         paths.extend(overlay::folders(entry.options.iter().map(String::as_str)));
     }

@@ -56,6 +56,9 @@ under_a_mount() {
   sync -f /mnt/osd-a
   date >/mnt/osd-a/dirty
   outside frail osd kill
+  # Told to end while the unmounting hangs: whoever reads what it says is not kept.
+  ends 124 timeout 5 rbdmap unmap --direct --timeout 60 "$POOL/osd-a"
+  within 8000
   ends 1 rbdmap unmap --direct --timeout 8 "$POOL/osd-a"
   echo "$TOOK ms: $SAID"
   within 20000

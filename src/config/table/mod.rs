@@ -7,6 +7,8 @@
 //! backslash takes the next character as it is and joins lines. Kinder than the script: a last line without newline
 //! counts, and so do blanks after a comma. Stricter: an option that we do not know is a fault, never passed on.
 
+mod words;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,7 @@ use zeroize::Zeroizing;
 use super::fault::{Fault, suggestion};
 use super::map_options::MapOptions;
 use crate::image::ImageSpec;
+use words::{Item, Line, Problem, items, logical_lines, open_quote};
 
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,58 +119,6 @@ pub fn parse(path: &Path, text: &str) -> (Vec<Entry>, Vec<Fault>) {
     (entries, faults)
 }
 
-/// A line after joining.
-struct Line {
-    number: usize,
-    characters: Vec<char>,
-}
-
-struct Problem {
-    column: usize,
-    message: String,
-}
-
-/// `option` or `option=value`, with the column at which it starts.
-struct Item {
-    column: usize,
-    name: String,
-    value: Option<String>,
-}
-
-/// Joins lines that end in a backslash, undoes other backslashes (as the shell's `read` does), and cuts comments.
-fn logical_lines(text: &str) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let mut current = Line { number: 1, characters: Vec::new() };
-    let (mut number, mut escaped) = (1, false);
-    for c in text.chars() {
-        match c {
-            '\n' if escaped => number += 1,
-            '\n' => {
-                number += 1;
-                lines.push(std::mem::replace(&mut current, Line { number, characters: Vec::new() }));
-            }
-            '\\' if !escaped => {}
-            _ => current.characters.push(c),
-        }
-        escaped = c == '\\' && !escaped;
-    }
-    lines.push(current);
-    for line in &mut lines {
-        let end = line.characters.iter().position(|c| *c == '#').unwrap_or(line.characters.len());
-        line.characters.truncate(end);
-    }
-    lines
-}
-
-/// The column of a quote that has no second, which to the script is at the end of the line.
-fn open_quote(line: &Line) -> Option<usize> {
-    let name = line.characters.iter().position(|c| !c.is_whitespace()).unwrap_or(0);
-    let options = line.characters[name..].iter().position(|c| c.is_whitespace()).map_or(usize::MAX, |at| name + at);
-    let quotes = line.characters.iter().enumerate().filter(|(at, c)| **c == '\'' && *at > options);
-    let columns: Vec<usize> = quotes.map(|(at, _)| at + 1).collect();
-    columns.last().copied().filter(|_| columns.len() % 2 == 1)
-}
-
 fn parse_line(path: &Path, line: &Line) -> Result<Option<Entry>, Problem> {
     let characters = &line.characters;
     let Some(start) = characters.iter().position(|c| !c.is_whitespace()) else { return Ok(None) };
@@ -190,45 +141,6 @@ fn parse_line(path: &Path, line: &Line) -> Result<Option<Entry>, Problem> {
     }
     entry.spec = entry.spec.checked().map_err(|message| Problem { column: start + 1, message })?;
     Ok(Some(entry))
-}
-
-/// Splits the rest of a line at commas that are not quoted.
-fn items(rest: &[char], offset: usize) -> Result<Vec<Item>, Problem> {
-    let mut items = Vec::new();
-    let mut quoted = false;
-    let mut start = 0;
-    for at in 0..=rest.len() {
-        match rest.get(at) {
-            Some('\'') => quoted = !quoted,
-            Some(',') if quoted => {}
-            Some(',') | None => {
-                items.extend(item(&rest[start..at], offset + start)?);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    Ok(items)
-}
-
-/// One item without its quotes; nothing for the empty one that a trailing comma leaves.
-fn item(text: &[char], offset: usize) -> Result<Option<Item>, Problem> {
-    let Some(lead) = text.iter().position(|c| !c.is_whitespace()) else { return Ok(None) };
-    let trimmed = &text[lead..=text.iter().rposition(|c| !c.is_whitespace()).unwrap_or(lead)];
-    let (mut name, mut value, mut quoted) = (String::new(), None::<String>, false);
-    for (at, c) in trimmed.iter().enumerate() {
-        match (c, &mut value) {
-            ('\'', _) => quoted = !quoted,
-            ('=', None) if !quoted => value = Some(String::new()),
-            (c, _) if c.is_whitespace() && !quoted => {
-                let message = "a blank inside an option, expected a comma between options".to_owned();
-                return Err(Problem { column: offset + lead + at + 1, message });
-            }
-            (c, Some(value)) => value.push(*c),
-            (c, None) => name.push(*c),
-        }
-    }
-    Ok(Some(Item { column: offset + lead + 1, name, value }))
 }
 
 /// What one option changes in its entry.
@@ -283,19 +195,6 @@ fn krbd_only(device_type: &str) -> Result<(), String> {
         other => {
             Err(format!("device-type {other:?} is not served: only the kernel's driver (krbd) is, see rbd-nbd(8)"))
         }
-    }
-}
-
-impl Item {
-    fn word(&self) -> Result<String, String> {
-        match self.value.as_deref() {
-            None | Some("") => Err(format!("option {} needs a value, expected {}=VALUE", self.name, self.name)),
-            Some(value) => Ok(value.to_owned()),
-        }
-    }
-
-    fn flag(&self) -> Result<(), String> {
-        if self.value.is_none() { Ok(()) } else { Err(format!("option {} takes no value", self.name)) }
     }
 }
 
