@@ -25,11 +25,6 @@ use super::connection::{plain, within};
 use super::due::Due;
 use super::{CALL_LIMIT, proxy};
 
-/// How many jobs are under way at a time, at first.
-const AT_ONCE: usize = 16;
-/// How long none of them need end until more are asked for.
-const QUIET: Duration = Duration::from_secs(10);
-
 /// The signal that a job is over.
 const JOB_REMOVED: &str = "JobRemoved";
 
@@ -100,6 +95,20 @@ impl fmt::Display for JobReport {
     }
 }
 
+/// How fast jobs are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How many are under way at a time, at first.
+    pub at_once: usize,
+    /// How long none of them need end until as many more are asked for.
+    pub quiet: Duration,
+}
+
+impl Pace {
+    /// No faster than a small machine can follow, and no slower than somebody waits for what does not hang.
+    pub const STEADY: Self = Self { at_once: 16, quiet: Duration::from_secs(10) };
+}
+
 /// The same call for many units.
 pub struct Batch<'a> {
     /// `StartUnit` or `StopUnit`.
@@ -108,6 +117,8 @@ pub struct Batch<'a> {
     pub units: &'a [String],
     /// How long to wait until one more job is done: of hundreds, each waits for its turn.
     pub limit: Duration,
+    /// How fast they are asked for; all at once where nobody waits for them.
+    pub pace: Pace,
 }
 
 impl Batch<'_> {
@@ -133,12 +144,13 @@ impl Batch<'_> {
             messages: MessageStream::from(connection),
             sender,
             due: Due::from(started, self.limit),
+            pace: self.pace,
             to_ask: self.units.to_vec().into(),
             asked: HashMap::new(),
             running: Vec::new(),
             ended: HashMap::new(),
         };
-        follower.ask(if self.limit.is_zero() { usize::MAX } else { AT_ONCE }).await?;
+        follower.ask(if self.limit.is_zero() { usize::MAX } else { self.pace.at_once }).await?;
         Ok(follower)
     }
 }
@@ -164,6 +176,7 @@ struct Follower {
     messages: MessageStream,
     sender: Option<OwnedUniqueName>,
     due: Due,
+    pace: Pace,
     /// Units whose turn has not come.
     to_ask: VecDeque<String>,
     /// Units by the serial number of the call that systemd has not answered.
@@ -203,7 +216,7 @@ impl Follower {
     }
 
     async fn listen(&mut self, runtime: &SharedRuntime) -> zbus::Result<Vec<JobReport>> {
-        let mut quiet_until = Instant::now() + QUIET;
+        let mut quiet_until = Instant::now() + self.pace.quiet;
         loop {
             let due = self.due.at(self.asked.is_empty());
             let until = if self.to_ask.is_empty() { due } else { due.min(quiet_until) };
@@ -214,7 +227,7 @@ impl Follower {
                     let news = self.take(&message?)?;
                     if !news.is_empty() {
                         self.due.hear(&news, Instant::now());
-                        self.ask(AT_ONCE.saturating_sub(self.asked.len() + self.running.len())).await?;
+                        self.ask(self.pace.at_once.saturating_sub(self.asked.len() + self.running.len())).await?;
                         return Ok(news);
                     }
                 }
@@ -224,8 +237,8 @@ impl Follower {
                 }
                 // Those that are under way wait for something that is not there: others need not.
                 Err(_) => {
-                    self.ask(AT_ONCE).await?;
-                    quiet_until = Instant::now() + QUIET;
+                    self.ask(self.pace.at_once).await?;
+                    quiet_until = Instant::now() + self.pace.quiet;
                 }
             }
         }

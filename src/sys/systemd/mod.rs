@@ -36,7 +36,7 @@ pub use self::jobs::{JobOutcome, JobReport};
 pub use self::state::{BriefState, SystemState, UnitState};
 
 use self::connection::{Address, within};
-use self::jobs::Batch;
+use self::jobs::{Batch, Pace};
 use self::proxy::{JobProxy, ManagerProxy, UnitProxy};
 use crate::root::Root;
 
@@ -204,13 +204,13 @@ impl Manager {
     /// limit of zero it returns as soon as systemd has taken or refused every job. An error means that systemd can no
     /// longer be followed, not that a unit failed.
     pub fn start(&self, units: &[String], limit: Duration, done: &mut dyn FnMut(&JobReport)) -> Result<Vec<JobReport>> {
-        self.run(Batch { method: "StartUnit", units, limit }, done)
+        self.run(Batch { method: "StartUnit", units, limit, pace: Pace::STEADY }, done)
             .with_context(|| format!("asking systemd to start {}", listed(units)))
     }
 
     /// Stops units, otherwise as [`Manager::start`] does.
     pub fn stop(&self, units: &[String], limit: Duration, done: &mut dyn FnMut(&JobReport)) -> Result<Vec<JobReport>> {
-        self.run(Batch { method: "StopUnit", units, limit }, done)
+        self.run(Batch { method: "StopUnit", units, limit, pace: Pace::STEADY }, done)
             .with_context(|| format!("asking systemd to stop {}", listed(units)))
     }
 
