@@ -22,6 +22,11 @@ impl Due {
         Self { limit, answers: start + CALL_LIMIT, jobs: start + limit }
     }
 
+    /// Calls are sent now: their answers are due anew.
+    pub fn ask(&mut self, now: Instant) {
+        self.answers = now + CALL_LIMIT;
+    }
+
     /// The others' turn comes nearer with each job that is done.
     pub fn hear(&mut self, news: &[JobReport], now: Instant) {
         if news.iter().any(|report| report.outcome == JobOutcome::Done) {

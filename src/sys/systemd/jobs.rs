@@ -196,6 +196,9 @@ impl Follower {
     /// when its queue is full, and the answer with it.
     async fn ask(&mut self, number: usize) -> zbus::Result<()> {
         let units: Vec<String> = self.to_ask.drain(..number.min(self.to_ask.len())).collect();
+        if units.is_empty() {
+            return Ok(());
+        }
         let call = |unit: &String| {
             let call =
                 Message::method_call(proxy::PATH, self.method).destination(proxy::SERVICE).interface(proxy::MANAGER);
@@ -205,6 +208,7 @@ impl Follower {
         self.connection.send_all(&calls).await?;
         let serials = calls.iter().map(|call| call.primary_header().serial_num());
         self.asked.extend(serials.zip(units));
+        self.due.ask(Instant::now());
         Ok(())
     }
 
@@ -231,10 +235,9 @@ impl Follower {
                         return Ok(news);
                     }
                 }
-                Err(_) if Instant::now() >= due => {
-                    self.ask(usize::MAX).await?;
-                    return Ok(self.give_up());
-                }
+                Err(_) if Instant::now() >= due && self.to_ask.is_empty() => return Ok(self.give_up()),
+                // Nobody waits for these any more, but they are wanted.
+                Err(_) if Instant::now() >= due => self.ask(usize::MAX).await?,
                 // Those that are under way wait for something that is not there: others need not.
                 Err(_) => {
                     self.ask(self.pace.at_once).await?;

@@ -102,6 +102,16 @@ fn who_hangs_does_not_keep_others_from_their_turn() {
 }
 
 #[test]
+fn those_whose_turn_does_not_come_in_time_are_asked_for_all_the_same() {
+    let (_folder, manager) = fake();
+    let units = vec!["slow.service".to_owned(); 5];
+    let pace = Pace { at_once: 1, quiet: PLENTY };
+    let batch = Batch { method: "StartUnit", units: &units, limit: Duration::from_millis(300), pace };
+    let reports = manager.run(batch, &mut |_| {}).unwrap();
+    assert_eq!(reports.iter().filter(|report| report.outcome == JobOutcome::StillRunning).count(), 5);
+}
+
+#[test]
 fn a_limit_of_zero_waits_for_the_answers_only() {
     let (_folder, manager) = fake();
     let mut reports = manager.start(&names(&["slow.service", "masked.service"]), Duration::ZERO, &mut |_| {}).unwrap();
