@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_waits_for_a_minute_asks_a_few_hundred_times_and_comes_an_eighth_too_late() {
+    fn who_waits_for_a_minute_asks_fewer_than_two_hundred_times_and_comes_an_eighth_too_late() {
         let mut waited = Duration::ZERO;
         let pauses = std::iter::repeat_with(|| {
             let pause = pause_after(waited);

@@ -88,14 +88,9 @@ impl Root {
         self.join("dev").join(name)
     }
 
-    /// udev's records of devices.
-    pub fn udev_records(&self) -> PathBuf {
-        self.join("run/udev/data")
-    }
-
     /// udev's record of a block device: there once its rules have been applied.
     pub fn udev_record(&self, number: (u32, u32)) -> PathBuf {
-        self.udev_records().join(format!("b{}:{}", number.0, number.1))
+        self.join("run/udev/data").join(format!("b{}:{}", number.0, number.1))
     }
 
     /// The socket of udevd: there while it runs.

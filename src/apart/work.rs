@@ -5,7 +5,7 @@
 //! nothing goes on behind an administrator's back, but for what the kernel itself cannot stop. Even that lets go of our
 //! output first: a process that is killed keeps its files open until its last thread comes back.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::parent_id;
@@ -19,7 +19,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork};
+use nix::unistd::{ForkResult, Pid, fork};
 
 /// What became of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub fn run(work: impl FnOnce() -> u8) -> io::Result<Outcome> {
             }
             let status = work();
             // What it printed comes before its word, and if nobody hears that, nobody waits.
-            let _ = io::stdout().flush().and_then(|()| fall_silent()).and_then(|()| mouth.write_all(&[status]));
+            let _ = io::stdout().flush().map(|()| fall_silent()).and_then(|()| mouth.write_all(&[status]));
             exit(status.into())
         }
         ForkResult::Parent { child } => {
@@ -76,13 +76,17 @@ pub fn run(work: impl FnOnce() -> u8) -> io::Result<Outcome> {
     }
 }
 
-/// Lets go of terminal and pipes: whoever reads the program's output to its end would wait for a child that cannot end.
-fn fall_silent() -> io::Result<()> {
-    let null = File::options().read(true).write(true).open("/dev/null")?;
-    dup2_stdin(&null)?;
-    dup2_stdout(&null)?;
-    dup2_stderr(&null)?;
-    Ok(())
+/// Lets go of terminal and pipes: whoever reads the program's output to its end would wait for a child that cannot end. Where
+/// there is no /dev/null, they stay.
+#[allow(unsafe_code, reason = "bare system calls, for it is called from a signal handler as well")]
+fn fall_silent() {
+    // SAFETY: a constant text and numbers, and nothing but system calls that may be made at any time (signal-safety(7)).
+    unsafe {
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        for place in 0..3 {
+            libc::dup2(null, place);
+        }
+    }
 }
 
 /// Has the child, when it is told to end, let go of its output and end at once. A program that it executes knows nothing of
@@ -91,22 +95,17 @@ fn fall_silent() -> io::Result<()> {
 fn end_silently(endings: &SigSet) -> nix::Result<()> {
     let action = SigAction::new(SigHandler::Handler(end_at_once), SaFlags::empty(), SigSet::all());
     for signal in ENDINGS {
-        // SAFETY: the handler does nothing but system calls that may be made at any time (signal-safety(7)).
+        // SAFETY: the handler does nothing but system calls that may be made at any time.
         unsafe { sigaction(signal, &action) }?;
     }
     endings.thread_unblock()
 }
 
-#[allow(unsafe_code, reason = "a signal handler: bare system calls only")]
+#[allow(unsafe_code, reason = "a bare system call in a signal handler")]
 extern "C" fn end_at_once(_signal: libc::c_int) {
-    // SAFETY: a constant text and numbers. Where there is no /dev/null, the output stays as it is.
-    unsafe {
-        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
-        for place in 0..3 {
-            libc::dup2(null, place);
-        }
-        libc::kill(libc::getpid(), libc::SIGKILL);
-    }
+    fall_silent();
+    // SAFETY: numbers.
+    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
 }
 
 /// Waits for the child's word, or for a signal, which is returned.

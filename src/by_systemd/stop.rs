@@ -13,9 +13,8 @@ use super::is_mapped;
 use crate::deadline::Deadline;
 use crate::image::ImageSpec;
 use crate::root::Root;
-use crate::sys::notify;
-use crate::sys::rbd;
 use crate::sys::systemd::{BriefState, Manager, SystemState};
+use crate::sys::{notify, rbd};
 use crate::unit;
 
 /// What udev and systemd may take to come to a device that has gone.
