@@ -116,12 +116,15 @@ impl FromStr for ImageSpec {
 
 impl fmt::Display for ImageSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/", self.pool)?;
-        if let Some(namespace) = &self.namespace {
-            write!(f, "{namespace}/")?;
+        f.write_str(&self.pool)?;
+        let parts = [("/", self.namespace.as_deref()), ("/", Some(&self.image)), ("@", self.snapshot.as_deref())];
+        for (sign, part) in parts {
+            if let Some(part) = part {
+                f.write_str(sign)?;
+                f.write_str(part)?;
+            }
         }
-        write!(f, "{}", self.image)?;
-        self.snapshot.as_ref().map_or(Ok(()), |snapshot| write!(f, "@{snapshot}"))
+        Ok(())
     }
 }
 
@@ -149,7 +152,7 @@ fn check_part(what: &str, part: &str) -> Result<(), String> {
 /// digits, `#+-.:=@_/` and valid UTF-8 stay, all else becomes `_`.
 fn udev_name(name: &str) -> String {
     let keeps = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "#+-.:=@_/".contains(c);
-    name.chars().map(|c| if keeps(c) { c } else { '_' }).collect()
+    name.replace(|c| !keeps(c), "_")
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Every absolute path that the program touches is made here, below one root: `/` in production, a folder in tests,
 //! so that both run the same code. What the files mean is the business of their readers.
 
-use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The folder that stands for `/`.
@@ -46,10 +47,12 @@ impl Root {
     }
 
     /// A path as the machine has it, without this root.
-    pub fn outside<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
-        match path.strip_prefix(&self.0) {
-            Ok(below) if self.0 != Path::new("/") => Path::new("/").join(below).into(),
-            _ => path.into(),
+    pub fn outside<'a>(&self, path: &'a Path) -> &'a Path {
+        let root = self.0.as_os_str().as_bytes();
+        let root = root.strip_suffix(b"/").unwrap_or(root);
+        match path.as_os_str().as_bytes().strip_prefix(root) {
+            Some(below @ [b'/', ..]) => Path::new(OsStr::from_bytes(below)),
+            _ => path,
         }
     }
 

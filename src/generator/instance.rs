@@ -14,24 +14,23 @@ pub fn device(spec: &ImageSpec) -> PathBuf {
     Path::new("/dev").join(spec.link())
 }
 
-/// An image with what the generator knows of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Instance<'a> {
-    /// Its entry.
-    pub image: &'a Entry,
-    /// The file that names it, as units say it.
+/// What an image's instance is told. The images of one table are mostly told the same, so the text is made when it is known
+/// how many there are of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Told<'a> {
+    /// The file that names the image, as units say it.
     pub path: &'a Path,
-    /// Boot does not wait for it, and it is tried again and again.
-    pub nofail: bool,
+    /// The files that mapping it needs.
+    pub files: Vec<PathBuf>,
+    /// Of an image that boot does not wait for: the units that have it mounted, and that of its hook.
+    pub starts: Option<Vec<String>>,
 }
 
-impl Instance<'_> {
-    /// The drop-in. `targets` are the mount points on the image itself, `starts` the units that have them mounted, and that of
-    /// its hook.
-    pub fn drop_in(&self, targets: &[&Path], starts: &[String]) -> String {
-        let mut text = format!("[Unit]\nSourcePath={}\n", self.path.display());
-        text += &format!("RequiresMountsFor={}\n", needed_files(self.image, targets).join(" "));
-        if self.nofail {
+impl Told<'_> {
+    fn drop_in(&self, unit: &str) -> GeneratedFile {
+        let files: Vec<String> = self.files.iter().filter_map(|file| quoted(&file.to_string_lossy())).collect();
+        let mut text = format!("[Unit]\nSourcePath={}\nRequiresMountsFor={}\n", self.path.display(), files.join(" "));
+        if let Some(starts) = &self.starts {
             // In quotes a backslash begins an escape.
             let starts = escape_specifiers(&starts.join(" ")).replace('\\', r"\\");
             text += &format!(
@@ -44,44 +43,40 @@ RestartSec=10
 "
             );
         }
-        text
+        GeneratedFile::drop_in(unit, &text)
     }
 }
 
-/// The drop-ins of all images' units.
+/// What all images' units are told.
 #[derive(Debug, Default)]
-pub struct Instances(Vec<(String, Option<String>)>);
+pub struct Instances<'a>(Vec<(String, Option<Told<'a>>)>);
 
-impl Instances {
+impl<'a> Instances<'a> {
     /// A unit by its name and what it is told; nothing where it is the administrator's own.
-    pub fn add(&mut self, name: String, text: Option<String>) {
-        self.0.push((name, text));
+    pub fn add(&mut self, name: String, told: Option<Told<'a>>) {
+        self.0.push((name, told));
     }
 
     /// The files. What all are told is told to their template, in one file for all.
     pub fn drop_ins(&self) -> Vec<GeneratedFile> {
         match self.0.split_first() {
-            Some(((_, Some(text)), rest)) if rest.iter().all(|(_, other)| other.as_ref() == Some(text)) => {
-                vec![GeneratedFile::drop_in(unit::TEMPLATE, text)]
+            Some(((_, Some(told)), rest)) if rest.iter().all(|(_, other)| other.as_ref() == Some(told)) => {
+                vec![told.drop_in(unit::TEMPLATE)]
             }
-            _ => {
-                let told = self.0.iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
-                told.map(|(name, text)| GeneratedFile::drop_in(name, text)).collect()
-            }
+            _ => self.0.iter().filter_map(|(name, told)| Some(told.as_ref()?.drop_in(name))).collect(),
         }
     }
 }
 
-/// The files that a line names, or ceph.conf where it should be, as a value of `RequiresMountsFor=`. Those on the image
-/// itself cannot be waited for; mapping it will say that they are not there.
-fn needed_files(image: &Entry, targets: &[&Path]) -> Vec<String> {
+/// The files that a line names, or ceph.conf where it should be. `targets` are the mount points on the image itself: what is
+/// there cannot be waited for; mapping it will say that it is not there.
+pub fn needed_files(image: &Entry, targets: &[&Path]) -> Vec<PathBuf> {
     let options = &image.options;
-    let cluster = options.cluster.as_deref().unwrap_or("ceph");
-    let conf = options.conf.clone().unwrap_or_else(|| Root::ceph_conf_of(cluster));
+    let conf = options.conf.clone().unwrap_or_else(|| Root::ceph_conf_of(options.cluster.as_deref().unwrap_or("ceph")));
     let named = [Some(&conf), options.keyring.as_ref()].into_iter().flatten().flat_map(|list| paths(list));
     let mut files: Vec<PathBuf> = named.map(PathBuf::from).chain(options.keyfile.clone()).collect();
     files.retain(|file| file.is_absolute() && !targets.iter().any(|target| file.starts_with(target)));
-    files.iter().filter_map(|file| quoted(&file.to_string_lossy())).collect()
+    files
 }
 
 /// A path as a word of a list. One with quotes or control characters in it is left out: systemd has no way to write
@@ -99,13 +94,16 @@ pub fn quoted(path: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::config::table;
+    use crate::generator::file::Content;
 
     const TABLE: &str = "/etc/ceph/rbdmap";
 
     fn needed(line: &str, targets: &[&str]) -> String {
         let entries = table::parse(Path::new(TABLE), line).0;
         let targets: Vec<&Path> = targets.iter().map(Path::new).collect();
-        needed_files(&entries[0], &targets).join(" ")
+        let told = Told { path: Path::new(TABLE), files: needed_files(&entries[0], &targets), starts: None };
+        let Content::Text(text) = told.drop_in("x.service").content else { panic!("no text for {line}") };
+        text.lines().find_map(|line| line.strip_prefix("RequiresMountsFor=")).unwrap().to_owned()
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn generate(root: &Root, directories: &Directories, log: &KernelLog) -> Result<(
     }
     let mut inputs = Inputs::read(root);
     for fault in &inputs.faults {
-        let fault = Fault { path: root.outside(&fault.path).into_owned(), ..fault.clone() };
+        let fault = Fault { path: root.outside(&fault.path).to_owned(), ..fault.clone() };
         log.write(&Message::warning(fault.to_string()));
     }
     let mut places = Places::new(root);
@@ -134,14 +134,13 @@ impl<'a> Places<'a> {
         if let Some(known) = self.known.get(path) {
             return known.clone();
         }
-        let (root, place) = (self.root, self.root.join(path));
+        let place = self.root.join(path);
         let real = match path.parent().filter(|_| is_mount_point) {
-            Some(parent) => match fs::symlink_metadata(&place) {
-                Err(_) => None,
-                Ok(metadata) if metadata.is_symlink() => place.canonicalize().ok(),
-                Ok(_) => self.real(parent, false).and_then(|real| Some(real.join(path.file_name()?))),
-            },
-            None => root.join(path).canonicalize().ok(),
+            Some(parent) => self.real(parent, false).and_then(|real| match fs::symlink_metadata(&place).ok()? {
+                metadata if metadata.is_symlink() => place.canonicalize().ok(),
+                _ => Some(real.join(path.file_name()?)),
+            }),
+            None => place.canonicalize().ok(),
         };
         self.known.insert(path.to_owned(), real.clone());
         real

@@ -2,7 +2,6 @@
 //! to the image's instance. That is a drop-in of systemd's unit; where that is ordered as local, or there is none, it is
 //! said in the unit of `as_netdev`, for a file less is less for us to write and for systemd to read.
 
-use std::borrow::Cow;
 use std::path::Path;
 
 use super::as_netdev;
@@ -19,7 +18,7 @@ pub struct Line<'a> {
     /// The entry.
     pub entry: &'a FstabEntry,
     /// The file that says it, as units name it.
-    pub path: Cow<'a, Path>,
+    pub path: &'a Path,
     /// How it is served.
     pub row: Row,
     /// The instance of the image that is its source, if one is.

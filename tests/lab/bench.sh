@@ -191,6 +191,7 @@ bench_generator() {
 bench_generator_on() {
   local ours=$REPO/target/release/rbdmap systemd=/usr/lib/systemd/system-generators/systemd-fstab-generator way
   mkdir -p "$1/root/etc/ceph"
+  mkdir -p "$1"/root/mnt/{1..1000}
   for image in $(seq 1000); do
     echo "rbd/image-$image id=boot,keyring=/etc/ceph/ceph.client.boot.keyring" >>"$1/root/etc/ceph/rbdmap"
     echo "/dev/rbd/rbd/image-$image /mnt/$image xfs $2 0 0" >>"$1/root/etc/fstab"

@@ -16,7 +16,7 @@ use super::as_netdev::is_device;
 use super::complaints::Complaints;
 use super::device::Devices;
 use super::file::GeneratedFile;
-use super::instance::{self, Instance, Instances};
+use super::instance::{self, Instances, Told, needed_files};
 use super::kernel_log::Message;
 use super::mount::Line;
 use super::row::{Made, Row};
@@ -85,7 +85,7 @@ pub fn decide<'a>(inputs: &Inputs<'a>) -> Decision<'a> {
         instances: Instances::default(),
     };
     let images = work.images();
-    let listed = images.iter().map(|image| &image.spec);
+    let listed = images.iter().map(|image| &image.entry.spec);
     let specs: Vec<&ImageSpec> = listed.chain(inputs.unlisted).collect();
     let mounts = work.mounts(&specs);
     work.swaps(&specs, &mounts);
@@ -94,7 +94,8 @@ pub fn decide<'a>(inputs: &Inputs<'a>) -> Decision<'a> {
         mount.images.iter().for_each(|spec| on_it.entry(spec).or_default().push(mount));
     }
     for image in images {
-        work.image(image, on_it.get(&image.spec).map_or(&[], Vec::as_slice));
+        let mounts = on_it.get(&image.entry.spec).map_or(&[][..], Vec::as_slice);
+        work.image(image, mounts);
     }
     let Work { lines, mut files, complaints, service, devices, instances, .. } = work;
     files.extend(devices.drop_ins().chain(service.drop_in()).chain(instances.drop_ins()));
@@ -102,6 +103,13 @@ pub fn decide<'a>(inputs: &Inputs<'a>) -> Decision<'a> {
     files.dedup_by(|a, b| (a.folder, &a.path) == (b.folder, &b.path));
     let lines = lines.into_iter().map(Part::Line);
     Decision { parts: lines.chain(files.into_iter().map(Part::File)).collect(), messages: complaints.messages() }
+}
+
+/// An image to serve.
+struct Image<'a> {
+    entry: &'a Entry,
+    /// Its instance.
+    unit: String,
 }
 
 /// An entry that stands on images.
@@ -128,12 +136,12 @@ struct Work<'a, 'i> {
     complaints: Complaints<'a>,
     service: Service,
     devices: Devices,
-    instances: Instances,
+    instances: Instances<'a>,
 }
 
 impl<'a> Work<'a, '_> {
     /// The images to serve, each once. One whose unit is masked is not to be mapped, so it is none of ours.
-    fn images(&mut self) -> Vec<&'a Entry> {
+    fn images(&mut self) -> Vec<Image<'a>> {
         let mut first: HashMap<&ImageSpec, usize> = HashMap::new();
         let mut images = Vec::new();
         for entry in self.inputs.entries {
@@ -142,8 +150,9 @@ impl<'a> Work<'a, '_> {
                 continue;
             }
             first.insert(&entry.spec, entry.line);
-            if !self.inputs.administrator.masks(&unit::instance(&entry.spec)) {
-                images.push(entry);
+            let unit = unit::instance(&entry.spec);
+            if !self.inputs.administrator.masks(&unit) {
+                images.push(Image { entry, unit });
             }
         }
         images
@@ -229,9 +238,9 @@ impl<'a> Work<'a, '_> {
     }
 
     /// What is written for an image, given what stands on it.
-    fn image(&mut self, image: &'a Entry, mounts: &[&Mount<'a>]) {
+    fn image(&mut self, image: Image<'a>, mounts: &[&Mount<'a>]) {
+        let Image { entry: image, unit: name } = image;
         let own: Vec<&&Mount> = mounts.iter().filter(|mount| mount.own == Some(&image.spec)).collect();
-        let name = unit::instance(&image.spec);
         for device in devices(image, &own) {
             self.files.push(self.devices.require(&device, &name));
         }
@@ -256,8 +265,8 @@ impl<'a> Work<'a, '_> {
         let is_theirs = self.inputs.administrator.has(&name);
         let path = self.inputs.root.outside(&image.path);
         let targets: Vec<_> = own.iter().map(|mount| mount.entry.target.as_path()).collect();
-        let drop_in = || Instance { image, path: &path, nofail }.drop_in(&targets, &starts);
-        self.instances.add(name, (!is_theirs).then(drop_in));
+        let told = || Told { path, files: needed_files(image, &targets), starts: nofail.then_some(starts) };
+        self.instances.add(name, (!is_theirs).then(told));
     }
 }
 
