@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
-use nix::libc;
+use nix::errno::Errno;
 
 use crate::config::monitors::Messenger;
 use crate::config::table::Entry;
@@ -22,8 +22,8 @@ use crate::request::{Request, Sources, Wanted};
 use crate::retry::Backoff;
 use crate::root::Root;
 use crate::sys::listing::Listing;
-use crate::sys::rbd::{self, BusError, Mapping, Way};
-use crate::sys::{device, kernel_log, lock, module, monitor, notify, session};
+use crate::sys::rbd::{self, Mapping, Way};
+use crate::sys::{device, kernel_log, lock, module, monitor, notify, peer, session};
 use crate::tag::{Origin, Tag};
 
 /// For how long a monitor that has greeted need not be asked again.
@@ -180,17 +180,19 @@ impl Mapper {
     fn add(&self, request: &Request, origin: Origin, way: Way<'_>) -> Result<Result<Mapping, Failure>> {
         let fsid = request.wanted.fsid.as_deref();
         let is_met = || fsid.map_or(Ok(false), |fsid| self.listing.knows_cluster(fsid));
-        let _turn = session::turn(&self.root, &request.cluster(), is_met, way.deadline)?;
+        let turn = session::turn(&self.root, &request.cluster(), is_met, way.deadline)?;
         let tag = Tag::new(origin, rbd::nonce(&self.root)?);
         let (facts, is_met) = (Facts::of(request), is_met()?);
         let mut log = kernel_log::Since::now(&self.root);
         let meanwhile = meanwhile::tell(&self.root, facts.clone(), is_met);
         let added = rbd::add(&self.root, request, &tag, way);
-        drop(meanwhile);
+        drop((meanwhile, turn));
         if let Err(error) = added {
+            let is_locked = matches!(error.answer(), Some(Errno::EROFS | Errno::EBUSY));
+            let holders = if is_locked { peer::lock_holders(&self.root, request) } else { Vec::new() };
             let mapped: Vec<u32> = rbd::entries(&self.root)?.into_iter().map(|(number, _)| number).collect();
             let heard = Heard { lines: &log.lines(), mapped: &mapped, is_met };
-            return Ok(Err(reason::of_map(&facts, &error, heard)));
+            return Ok(Err(reason::of_map(&facts.held_by(holders), &error, heard)));
         }
         let made = self.find(&request.wanted.spec, |mapping| mapping.tag.as_ref() == Some(&tag))?;
         let lost = || anyhow!("the kernel says that it is mapped, but no device of /sys/bus/rbd carries our mark");
@@ -203,11 +205,9 @@ impl Mapper {
 
     /// An image of that name in another cluster than the one that is wanted is another image.
     fn take_back(&self, mapping: &Mapping, wanted: &str, way: Way<'_>) -> Result<Failure> {
-        let is_busy =
-            |error: &BusError| matches!(error, BusError::Kernel(error) if error.raw_os_error() == Some(libc::EBUSY));
         // udev looks at a device that is new.
         let taken = way.deadline.poll(|| match rbd::remove(&self.root, mapping.id, way) {
-            Err(error) if is_busy(&error) => None,
+            Err(error) if error.answer() == Some(Errno::EBUSY) => None,
             answer => Some(answer.is_ok()),
         });
         let left = if taken == Some(true) { "" } else { ", and it stays mapped; `rbdmap unmap` takes it down" };

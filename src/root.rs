@@ -171,6 +171,11 @@ impl Root {
         self.join("sbin/losetup")
     }
 
+    /// rbd(8), Ceph's own command, where it is installed.
+    pub fn rbd(&self) -> PathBuf {
+        self.join("usr/bin/rbd")
+    }
+
     /// All block devices by name, disks and partitions.
     pub fn block_class(&self) -> PathBuf {
         self.join("sys/class/block")

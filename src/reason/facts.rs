@@ -20,6 +20,8 @@ pub struct Facts {
     pub(super) options: String,
     pub(super) fsid: Option<String>,
     pub(super) no_secret: Option<String>,
+    /// Those who have its lock, where that could be told.
+    pub(super) lock_holders: Vec<String>,
 }
 
 impl Facts {
@@ -32,7 +34,13 @@ impl Facts {
             options: request.options.to_string(),
             fsid: request.wanted.fsid.clone(),
             no_secret: request.secret.is_none().then(|| request.searched.clone()),
+            lock_holders: Vec::new(),
         }
+    }
+
+    /// The same, with those who have the image's lock.
+    pub fn held_by(self, lock_holders: Vec<String>) -> Self {
+        Self { lock_holders, ..self }
     }
 
     /// Which image.
@@ -114,10 +122,10 @@ impl Facts {
                            `ceph health detail` and `rbd info` tell"
                 .to_owned(),
             Errno::EROFS => format!(
-                "another client has the exclusive lock and does not give it up, as with the option exclusive; \
-                 `rbd lock ls {spec}` shows its address"
+                "another client has the exclusive lock and does not give it up, as with the option exclusive{}",
+                self.who_has_the_lock()
             ),
-            Errno::EBUSY => format!("the image is locked by another program; `rbd lock ls {spec}` shows by whom"),
+            Errno::EBUSY => format!("the image is locked by another program{}", self.who_has_the_lock()),
             Errno::ESHUTDOWN => {
                 "this host is on the cluster's blocklist; see `ceph osd blocklist ls`; unmap every image \
                                  of the cluster, then map them anew"
@@ -126,6 +134,13 @@ impl Facts {
             Errno::ENOPKG => self.key_type(),
             _ if errno == ENOTSUPP => self.key_type(),
             _ => std::io::Error::from_raw_os_error(errno).to_string(),
+        }
+    }
+
+    fn who_has_the_lock(&self) -> String {
+        match self.lock_holders.as_slice() {
+            [] => format!("; `rbd lock ls {}` shows its address", self.spec),
+            holders => format!(": {}; unmap the image there", holders.join(", ")),
         }
     }
 

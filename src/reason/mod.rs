@@ -67,9 +67,7 @@ pub fn of_map(facts: &Facts, error: &BusError, heard: Heard<'_>) -> Failure {
 /// Whether the same request may succeed a moment later: the cluster did not answer, or the kernel was short of something. All
 /// else stays as it is until somebody mends it.
 fn may_pass(error: &BusError) -> bool {
-    let BusError::Kernel(error) = error else { return false };
-    let errno = error.raw_os_error().map(Errno::from_raw);
-    matches!(errno, Some(Errno::ETIMEDOUT | Errno::EINTR | Errno::EAGAIN | Errno::ENOMEM))
+    matches!(error.answer(), Some(Errno::ETIMEDOUT | Errno::EINTR | Errno::EAGAIN | Errno::ENOMEM))
 }
 
 fn with_what_was_said(cause: String, said: &Said) -> String {

@@ -11,6 +11,7 @@ pub fn facts() -> Facts {
         options: "ms_mode=secure,bogus".into(),
         fsid: Some("3ce3a1c7-6252-4b9a-a726-cb0523be48d4".into()),
         no_secret: None,
+        lock_holders: Vec::new(),
     }
 }
 
@@ -55,6 +56,16 @@ fn each_errno_is_a_cause_and_a_remedy() {
         assert!(parts.iter().all(|part| failure.why.contains(part)), "{failure}");
         assert!(!failure.why.contains('\n'));
         assert_eq!(failure.errno, Some(errno));
+    }
+}
+
+#[test]
+fn those_who_have_the_lock_are_named_where_they_are_known() {
+    let facts = facts().held_by(vec!["client.4 (192.0.2.7:0/1)".into(), "client.5 (192.0.2.8:0/2)".into()]);
+    let heard = Heard { lines: &[], mapped: &[], is_met: true };
+    for errno in [30, 16] {
+        let why = of_map(&facts, &kernel(errno), heard).why;
+        assert!(why.ends_with(": client.4 (192.0.2.7:0/1), client.5 (192.0.2.8:0/2); unmap the image there"), "{why}");
     }
 }
 

@@ -1,20 +1,17 @@
 //! Runs a hook: nothing to read, its output into the log line by line, no longer than until the deadline.
 //!
-//! It leads a process group of its own, so that what it has started is killed with it. What a hook leaves running on
-//! purpose may keep the output open; that is not waited for.
+//! What a hook leaves running on purpose may keep the output open; that is not waited for.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-
+use super::child;
 use crate::deadline::Deadline;
 use crate::image::ImageSpec;
 
@@ -38,25 +35,13 @@ pub fn run(hook: &Path, arguments: &[OsString], spec: &ImageSpec, deadline: &Dea
             sender.send(())
         });
     }
-    let status = deadline.poll(|| child.try_wait().transpose());
-    let status = status.unwrap_or_else(|| Err(kill(&mut child)));
+    let status = child::end(&mut child, deadline);
     let patience = Deadline::after(LAST_WORDS);
     for _ in 0..2 {
         // Both pipes, or whatever has been said by then.
         let _ = ended.recv_timeout(patience.remaining());
     }
     status
-}
-
-fn kill(child: &mut Child) -> io::Error {
-    let group = i32::try_from(child.id()).map(Pid::from_raw);
-    if let Ok(group) = group {
-        // Gone already is as good.
-        let _ = killpg(group, Signal::SIGKILL);
-    }
-    // One that the kernel does not give back is left behind.
-    let _ = Deadline::after(LAST_WORDS).poll(|| child.try_wait().transpose());
-    io::Error::other("killed, for it has not ended in time")
 }
 
 fn log(pipe: impl Read, spec: &ImageSpec) {

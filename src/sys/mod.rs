@@ -1,6 +1,7 @@
 //! Everything that touches the machine: system calls, sysfs, D-Bus, child processes. Decisions are made elsewhere,
 //! and nothing outside this folder acts.
 
+pub mod child;
 pub mod device;
 pub mod file;
 pub mod holders;
@@ -15,6 +16,7 @@ pub mod monitor;
 pub mod mounts;
 pub mod names;
 pub mod notify;
+pub mod peer;
 pub mod rbd;
 pub mod session;
 pub mod systemd;

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use apart::write::{Answer, Order, write};
+use nix::errno::Errno;
 
 use super::file;
 use super::lock::Lock;
@@ -56,6 +57,16 @@ pub enum BusError {
     NoAnswer,
     /// The process that asked the kernel was killed.
     Killed,
+}
+
+impl BusError {
+    /// The kernel's answer, if it gave one.
+    pub fn answer(&self) -> Option<Errno> {
+        match self {
+            Self::Kernel(error) => error.raw_os_error().map(Errno::from_raw),
+            _ => None,
+        }
+    }
 }
 
 impl Mapping {
