@@ -18,10 +18,11 @@ bench() {
 
 # Whole boots and poweroffs with many images (guest/lab/scenarios/00-bench-boots.sh): 16 mounts beside the script's, an image with
 # `nofail` whose monitors are dead beside none, 64 mounts going down beside what a shell takes for the bare work.
-# bench_whole [sixteen] [dead] [poweroff]: only these.
+# 200 mounts over a boot and a poweroff.
+# bench_whole [sixteen] [dead] [poweroff] [hundreds]: only these.
 bench_whole() {
   local GUEST=bookworm POOL=bookworm NETWORK_DELAY=2 STEP_SECONDS=600 BENCH=bench-boots part parts=("$@")
-  [ $# -gt 0 ] || parts=(sixteen dead poweroff)
+  [ $# -gt 0 ] || parts=(sixteen dead poweroff hundreds)
   guest_ready "$GUEST"
   for part in "${parts[@]}"; do "bench_whole_$part"; done
   printf '\n%-44s %12s %12s %8s\n' "one or two boots each, network up after $NETWORK_DELAY s" rbdmap other ratio
@@ -29,6 +30,10 @@ bench_whole() {
     case $part in
       sixteen) bench_row "network-online to the last of 16 mounts, ms" "$(median 16-ours online_to_last)" "$(median 16-stock online_to_last)" ;;
       dead) bench_row "boot with a dead nofail image; without, ms" "$(median dead boot)" "$(median alone boot)" ;;
+      hundreds)
+        printf '%-44s %12s\n' "network-online to the last of 200 mounts, ms" "$(median 200 online_to_last)" \
+          "200 mounts down at poweroff, ms" "$(median 200 poweroff)"
+        ;;
       poweroff) bench_row "64 mounts down at poweroff; bare, ms" "$(median 64 poweroff)" "$(median 64 bare)" ;;
     esac
   done
@@ -41,6 +46,7 @@ bench_whole_dead() {
   bench_series alone "" 1 one mounted mounted
   bench_series dead "" 1 one_and_dead mounted mounted
 }
+bench_whole_hundreds() { bench_series 200 "" 200 two_hundred mounted; }
 bench_whole_poweroff() { bench_series 64 "" 64 sixty_four bare mounted; }
 
 # bench_series NAME INSTALL IMAGES PHASE…: a boot each, on a fresh pool and disk; the first writes the files.

@@ -5,18 +5,19 @@
 //! job of it. Owns what becomes of entries that are not served: they are not touched at all, nor are their devices, and a
 //! message says why (`complaints`). What is written is `instance`'s, `device`'s, `service`'s, `mount`'s and `swap`'s.
 
+mod image;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use super::administrator::AdministratorUnits;
 use super::as_netdev::is_device;
 use super::complaints::Complaints;
 use super::device::Devices;
 use super::file::GeneratedFile;
-use super::instance::{self, Instances, Told, needed_files};
+use super::instance::Instances;
 use super::kernel_log::Message;
 use super::mount::Line;
 use super::row::{Made, Row};
@@ -28,6 +29,7 @@ use crate::image::ImageSpec;
 use crate::plan::closure;
 use crate::root::Root;
 use crate::unit;
+use image::Image;
 
 /// All that is known.
 pub struct Inputs<'a> {
@@ -103,13 +105,6 @@ pub fn decide<'a>(inputs: &Inputs<'a>) -> Decision<'a> {
     files.dedup_by(|a, b| (a.folder, &a.path) == (b.folder, &b.path));
     let lines = lines.into_iter().map(Part::Line);
     Decision { parts: lines.chain(files.into_iter().map(Part::File)).collect(), messages: complaints.messages() }
-}
-
-/// An image to serve.
-struct Image<'a> {
-    entry: &'a Entry,
-    /// Its instance.
-    unit: String,
 }
 
 /// An entry that stands on images.
@@ -236,52 +231,4 @@ impl<'a> Work<'a, '_> {
             }
         }
     }
-
-    /// What is written for an image, given what stands on it.
-    fn image(&mut self, image: Image<'a>, mounts: &[&Mount<'a>]) {
-        let Image { entry: image, unit: name } = image;
-        let own: Vec<&&Mount> = mounts.iter().filter(|mount| mount.own == Some(&image.spec)).collect();
-        for device in devices(image, &own) {
-            self.files.push(self.devices.require(&device, &name));
-        }
-        let rows: Vec<Row> = own.iter().filter_map(|mount| mount.row).collect();
-        let nofail = image.nofail || (!rows.is_empty() && rows.iter().all(|row| row.nofail));
-        if nofail {
-            self.service.wants(name.clone());
-        } else {
-            self.service.waits_for(name.clone());
-        }
-        let is_hooked = self.inputs.hooked.contains(&image.spec);
-        let mut starts = Vec::new();
-        if nofail || is_hooked {
-            starts.extend(mounts.iter().filter_map(|mount| mount.start_unit()));
-        }
-        if is_hooked {
-            let hook = unit::hook(&image.spec);
-            self.service.wants(hook.clone());
-            self.files.push(GeneratedFile::drop_in(&hook, &hook_drop_in(&starts, nofail)));
-            starts.push(hook);
-        }
-        let is_theirs = self.inputs.administrator.has(&name);
-        let path = self.inputs.root.outside(&image.path);
-        let targets: Vec<_> = own.iter().map(|mount| mount.entry.target.as_path()).collect();
-        let told = || Told { path, files: needed_files(image, &targets), starts: nofail.then_some(starts) };
-        self.instances.add(name, (!is_theirs).then(told));
-    }
-}
-
-/// The nodes of an image and of its partitions in fstab, but for those of entries that are left alone.
-fn devices(image: &Entry, own: &[&&Mount]) -> BTreeSet<PathBuf> {
-    let mut devices = BTreeSet::from([instance::device(&image.spec)]);
-    devices.extend(own.iter().map(|mount| mount.entry.node()));
-    for mount in own.iter().filter(|mount| mount.row.is_none()) {
-        devices.remove(&mount.entry.node());
-    }
-    devices
-}
-
-/// After the mounts, as far as there are any: a hook is called though one of them failed.
-fn hook_drop_in(mounts: &[String], nofail: bool) -> String {
-    let waits = if nofail { "" } else { "Before=rbdmap.service\n" };
-    format!("[Unit]\n{waits}After={}\n", mounts.join(" "))
 }

@@ -19,6 +19,7 @@ files() {
 one() { files 1; }
 sixteen() { files 16; }
 sixty_four() { files 64; }
+two_hundred() { files 200; }
 
 one_and_dead() {
   files 1

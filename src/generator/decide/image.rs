@@ -1,0 +1,68 @@
+//! What is written for an image, and what its devices, its instance and its hook are told, given what stands on it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::{Mount, Work};
+use crate::config::table::Entry;
+use crate::generator::file::GeneratedFile;
+use crate::generator::instance::{self, Told, needed_files};
+use crate::generator::row::Row;
+use crate::unit;
+
+/// An image to serve.
+pub(super) struct Image<'a> {
+    pub(super) entry: &'a Entry,
+    /// Its instance.
+    pub(super) unit: String,
+}
+
+impl<'a> Work<'a, '_> {
+    /// What is written for an image, given what stands on it.
+    pub(super) fn image(&mut self, image: Image<'a>, mounts: &[&Mount<'a>]) {
+        let Image { entry: image, unit: name } = image;
+        let own: Vec<&&Mount> = mounts.iter().filter(|mount| mount.own == Some(&image.spec)).collect();
+        for device in devices(image, &own) {
+            self.files.push(self.devices.require(&device, &name));
+        }
+        let rows: Vec<Row> = own.iter().filter_map(|mount| mount.row).collect();
+        let nofail = image.nofail || (!rows.is_empty() && rows.iter().all(|row| row.nofail));
+        if nofail {
+            self.service.wants(name.clone());
+        } else {
+            self.service.waits_for(name.clone());
+        }
+        let is_hooked = self.inputs.hooked.contains(&image.spec);
+        let mut starts = Vec::new();
+        if nofail || is_hooked {
+            starts.extend(mounts.iter().filter_map(|mount| mount.start_unit()));
+        }
+        if is_hooked {
+            let hook = unit::hook(&image.spec);
+            self.service.wants(hook.clone());
+            self.files.push(GeneratedFile::drop_in(&hook, &hook_drop_in(&starts, nofail)));
+            starts.push(hook);
+        }
+        let is_theirs = self.inputs.administrator.has(&name);
+        let path = self.inputs.root.outside(&image.path);
+        let targets: Vec<_> = own.iter().map(|mount| mount.entry.target.as_path()).collect();
+        let told = || Told { path, files: needed_files(image, &targets), starts: nofail.then_some(starts) };
+        self.instances.add(name, (!is_theirs).then(told));
+    }
+}
+
+/// The nodes of an image and of its partitions in fstab, but for those of entries that are left alone.
+fn devices(image: &Entry, own: &[&&Mount]) -> BTreeSet<PathBuf> {
+    let mut devices = BTreeSet::from([instance::device(&image.spec)]);
+    devices.extend(own.iter().map(|mount| mount.entry.node()));
+    for mount in own.iter().filter(|mount| mount.row.is_none()) {
+        devices.remove(&mount.entry.node());
+    }
+    devices
+}
+
+/// After the mounts, as far as there are any: a hook is called though one of them failed.
+fn hook_drop_in(mounts: &[String], nofail: bool) -> String {
+    let waits = if nofail { "" } else { "Before=rbdmap.service\n" };
+    format!("[Unit]\n{waits}After={}\n", mounts.join(" "))
+}
