@@ -23,7 +23,7 @@ power_cuts() {
 }
 
 # guest_cuts GUEST NUMBER SEED: a boot that makes the images, one for each cut, and one that ends in order. In the first of those that are
-# cut the other cluster's monitor is away at first.
+# cut the other cluster's monitor is away at first; in the last boot it does not come back.
 guest_cuts() {
   local GUEST=$1 POOL=$1 number=$2 BOOT=1 BOOT_FOLDER image confirmed=0 while
   RANDOM=$(($3 + $(guest_number "$GUEST")))
@@ -38,8 +38,9 @@ guest_cuts() {
     confirmed=$(tail -n 1 "$BOOT_FOLDER/confirmed")
   done
   BOOT=$((BOOT + 1))
+  (frail mon stop)
   cut_boot last
-  cut_result "boot $BOOT: $(what_was_there), $confirmed confirmed writes among it" || true
+  cut_result "boot $BOOT: $(what_was_there), when it was given up; $confirmed confirmed writes among it" || true
   (CLUSTER=$LAB_DIR/frail-$GUEST frail_end)
   echo "done $GUEST" >>"$LAB_DIR/logs/results"
 }

@@ -4,11 +4,10 @@
 # shellcheck source=SCRIPTDIR/00-bench.sh
 . /lab/scenarios/00-bench.sh
 
-# What the boots after this one have: so many images with a file system each, by the files of every guide.
+# What the boots after this one have: so many images with the file system that each has, by the files of every guide.
 files() {
   local number
   for number in $(seq "$1"); do
-    fresh "bench-$number" ext4
     mkdir -p "/mnt/bench-$number"
     table "bench-$number"
     fstab "/dev/rbd/$POOL/bench-$number /mnt/bench-$number ext4 noauto 0 0"
@@ -19,7 +18,7 @@ files() {
 one() { files 1; }
 sixteen() { files 16; }
 sixty_four() { files 64; }
-two_hundred() { files 200; }
+three_hundred() { files 300; }
 
 one_and_dead() {
   files 1

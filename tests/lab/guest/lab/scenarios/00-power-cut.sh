@@ -63,7 +63,19 @@ unmap() {
   not_cut
 }
 
-last() { all_is_there; }
+# The other cluster's monitor is away for good.
+last() {
+  all_but_the_late_are_there
+  local name given_up
+  name=$(instance cut-late)
+  same "$name" "$(systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1)" "failed units"
+  same active "$(systemctl is-active rbdmap.service)" rbdmap.service
+  systemctl show -P StatusText rbdmap.service | expect "$POOL/cut-late"
+  systemctl show -P StatusText "$name" | expect "no monitor has answered for 80 s"
+  given_up=$(($(systemctl show -P ActiveEnterTimestampMonotonic rbdmap.service) / 1000000))
+  echo "$given_up" >/lab/log/late-took
+  [ "$given_up" -le 110 ] || fail "boot went on $given_up s after the start"
+}
 
 cut_soon() { outside cut-power "$(cat /lab/log/cut-after)"; }
 not_cut() {
@@ -73,8 +85,15 @@ not_cut() {
 
 # Every image once, every mount since 90 s after the kernel's start, every write that was confirmed.
 all_is_there() {
-  local image when last=0 there confirmed
   same "" "$(systemctl list-units --failed --plain --no-legend)" "failed units"
+  all_but_the_late_are_there
+  is_mapped_once cut-late
+  findmnt /mnt/cut-late
+  since_start cut-late >/lab/log/late-took
+}
+
+all_but_the_late_are_there() {
+  local image when last=0 there confirmed
   for image in "${CUT[@]}"; do
     is_mapped_once "$image"
     findmnt "/mnt/$image"
@@ -83,9 +102,6 @@ all_is_there() {
   done
   echo "$last" >/lab/log/took
   [ "$last" -le 90 ] || fail "the last was mounted $last s after the start"
-  is_mapped_once cut-late
-  findmnt /mnt/cut-late
-  since_start cut-late >/lab/log/late-took
   touch $RECORDS
   there=$(tail -n 1 $RECORDS)
   confirmed=$(tail -n 1 /lab/log/confirmed)
