@@ -31,6 +31,8 @@ pub enum Event {
     HookFailed,
     /// It was removed while in use; what had not been written is lost.
     Forced,
+    /// It is no longer mapped, and not all that was written to it has arrived.
+    Lost,
     /// It is in use by somebody who is being waited for.
     Waiting,
     /// It could not be mapped now, and is being tried again.
@@ -52,6 +54,7 @@ impl Event {
             Self::UnmapFailed => "b120a366f0bb49cf82f2dc05873f9bd0",
             Self::HookFailed => "78b7d0ac84774ce08e4cda11b43c589b",
             Self::Forced => "2330fcf1562a44b888668d77e827062c",
+            Self::Lost => "47f2f39bcc184d3f83283e71133d57ce",
             Self::Waiting => "c1acc9906424450aa36bf9b3ddcb369d",
             Self::TryingAgain => "9ad9b9a25e78454db065a1c284cc4549",
             Self::MapWaits => "9bff977c1d4646beac5a3f332c6c516d",
@@ -79,7 +82,9 @@ impl Event {
         match self {
             Self::Mapped | Self::Mounted | Self::Unmapped | Self::Asked | Self::Waiting | Self::MapWaits => at!(info),
             Self::TryingAgain => at!(warn),
-            Self::MapFailed | Self::MountFailed | Self::UnmapFailed | Self::HookFailed | Self::Forced => at!(error),
+            Self::MapFailed | Self::MountFailed | Self::UnmapFailed | Self::HookFailed | Self::Forced | Self::Lost => {
+                at!(error)
+            }
         }
     }
 }
@@ -115,7 +120,7 @@ impl About<'_> {
 mod tests {
     use super::*;
 
-    const ALL: [Event; 12] = [
+    const ALL: [Event; 13] = [
         Event::Mapped,
         Event::Mounted,
         Event::Unmapped,
@@ -125,6 +130,7 @@ mod tests {
         Event::UnmapFailed,
         Event::HookFailed,
         Event::Forced,
+        Event::Lost,
         Event::Waiting,
         Event::TryingAgain,
         Event::MapWaits,

@@ -15,7 +15,7 @@ use crate::root::Root;
 use crate::sys::rbd::{self, Mapping};
 use crate::sys::systemd::{BriefState, JobOutcome, JobReport, Manager};
 use crate::unit;
-use crate::unmap::{self, Manner};
+use crate::unmap::{self, Losses, Manner};
 
 /// What is to go.
 pub struct Order<'a> {
@@ -54,7 +54,11 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
         return Ok(report);
     }
     let (left, gone) = split(root, &plan.mappings)?;
-    gone.iter().for_each(|mapping| report.done(Event::Unmapped, mapping, format!("unmapped /dev/{}", mapping.name())));
+    let mut losses = Losses::new(root);
+    for mapping in &gone {
+        report.done(Event::Unmapped, mapping, format!("unmapped /dev/{}", mapping.name()));
+        losses.tell(mapping, &mut report);
+    }
     // What a unit tried and could not do is told; what no unit held is done here.
     let (tried, ours): (Vec<Mapping>, Vec<Mapping>) = left.into_iter().partition(|m| failed.contains_key(&m.spec));
     tried.iter().for_each(|mapping| report.image_failed(Event::UnmapFailed, &mapping.spec, &failed[&mapping.spec]));

@@ -1,8 +1,9 @@
 //! Turns what the rbd bus answered, with what the kernel logged, into one sentence: what failed, why, what to do.
 //!
-//! What an errno means is `facts`', which lines of the log belong to an image `kernel`'s.
+//! What an errno means is `facts`', which lines of the log belong to an image `kernel`'s; `harm` is what befalls one that is mapped.
 
 mod facts;
+mod harm;
 mod kernel;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use nix::errno::Errno;
 
 use crate::sys::rbd::BusError;
 pub use facts::Facts;
+pub use harm::{Harm, Harms};
 use kernel::Said;
 pub use kernel::{Wait, waits_for};
 

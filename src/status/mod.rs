@@ -22,12 +22,13 @@ use crate::holder::Holder;
 use crate::image::ImageSpec;
 use crate::inputs::Inputs;
 use crate::plan::MapPlan;
+use crate::reason::Harms;
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::device::{self, Node};
-use crate::sys::mounts;
 use crate::sys::rbd::{self, Mapping};
 use crate::sys::systemd::{BriefState, Manager};
+use crate::sys::{kernel_log, mounts};
 use crate::{plan, unit, unmap};
 use row::{Facts, Origin, Row, UnitFacts};
 
@@ -74,6 +75,7 @@ struct Seen<'a> {
     manager: Option<Manager>,
     sizes: HashMap<u32, u64>,
     nodes: HashMap<u32, Vec<Node>>,
+    harms: Harms,
 }
 
 impl<'a> Seen<'a> {
@@ -85,7 +87,11 @@ impl<'a> Seen<'a> {
         let sizes = mappings.iter().filter_map(|m| Some((m.id, device::size(root, &m.name())?))).collect();
         let nodes = mappings.iter().map(|mapping| (mapping.id, device::nodes(root, &mapping.name()))).collect();
         let mounted = mounts::list(root)?;
-        Ok(Self { mappings, mounted, plan, states, manager, sizes, nodes })
+        let mut harms = Harms::default();
+        if !mappings.is_empty() {
+            harms.hear(&kernel_log::Since::the_beginning(root).lines());
+        }
+        Ok(Self { mappings, mounted, plan, states, manager, sizes, nodes, harms })
     }
 
     /// A row for each image that is listed, and one for each other mapping.
@@ -122,7 +128,8 @@ impl<'a> Seen<'a> {
         mounts.extend(wanted.iter().filter(|target| is_mounted(target)).cloned());
         mounts.sort();
         mounts.dedup();
-        let facts = Facts { is_wanted, mapping, unit: unit.as_ref(), missing, has_mounts: !wanted.is_empty() };
+        let harm = mapping.and_then(|mapping| self.harms.of(mapping.id));
+        let facts = Facts { is_wanted, mapping, harm, unit: unit.as_ref(), missing, has_mounts: !wanted.is_empty() };
         Row {
             spec: spec.clone(),
             state: facts.state(),

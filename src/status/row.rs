@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::holder::Holder;
 use crate::image::ImageSpec;
+use crate::reason::Harm;
 use crate::sys::rbd::Mapping;
 use crate::tag;
 
@@ -39,6 +40,8 @@ pub struct Row {
 pub enum State {
     /// Wanted, not mapped, and systemd has given up; why.
     Failed(String),
+    /// Mapped, and what is written to it does not arrive.
+    Broken(Harm),
     /// Mapped, but a mount point of fstab is empty; which, and why.
     NotMounted(PathBuf, String),
     /// Wanted and on its way; what it waits for.
@@ -108,6 +111,8 @@ pub struct Facts<'a> {
     pub is_wanted: bool,
     /// Its mapping.
     pub mapping: Option<&'a Mapping>,
+    /// What that has suffered.
+    pub harm: Option<Harm>,
     /// Its instance.
     pub unit: Option<&'a UnitFacts>,
     /// A mount point on it where nothing is mounted, and why.
@@ -119,6 +124,9 @@ pub struct Facts<'a> {
 impl Facts<'_> {
     /// The state.
     pub fn state(&self) -> State {
+        if let Some(harm) = self.harm {
+            return State::Broken(harm);
+        }
         match (self.mapping, self.is_wanted) {
             (Some(_), true) => match &self.missing {
                 Some((target, reason)) => State::NotMounted(target.clone(), reason.clone()),
@@ -141,15 +149,16 @@ impl Facts<'_> {
 }
 
 impl State {
-    /// Whether something that is wanted is not there.
+    /// Whether something that is wanted is not there, or what is there does not work.
     pub fn is_problem(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::NotMounted(..) | Self::Waiting(_) | Self::NotMapped)
+        matches!(self, Self::Failed(_) | Self::Broken(_) | Self::NotMounted(..) | Self::Waiting(_) | Self::NotMapped)
     }
 
     /// The word for it, which does not change from one version to the next.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Failed(_) => "failed",
+            Self::Broken(_) => "broken",
             Self::NotMounted(..) => "not-mounted",
             Self::Waiting(_) => "waiting",
             Self::NotMapped => "not-mapped",
@@ -165,6 +174,7 @@ impl State {
     pub fn remark(&self) -> Option<String> {
         match self {
             Self::Failed(reason) | Self::Waiting(reason) => Some(reason.clone()).filter(|reason| !reason.is_empty()),
+            Self::Broken(harm) => Some(harm.remark()),
             Self::NotMounted(target, reason) if reason.is_empty() => {
                 Some(format!("nothing is mounted on {}", target.display()))
             }
@@ -190,7 +200,7 @@ mod tests {
     fn word(mapping: Option<&Mapping>, is_wanted: bool, active: &str, missing: bool) -> &'static str {
         let unit = UnitFacts { active: active.to_owned(), reason: "why".to_owned() };
         let missing = missing.then(|| ("/a".into(), String::new()));
-        Facts { is_wanted, mapping, unit: Some(&unit), missing, has_mounts: true }.state().word()
+        Facts { is_wanted, mapping, harm: None, unit: Some(&unit), missing, has_mounts: true }.state().word()
     }
 
     #[test]
@@ -215,9 +225,19 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_work_is_told_before_all_else() {
+        let (mapping, harm) = (mapping(None), Some(Harm { lost: None, shut_out: true }));
+        for is_wanted in [true, false] {
+            let facts = Facts { is_wanted, mapping: Some(&mapping), harm, unit: None, missing: None, has_mounts: true };
+            assert_eq!(facts.state().word(), "broken");
+        }
+    }
+
+    #[test]
     fn problems_say_what_to_do_or_why() {
         let states = [
             State::Failed("no key".into()),
+            State::Broken(Harm { lost: Some(5), shut_out: false }),
             State::NotMounted("/a".into(), String::new()),
             State::Waiting("a monitor".into()),
             State::NotMapped,

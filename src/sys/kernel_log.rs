@@ -24,12 +24,12 @@ const RECORD_MAX: usize = 8192;
 impl Since {
     /// From now on. Where the log cannot be read (not root), nothing will be heard.
     pub fn now(root: &Root) -> Self {
-        let open = || -> io::Result<File> {
-            let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(root.kernel_log())?;
-            file.seek(SeekFrom::End(0))?;
-            Ok(file)
-        };
-        Self(open().ok())
+        Self(open(root).and_then(|mut file| file.seek(SeekFrom::End(0)).map(|_| file)).ok())
+    }
+
+    /// From the oldest line that is still there.
+    pub fn the_beginning(root: &Root) -> Self {
+        Self(open(root).ok())
     }
 
     /// Waits for the next line, of whomever, but not for longer. `false` where none can be heard.
@@ -55,6 +55,11 @@ impl Since {
             }
         }
     }
+}
+
+/// A new reader begins at the oldest record.
+fn open(root: &Root) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(root.kernel_log())
 }
 
 /// The text of a record, if rbd or libceph wrote it.

@@ -8,12 +8,14 @@
 
 mod busy;
 mod hope;
+mod loss;
 mod shutdown;
 #[cfg(test)]
 mod tests;
 mod thing;
 
 pub use busy::holders;
+pub use loss::Losses;
 pub use shutdown::{Shutdown, ShutdownLimits};
 
 use std::collections::{HashMap, HashSet};
@@ -53,8 +55,8 @@ pub fn mappings(root: &Root, mappings: &[Mapping], manner: Manner) -> Report {
     let items = mappings.iter().map(|mapping| Item::new(root, mapping, stage)).collect();
     let (start, patience) = (Instant::now(), Deadline::after(limits.time));
     let (pool, hope) = (Pool::new(limits.parallel), Hope::new());
-    let (things, report) = (HashMap::new(), Report::default());
-    let mut work = Work { root, start, patience, shutdown, hope, items, things, pool, report };
+    let (things, losses, report) = (HashMap::new(), Losses::new(root), Report::default());
+    let mut work = Work { root, start, patience, shutdown, hope, losses, items, things, pool, report };
     hooks.into_iter().for_each(|own| work.start_hooks(own));
     while work.items.iter().any(|item| item.stage != Stage::Over) {
         if let Err(error) = work.round() {
@@ -129,6 +131,7 @@ struct Work<'a> {
     patience: Deadline,
     shutdown: Option<&'a Shutdown<'a>>,
     hope: Hope,
+    losses: Losses,
     items: Vec<Item>,
     things: HashMap<Key, Tried>,
     pool: Pool<Done>,
@@ -253,6 +256,7 @@ impl Work<'_> {
                 match removal {
                     Removal::Gone => {
                         self.report.done(Event::Unmapped, mapping, format!("unmapped /dev/{device}"));
+                        self.losses.tell(mapping, &mut self.report);
                         self.go_on();
                     }
                     Removal::Failed(why) => self.report.image_failed(Event::UnmapFailed, mapping, why),

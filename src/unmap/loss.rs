@@ -1,0 +1,33 @@
+//! What was written to a mapping and has not arrived, told when the mapping is gone: umount(2) succeeds all the same.
+
+use crate::event::{About, Event};
+use crate::reason::Harms;
+use crate::report::Report;
+use crate::root::Root;
+use crate::sys::kernel_log::Since;
+use crate::sys::rbd::Mapping;
+
+/// What is known of all mappings so far.
+pub struct Losses {
+    log: Since,
+    harms: Harms,
+}
+
+impl Losses {
+    /// Nothing has been read yet.
+    pub fn new(root: &Root) -> Self {
+        Self { log: Since::the_beginning(root), harms: Harms::default() }
+    }
+
+    /// Tells what a mapping that is gone has lost.
+    pub fn tell(&mut self, mapping: &Mapping, report: &mut Report) {
+        self.harms.hear(&self.log.lines());
+        let Some(harm) = self.harms.of(mapping.id).filter(|harm| harm.lost.is_some()) else { return };
+        let (device, cause) = (mapping.name(), harm.cause());
+        let why = format!(
+            "not all that was written to /dev/{device} has arrived: {cause}; `rbdmap map --no-mount` it, and check the file \
+             system before it is used"
+        );
+        report.image_failed(Event::Lost, About::from(mapping).errno(harm.lost), why);
+    }
+}
