@@ -12,12 +12,12 @@ use std::collections::HashMap;
 use nix::errno::Errno;
 
 /// What a mapping has suffered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Harm {
-    /// The errno of the last write that failed.
-    pub lost: Option<i32>,
-    /// The cluster takes nothing from this client any more.
-    pub shut_out: bool,
+    /// What the cluster answered last.
+    pub errno: i32,
+    /// Whether something was written that has not arrived.
+    pub is_lost: bool,
 }
 
 /// What all mappings have suffered, by their numbers.
@@ -31,9 +31,9 @@ impl Harms {
             if text.starts_with("capacity ") {
                 self.0.remove(&number);
             } else if let Some(errno) = text.strip_prefix("write result -").and_then(|errno| errno.parse().ok()) {
-                self.0.entry(number).or_default().lost = Some(errno);
-            } else if text.strip_prefix("failed to reregister watch: -") == Some(SHUT_OUT) {
-                self.0.entry(number).or_default().shut_out = true;
+                self.0.insert(number, Harm { errno, is_lost: true });
+            } else if text == "failed to reregister watch: -108" {
+                self.0.entry(number).or_insert(Harm { errno: SHUT_OUT, is_lost: false }).errno = SHUT_OUT;
             }
         }
     }
@@ -44,14 +44,14 @@ impl Harms {
     }
 }
 
-/// ESHUTDOWN, which Ceph uses for it (linux `include/linux/ceph/rados.h`, EBLOCKLISTED).
-const SHUT_OUT: &str = "108";
+/// Which Ceph uses for it (linux `include/linux/ceph/rados.h`, EBLOCKLISTED).
+const SHUT_OUT: i32 = Errno::ESHUTDOWN as i32;
 
 impl Harm {
     /// Why, and what to do.
     pub fn remark(self) -> String {
         let cause = self.cause();
-        if self.is_shut_out() {
+        if self.errno == SHUT_OUT {
             return format!(
                 "nothing that is written arrives: {cause}; stop who uses it, `rbdmap unmap` every image of that cluster, \
                  then `rbdmap map`"
@@ -65,17 +65,10 @@ impl Harm {
 
     /// The cause alone.
     pub fn cause(self) -> String {
-        match self.lost {
-            _ if self.is_shut_out() => {
-                "this host is on the cluster's blocklist, see `ceph osd blocklist ls`".to_owned()
-            }
-            Some(errno) => Errno::from_raw(errno).desc().to_owned(),
-            None => String::new(),
+        match self.errno {
+            SHUT_OUT => "this host is on the cluster's blocklist, see `ceph osd blocklist ls`".to_owned(),
+            errno => Errno::from_raw(errno).desc().to_owned(),
         }
-    }
-
-    fn is_shut_out(self) -> bool {
-        self.shut_out || self.lost == Some(Errno::ESHUTDOWN as i32)
     }
 }
 
@@ -99,7 +92,7 @@ mod tests {
     #[test]
     fn a_client_on_the_blocklist_is_shut_out_though_it_has_written_nothing() {
         let watch = ["rbd: rbd0: encountered watch error: -107", "rbd: rbd0: failed to reregister watch: -108"];
-        assert_eq!(harm(&watch), Some(Harm { lost: None, shut_out: true }));
+        assert_eq!(harm(&watch), Some(Harm { errno: 108, is_lost: false }));
         let harm = harm(&["rbd: rbd0: write at objno 2 328704~1024 result -108", "rbd: rbd0: write result -108"]);
         assert!(harm.unwrap().remark().contains("blocklist"), "{harm:?}");
     }
@@ -107,7 +100,7 @@ mod tests {
     #[test]
     fn a_failed_write_is_told_with_its_reason() {
         let harm = harm(&["rbd: rbd0: write result -28"]).unwrap();
-        assert!(harm.lost == Some(28) && harm.remark().contains("No space left on device"), "{harm:?}");
+        assert!(harm.is_lost && harm.errno == 28 && harm.remark().contains("No space left on device"), "{harm:?}");
     }
 
     #[test]

@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_does_not_work_is_told_before_all_else() {
-        let (mapping, harm) = (mapping(None), Some(Harm { lost: None, shut_out: true }));
+        let (mapping, harm) = (mapping(None), Some(Harm { errno: 108, is_lost: false }));
         for is_wanted in [true, false] {
             let facts = Facts { is_wanted, mapping: Some(&mapping), harm, unit: None, missing: None, has_mounts: true };
             assert_eq!(facts.state().word(), "broken");
@@ -237,7 +237,7 @@ mod tests {
     fn problems_say_what_to_do_or_why() {
         let states = [
             State::Failed("no key".into()),
-            State::Broken(Harm { lost: Some(5), shut_out: false }),
+            State::Broken(Harm { errno: 5, is_lost: true }),
             State::NotMounted("/a".into(), String::new()),
             State::Waiting("a monitor".into()),
             State::NotMapped,

@@ -22,12 +22,12 @@ impl Losses {
     /// Tells what a mapping that is gone has lost.
     pub fn tell(&mut self, mapping: &Mapping, report: &mut Report) {
         self.harms.hear(&self.log.lines());
-        let Some(harm) = self.harms.of(mapping.id).filter(|harm| harm.lost.is_some()) else { return };
+        let Some(harm) = self.harms.of(mapping.id).filter(|harm| harm.is_lost) else { return };
         let (device, cause) = (mapping.name(), harm.cause());
         let why = format!(
             "not all that was written to /dev/{device} has arrived: {cause}; `rbdmap map --no-mount` it, and check the file \
              system before it is used"
         );
-        report.image_failed(Event::Lost, About::from(mapping).errno(harm.lost), why);
+        report.image_failed(Event::Lost, About::from(mapping).errno(Some(harm.errno)), why);
     }
 }

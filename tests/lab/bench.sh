@@ -17,8 +17,7 @@ bench() {
 }
 
 # Whole boots and poweroffs with many images (guest/lab/scenarios/00-bench-boots.sh): 16 mounts beside the script's, an image with
-# `nofail` whose monitors are dead beside none, 64 mounts going down beside what a shell takes for the bare work.
-# 300 mounts over a boot and a poweroff.
+# `nofail` whose monitors are dead beside none, 64 mounts going down beside what a shell takes for the bare work, 300 mounts by themselves.
 # bench_whole [sixteen] [dead] [poweroff] [hundreds]: only these.
 bench_whole() {
   local GUEST=bookworm POOL=bookworm NETWORK_DELAY=2 STEP_SECONDS=600 BENCH=bench-boots part parts=("$@")
@@ -208,8 +207,7 @@ bench_generator() {
 # bench_generator_on FOLDER OPTIONS
 bench_generator_on() {
   local ours=$REPO/target/release/rbdmap systemd=/usr/lib/systemd/system-generators/systemd-fstab-generator way
-  mkdir -p "$1/root/etc/ceph"
-  mkdir -p "$1"/root/mnt/{1..1000}
+  mkdir -p "$1/root/etc/ceph" "$1"/root/mnt/{1..1000}
   for image in $(seq 1000); do
     echo "rbd/image-$image id=boot,keyring=/etc/ceph/ceph.client.boot.keyring" >>"$1/root/etc/ceph/rbdmap"
     echo "/dev/rbd/rbd/image-$image /mnt/$image xfs $2 0 0" >>"$1/root/etc/fstab"
