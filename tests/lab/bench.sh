@@ -67,6 +67,7 @@ bench_series() {
 # bench_file_systems NUMBER: so many images, each with an ext4 of its own. Made here, for the guest takes two seconds for each.
 bench_file_systems() {
   local image file=$LAB_DIR/logs/bench/file-system
+  mkdir -p "${file%/*}"
   for image in $(seq "$1"); do
     rm -f "$file"
     truncate -s 32M "$file"
