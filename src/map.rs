@@ -36,6 +36,9 @@ struct Greeting {
     when: Instant,
 }
 
+/// How long monitors may take to greet in the one try that a boot waits for: they take milliseconds, or they are away.
+const ONE_TRY: Duration = Duration::from_secs(1);
+
 /// A monitor that answers sooner is worth none.
 const WORTH_A_WORD: Duration = Duration::from_secs(4);
 
@@ -123,13 +126,13 @@ impl Mapper {
             return Ok(greeting.by.clone());
         }
         let (mut complaint, mut told) = (String::new(), false);
-        let asking = match self.patience {
-            Patience::UntilTheEnd => *deadline,
-            Patience::OneTry => Deadline::after(Duration::ZERO),
+        let (asking, greeting) = match self.patience {
+            Patience::UntilTheEnd => (*deadline, *deadline),
+            Patience::OneTry => (Deadline::after(Duration::ZERO), Deadline::after(ONE_TRY)),
         };
         let backoff = RefCell::new(Backoff::new());
         let pause = || sleep(backoff.borrow_mut().pause().min(asking.remaining()));
-        let answer = asking.poll_with(pause, || match monitor::greeters(&whom.0, whom.1, deadline) {
+        let answer = asking.poll_with(pause, || match monitor::greeters(&whom.0, whom.1, &greeting) {
             Ok(greeters) => Some(greeters),
             Err(said) => {
                 let text = format!("waiting for a monitor: {said}");

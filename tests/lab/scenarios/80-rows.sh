@@ -80,7 +80,9 @@ booted() {
   local place
   same active "$(systemctl is-active local-fs.target)" local-fs.target
   same inactive "$(systemctl is-active emergency.target)" "the emergency shell"
-  for place in auto netdev nofail overlay bind netdev/tmp made grown uuid; do findmnt "/mnt/row-$place"; done
+  for place in auto netdev bind netdev/tmp made grown uuid; do findmnt "/mnt/row-$place"; done
+  # Boot does not wait for these, should a monitor be slow.
+  for place in nofail overlay; do wait_for 30 findmnt "/mnt/row-$place"; done
   same autofs "$(findmnt -n -o FSTYPE /mnt/row-automount | head -n 1)" "what waits on /mnt/row-automount"
   ls /mnt/row-automount/there
   findmnt -t ext4 /mnt/row-automount
