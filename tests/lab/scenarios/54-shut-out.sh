@@ -30,6 +30,8 @@ shut_out_and_back() {
   ends 1 sync -f /mnt/shut-out
   ends 1 rbdmap status "$POOL/shut-out"
   says "$POOL/shut-out: broken: nothing that is written arrives: this host is on the cluster's blocklist"
+  ends 0 rbdmap map "$@" "$POOL/shut-out"
+  says "$POOL/shut-out: broken: nothing that is written arrives"
   # Another image would go through the same client.
   ends 1 rbdmap map --direct --no-mount "$POOL/shut-in"
   echo "$TOOK ms: $SAID"
