@@ -5,7 +5,7 @@
 //! `#[test]`, so that nothing is skipped where Ceph's commands are missing; `tests/oracle/run` runs it.
 
 #[allow(unused, reason = "the parsers are whole, and only some of each is asked here")]
-#[path = "../../src/config/ceph_conf.rs"]
+#[path = "../../src/config/ceph_conf/mod.rs"]
 mod ceph_conf;
 #[allow(unused, reason = "the same")]
 #[path = "../../src/config/fault.rs"]

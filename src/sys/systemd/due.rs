@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::CALL_LIMIT;
-use super::jobs::{JobOutcome, JobReport};
+use super::outcome::{JobOutcome, JobReport};
 
 /// The longest wait; more overflows the clock.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -4,7 +4,7 @@
 //! Every function blocks, in the calling thread, and returns within a stated bound. What to start, and whether at all,
 //! is the caller's business; so is reading a unit's state after its job ([`Manager::unit`]), for the result of a job
 //! tells only of the job. `connection` knows the two ways to PID 1 and `private` the odder of them, `jobs` follows a
-//! batch, `state` says what a unit's state means.
+//! batch, `outcome` says how each ended, `state` what a unit's state means.
 //!
 //! The surprises (all seen on systemd 252):
 //! - a stop job is `done` also when the unit failed to stop, and a start job is `done` also when a condition of the
@@ -19,6 +19,7 @@ mod due;
 #[cfg(test)]
 mod fake;
 mod jobs;
+mod outcome;
 mod private;
 mod proxy;
 mod state;
@@ -32,7 +33,7 @@ use anyhow::{Context, Result};
 use zbus::Connection;
 use zbus::proxy::CacheProperties;
 
-pub use self::jobs::{JobOutcome, JobReport};
+pub use self::outcome::{JobOutcome, JobReport};
 pub use self::state::{BriefState, SystemState, UnitState};
 
 use self::connection::{Address, within};
