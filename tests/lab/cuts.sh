@@ -11,9 +11,10 @@ power_cuts() {
   progress "power cuts with SEED=$seed"
   mkdir -p "$LAB_DIR/logs"
   : >"$LAB_DIR/logs/results"
-  for guest in "${CHOSEN_GUESTS[@]}"; do background guest_ready "$guest"; done
+  MACHINES=("${CHOSEN_GUESTS[@]}")
+  for guest in "${MACHINES[@]}"; do background guest_ready "$guest"; done
   wait "${RUNNING[@]}"
-  for guest in "${CHOSEN_GUESTS[@]}"; do
+  for guest in "${MACHINES[@]}"; do
     guest_prepare "$guest"
     background guest_cuts "$guest" "$1" "$seed"
     cutters+=($!)
