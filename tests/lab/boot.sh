@@ -33,7 +33,7 @@ guest_prepare() {
   guest_ready "$guest"
   rm -rf "$overlay" "$LAB_DIR/logs/$guest"/boot-*
   [ -n "${KEEP:-}" ] || rm -f "$(guest_folder "$guest")/disk"
-  install -d -m 755 "$overlay" "$overlay/etc/ceph"
+  install -d -m 755 "$overlay" "$overlay/etc/ceph" "$LAB_DIR/logs/$guest"
   cp -a "$LAB/guest/." "$overlay"
   cp -a "$LAB/expect.sh" "$LAB/scenarios" "$overlay/lab"
   systemctl --root="$overlay" --quiet enable lab-network.service lab-journal.service
