@@ -33,7 +33,7 @@ guest_prepare() {
   guest_ready "$guest"
   rm -rf "$overlay" "$LAB_DIR/logs/$guest"/boot-*
   [ -n "${KEEP:-}" ] || rm -f "$(guest_folder "$guest")/disk"
-  install -d -m 755 "$overlay" "$overlay/etc/ceph" "$LAB_DIR/logs/$guest"
+  install -d -m 755 "$overlay" "$overlay/etc/ceph"
   cp -a "$LAB/guest/." "$overlay"
   cp -a "$LAB/expect.sh" "$LAB/scenarios" "$overlay/lab"
   systemctl --root="$overlay" --quiet enable lab-network.service lab-journal.service
@@ -58,7 +58,7 @@ guest_start() {
   local guest=$1 boot=$2 unit=$3 folder
   folder=$(guest_folder "$guest")
   printf '%s\n' "GUEST=$guest" "POOL=$guest" "ADDRESS=$(guest_address "$guest")" "BOOT=$boot" "NETWORK_DELAY=${NETWORK_DELAY:-}" \
-    "STEP_SECONDS=${STEP_SECONDS:-150}" "SOAK=${SOAK:-}" "SEED=${SEED:-1}" >"$folder/overlay/lab/guest.env"
+    "STEP_SECONDS=${STEP_SECONDS:-240}" "SOAK=${SOAK:-}" "SEED=${SEED:-1}" >"$folder/overlay/lab/guest.env"
   # The kernel's memory is a file in TMPDIR, mapped executable: on a disk the guest would crawl.
   TMPDIR=/dev/shm exec setsid --wait ip netns exec "$NAMESPACE" linux.uml mem=$GUEST_MEMORY umid="$guest" uml_dir="$folder" \
     ubd0="$folder/disk,$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \
@@ -89,11 +89,11 @@ guest_boot() {
 }
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
 
-# A step in the guest may ask for something outside (asks.sh). That the cluster be killed, all machines must have asked, or be done.
+# A step in the guest may ask for something outside (asks.sh). That the cluster be killed, all guests must have asked.
 has_ended_or_asks() {
   if [ -e "$2/kill-cluster" ] && [ ! -e "$2/cluster-killed" ]; then
     touch "$LAB_DIR/logs/asks-$(basename "$(dirname "$2")")"
-    if [ "$(find "$LAB_DIR/logs" -maxdepth 1 -name 'asks-*' | wc -l)" -eq "${#MACHINES[@]}" ]; then
+    if [ "$(find "$LAB_DIR/logs" -maxdepth 1 -name 'asks-*' | wc -l)" -eq "${#CHOSEN_GUESTS[@]}" ]; then
       cluster_kill
       touch "$2/cluster-killed"
     fi
