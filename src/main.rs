@@ -1,6 +1,7 @@
 //! rbdmap: maps Ceph RBD images at boot, mounts them, and takes them down cleanly. This file is the edge of the process:
 //! what was called, where messages go, which exit status.
 
+mod broken; // of what is mapped, what is of no use
 mod by_systemd; // the engine that asks systemd over D-Bus
 mod cli; // what can be typed
 mod config; // what administrators write: table, fstab, ceph.conf, keyrings

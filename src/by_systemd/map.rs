@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use anyhow::Result;
 
 use super::{Asking, connect, is_mapped, waits, why};
+use crate::broken;
 use crate::config::table::Entry;
 use crate::direct::{self, Limits, Manner};
 use crate::event::Event;
@@ -46,6 +47,9 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits, asking: Asking) -> R
     let mounts = units.values().filter(|(_, what)| matches!(what, What::Mount(_))).count();
     if asking.block && mounts < plan.mounts.len() + plan.refused.len() {
         report.include(work.mount_the_rest(plan)?);
+    } else {
+        let is_wanted = |mapping: &&Mapping| plan.images.iter().any(|entry| entry.spec == mapping.spec);
+        broken::warn(root, work.before.iter().filter(is_wanted));
     }
     Ok(report)
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::broken;
 use crate::config::table::Entry;
 use crate::deadline::Deadline;
 use crate::event::{About, Event};
@@ -61,7 +62,8 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, manner: Manner) -> Report {
     let images = plan.images.iter().map(|entry| (&entry.spec, Image::Awaited)).collect();
     let steps = vec![Stage::Waiting; plan.mounts.len()];
     let (mapper, pool) = (Arc::new(Mapper::new(root, manner.patience)), Pool::new(manner.limits.parallel));
-    let mut work = Work { root, plan, manner, mapper, images, steps, pool, report: Report::default() };
+    let mut work =
+        Work { root, plan, manner, mapper, images, steps, pool, report: Report::default(), adopted: Vec::new() };
     notify::status("mapping");
     for line in &plan.refused {
         work.report.failed(format!("not mounted on {}: {}", line.entry.target.display(), line.why));
@@ -75,7 +77,10 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, manner: Manner) -> Report {
         // Every job ends by itself within its limit.
         match work.pool.next(Duration::MAX) {
             Some(done) => work.take(done),
-            None => return work.report,
+            None => {
+                broken::warn(root, &work.adopted);
+                return work.report;
+            }
         }
     }
 }
@@ -118,6 +123,8 @@ struct Work<'a> {
     steps: Vec<Stage>,
     pool: Pool<Done>,
     report: Report,
+    /// What was mapped before.
+    adopted: Vec<Mapping>,
 }
 
 impl<'a> Work<'a> {
@@ -159,6 +166,7 @@ impl<'a> Work<'a> {
         let image = match result {
             Ok(mapped) => {
                 self.report.done(Event::Mapped, &mapped.mapping, text);
+                self.adopted.extend(mapped.adopted.then(|| mapped.mapping.clone()));
                 Image::Mapped { mapping: mapped.mapping, adopted: mapped.adopted }
             }
             Err(error) => {

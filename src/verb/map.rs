@@ -19,12 +19,10 @@ use crate::image::ImageSpec;
 use crate::inputs::Inputs;
 use crate::map::Patience;
 use crate::plan::{self, MapPlan};
-use crate::reason::Harms;
 use crate::report::Report;
 use crate::request::{self, Request, Sources};
 use crate::root::Root;
-use crate::sys::kernel_log::Since;
-use crate::sys::{lock, rbd};
+use crate::sys::lock;
 use crate::tag::Origin;
 
 /// Maps what was asked for.
@@ -49,9 +47,6 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
         let patience = if is_short { Patience::OneTry } else { Patience::UntilTheEnd };
         direct::map(root, &plan, Manner { patience, ..manner(arguments, Origin::Table, limits) })
     };
-    if !arguments.engine.dry_run {
-        warn_of_broken(root, &plan);
-    }
     let units = nofail_units();
     if !units.is_empty() && report.is_clean() {
         by_systemd::follow(root, &units).unwrap_or_else(|error| tracing::warn!("{error:#}"));
@@ -92,21 +87,7 @@ fn by_hand(root: &Root, arguments: &MapArguments) -> Result<Report> {
         return Ok(show(root, &plan));
     }
     let limits = limits(&arguments.engine, &inputs.settings);
-    let report = direct::map(root, &plan, manner(arguments, Origin::Hand, limits));
-    warn_of_broken(root, &plan);
-    Ok(report)
-}
-
-/// That an image is mapped already is true, and of no use, when what is written to it does not arrive.
-fn warn_of_broken(root: &Root, plan: &MapPlan<'_>) {
-    let mut harms = Harms::default();
-    harms.hear(&Since::the_beginning(root).lines());
-    for mapping in rbd::list(root).unwrap_or_default() {
-        let is_asked_for = plan.images.iter().any(|entry| entry.spec == mapping.spec);
-        if let Some(harm) = harms.of(mapping.id).filter(|_| is_asked_for) {
-            tracing::warn!("{}: broken: {}", mapping.spec, harm.remark());
-        }
-    }
+    Ok(direct::map(root, &plan, manner(arguments, Origin::Hand, limits)))
 }
 
 fn limits(engine: &Engine, settings: &Settings) -> Limits {
