@@ -62,8 +62,7 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, manner: Manner) -> Report {
     let images = plan.images.iter().map(|entry| (&entry.spec, Image::Awaited)).collect();
     let steps = vec![Stage::Waiting; plan.mounts.len()];
     let (mapper, pool) = (Arc::new(Mapper::new(root, manner.patience)), Pool::new(manner.limits.parallel));
-    let mut work =
-        Work { root, plan, manner, mapper, images, steps, pool, report: Report::default(), adopted: Vec::new() };
+    let mut work = Work { root, plan, manner, mapper, images, steps, pool, report: Report::default() };
     notify::status("mapping");
     for line in &plan.refused {
         work.report.failed(format!("not mounted on {}: {}", line.entry.target.display(), line.why));
@@ -78,7 +77,7 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, manner: Manner) -> Report {
         match work.pool.next(Duration::MAX) {
             Some(done) => work.take(done),
             None => {
-                broken::warn(root, &work.adopted);
+                broken::warn(root, work.adopted());
                 return work.report;
             }
         }
@@ -123,8 +122,6 @@ struct Work<'a> {
     steps: Vec<Stage>,
     pool: Pool<Done>,
     report: Report,
-    /// What was mapped before.
-    adopted: Vec<Mapping>,
 }
 
 impl<'a> Work<'a> {
@@ -166,7 +163,6 @@ impl<'a> Work<'a> {
         let image = match result {
             Ok(mapped) => {
                 self.report.done(Event::Mapped, &mapped.mapping, text);
-                self.adopted.extend(mapped.adopted.then(|| mapped.mapping.clone()));
                 Image::Mapped { mapping: mapped.mapping, adopted: mapped.adopted }
             }
             Err(error) => {
@@ -176,6 +172,14 @@ impl<'a> Work<'a> {
             }
         };
         self.images.insert(&entry.spec, image);
+    }
+
+    /// What was mapped before.
+    fn adopted(&self) -> impl Iterator<Item = &Mapping> {
+        self.images.values().filter_map(|image| match image {
+            Image::Mapped { mapping, adopted: true } => Some(mapping),
+            _ => None,
+        })
     }
 
     fn lose(&mut self, at: usize, why: &str) {
