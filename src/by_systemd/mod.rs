@@ -21,7 +21,7 @@ use crate::sys::systemd::{JobOutcome, JobReport, Manager, SystemState};
 
 pub use follow::follow;
 pub use map::{map, read_again};
-pub use stop::{end_starts, end_starts_of, stop_images};
+pub use stop::{await_devices, end_starts, end_starts_of, stop_images};
 pub use unmap::{Order, unmap};
 
 /// How systemd is asked.

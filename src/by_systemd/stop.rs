@@ -1,9 +1,10 @@
 //! With rbdmap.service, its images: `systemctl stop rbdmap` stops every instance, `systemctl restart rbdmap` none. At
-//! shutdown, in which instances have no part, those that are not done yet; and those that would map again what was just unmapped.
+//! shutdown, in which instances have no part, those that are not done yet; and those that would map again what is just being unmapped.
 //!
 //! A dependency cannot say that on every systemd: `StopPropagatedFrom=` hands on the stop that is in a restart since 256, and
 //! `PartOf=` always did, to every application on our mounts.
 
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ use crate::unit;
 
 /// What udev and systemd may take to come to a device that has gone.
 const SETTLE: Duration = Duration::from_millis(300);
+
+/// How long systemd may take to hear of a device whose link is there already.
+const NEWS: Duration = Duration::from_secs(5);
 
 /// Asks for the instances to be stopped, if rbdmap.service is being stopped for good. They are not waited for: they stop after
 /// it. At shutdown, systemd stops them by itself.
@@ -47,6 +51,25 @@ pub fn end_starts(root: &Root, limit: Duration) -> Result<()> {
     }
     notify::extend(limit * 2);
     manager.stop(&units, limit, &mut |_| {}).map(drop)
+}
+
+/// Before images are unmapped, until systemd has come to their devices, as far as it has a unit for them. A program sees a new
+/// device's link before systemd hears of the device, for udev tells when all its rules' programs are done (`RUN+=`, systemd
+/// `src/udev/udev-worker.c`). systemd would start the image's unit then, with the image gone and nobody looking any more.
+pub fn await_devices(root: &Root, images: &[&ImageSpec]) -> Result<()> {
+    let device = |spec: &&ImageSpec| unit::device(&Path::new("/dev").join(spec.link()));
+    let is_required = |device: &String| root.generated_units("generator").join(format!("{device}.requires")).exists();
+    let mut unseen: Vec<String> = images.iter().map(device).filter(is_required).collect();
+    if unseen.is_empty() || !root.udev_control().exists() {
+        return Ok(());
+    }
+    let manager = Manager::connect(root)?;
+    let mut look = || -> Result<Option<()>> {
+        let states = manager.loaded(&["dev-rbd-*.device"])?;
+        unseen.retain(|device| !states.get(device).is_some_and(BriefState::is_active));
+        Ok(unseen.is_empty().then_some(()))
+    };
+    Deadline::after(NEWS).poll(|| look().transpose()).transpose().map(drop)
 }
 
 /// After images were unmapped behind systemd's back: when a device appears, systemd starts the unit that it requires, and when

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
 
-use super::{Asking, connect, waits, why};
+use super::{Asking, connect, end_starts_of, waits, why};
 use crate::config::table::Entry;
 use crate::event::Event;
 use crate::image::ImageSpec;
@@ -69,6 +69,7 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
         .filter(|(spec, _)| !is_told(spec))
         .for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, *spec, why));
     report.include(unmap::mappings(root, &ours, manner));
+    end_starts_of(root, &ours.iter().map(|mapping| &mapping.spec).collect::<Vec<_>>(), asking.time)?;
     Ok(report)
 }
 

@@ -65,12 +65,11 @@ fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, wish: Wish<'_>) ->
     let time = engine.timeout.unwrap_or(inputs.settings.unmap_timeout);
     let (own, limits) = (inputs.own_hooks(), Limits { time, parallel: inputs.settings.parallel });
     let manner = Manner { limits, hooks: Some(&own), shutdown: None };
+    let images: Vec<&ImageSpec> = plan.mappings.iter().map(|mapping| &mapping.spec).collect();
+    by_systemd::await_devices(root, &images).unwrap_or_else(|error| tracing::debug!("{error:#}"));
     if !asks_systemd(root, engine, &inputs) {
         let report = unmap::mappings(root, &plan.mappings, manner);
-        let images: Vec<&ImageSpec> = plan.mappings.iter().map(|mapping| &mapping.spec).collect();
-        if let Err(error) = by_systemd::end_starts_of(root, &images, time) {
-            tracing::debug!("{error:#}");
-        }
+        by_systemd::end_starts_of(root, &images, time).unwrap_or_else(|error| tracing::debug!("{error:#}"));
         return Ok(report);
     }
     let table = if everything { &inputs.entries[..] } else { &[] };

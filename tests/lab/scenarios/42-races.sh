@@ -30,6 +30,23 @@ behind_systemd() {
     sleep 1
     nothing_left
   done
+  systemd_hears_late
+}
+
+# udev tells of a device when the programs of its rules are done; the links are there before.
+systemd_hears_late() {
+  local engine
+  echo 'ACTION=="add", KERNEL=="rbd*", RUN+="/bin/sleep 2"' >/etc/udev/rules.d/99-lab.rules
+  udevadm control --reload
+  for engine in --direct ""; do
+    rbdmap map --direct
+    # shellcheck disable=SC2086 # none is no word
+    rbdmap unmap $engine
+    sleep 3
+    nothing_left
+  done
+  rm /etc/udev/rules.d/99-lab.rules
+  udevadm control --reload
 }
 
 map_against_map() {
