@@ -13,7 +13,7 @@ DOC = $(PREFIX)/share/doc/rbdmap
 CATALOG = $(PREFIX)/lib/systemd/catalog
 
 PROGRAM = target/release/rbdmap
-SERVICES = rbdmap@.service rbdmap.service rbdmap-hook@.service rbdmap-prepare.service rbdmap-sweep.service
+SERVICES = rbdmap@.service rbdmap.service rbdmap-hook@.service rbdmap-nofail.service rbdmap-prepare.service rbdmap-sweep.service
 
 .PHONY: all build setup setup-build install demo test check oracle lab lab-shell soak lint bench clean
 

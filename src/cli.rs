@@ -47,6 +47,9 @@ pub enum Verb {
     /// Tell systemd how much of the table is mapped and mounted (for rbdmap.service)
     #[command(hide = true)]
     Summary,
+    /// Have systemd start what boot does not wait for (for rbdmap-nofail.service)
+    #[command(hide = true)]
+    StartNofail,
     /// Have systemd stop all images (for rbdmap.service)
     #[command(hide = true)]
     StopImages,

@@ -37,7 +37,7 @@ struct Greeting {
 }
 
 /// How long monitors may take to greet in the one try that a boot waits for: they take milliseconds, or they are away.
-const ONE_TRY: Duration = Duration::from_secs(1);
+const ONE_TRY: Duration = Duration::from_millis(300);
 
 /// A monitor that answers sooner is worth none.
 const WORTH_A_WORD: Duration = Duration::from_secs(4);

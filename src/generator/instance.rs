@@ -1,6 +1,7 @@
 //! What is written for an image: its instance's drop-in. What its devices are told is `device`'s, and that rbdmap.service
 //! wants it is `service`'s.
 
+use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 
 use super::file::GeneratedFile;
@@ -31,13 +32,12 @@ impl Told<'_> {
         let files: Vec<String> = self.files.iter().filter_map(|file| quoted(&file.to_string_lossy())).collect();
         let mut text = format!("[Unit]\nSourcePath={}\nRequiresMountsFor={}\n", self.path.display(), files.join(" "));
         if let Some(starts) = &self.starts {
-            // In quotes a backslash begins an escape.
-            let starts = escape_specifiers(&starts.join(" ")).replace('\\', r"\\");
+            let starts = assignment("RBDMAP_NOFAIL", starts);
             text += &format!(
                 "
 [Service]
-# One short try, so that boot goes on at once; then again and again. When it is there at last, these are started.
-Environment=\"RBDMAP_NOFAIL={starts}\"
+# Short tries while the machine boots, so that boot goes on; then longer ones. When it is there at last, these are started.
+Environment={starts}
 Restart=on-failure
 RestartSec=10
 "
@@ -77,6 +77,11 @@ pub fn needed_files(image: &Entry, targets: &[&Path]) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = named.map(PathBuf::from).chain(options.keyfile.clone()).collect();
     files.retain(|file| file.is_absolute() && !targets.iter().any(|target| file.starts_with(target)));
     files
+}
+
+/// A variable and its words, as `Environment=` takes them; in quotes a backslash begins an escape.
+pub fn assignment<S: Borrow<str>>(name: &str, words: &[S]) -> String {
+    format!("\"{name}={}\"", escape_specifiers(&words.join(" ")).replace('\\', r"\\"))
 }
 
 /// A path as a word of a list. One with quotes or control characters in it is left out: systemd has no way to write

@@ -1,9 +1,10 @@
-//! What rbdmap.service is told: which units it wants, and after which of them boot goes on. In one file, for systemd takes
-//! as long to read a link as it does to read a file.
+//! What rbdmap.service is told: which units it wants, and after which of them boot goes on; and rbdmap-nofail.service, of the
+//! images that boot does not wait for. In one file each, for systemd takes as long to read a link as it does to read a file.
 
 use std::collections::BTreeSet;
 
 use super::file::GeneratedFile;
+use super::instance::assignment;
 use crate::unit::escape_specifiers;
 
 /// The units that rbdmap.service starts.
@@ -11,7 +12,11 @@ use crate::unit::escape_specifiers;
 pub struct Service {
     wants: BTreeSet<String>,
     after: BTreeSet<String>,
+    nofail: BTreeSet<String>,
 }
+
+/// Starts what boot does not wait for.
+const NOFAIL: &str = "rbdmap-nofail.service";
 
 impl Service {
     /// A unit to start, which boot does not wait for by this alone.
@@ -25,8 +30,24 @@ impl Service {
         self.wants.insert(unit);
     }
 
-    /// The drop-in, if there is anything to start.
-    pub fn drop_in(&self) -> Option<GeneratedFile> {
+    /// An image's unit that is no part of the boot.
+    pub fn starts_aside(&mut self, unit: String) {
+        self.nofail.insert(unit);
+        self.wants.insert(NOFAIL.to_owned());
+    }
+
+    /// The drop-ins, if there is anything to start.
+    pub fn drop_ins(&self) -> impl Iterator<Item = GeneratedFile> {
+        self.of_all().into_iter().chain(self.of_nofail())
+    }
+
+    fn of_nofail(&self) -> Option<GeneratedFile> {
+        let units: Vec<&str> = self.nofail.iter().map(String::as_str).collect();
+        let text = format!("[Service]\nEnvironment={}\n", assignment("RBDMAP_INSTANCES", &units));
+        (!units.is_empty()).then(|| GeneratedFile::drop_in(NOFAIL, &text))
+    }
+
+    fn of_all(&self) -> Option<GeneratedFile> {
         let mut text = "[Unit]\n".to_owned();
         for (name, units) in [("Wants", &self.wants), ("After", &self.after)] {
             units.iter().for_each(|unit| text.extend([name, "=", unit, "\n"]));

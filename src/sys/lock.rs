@@ -72,13 +72,6 @@ fn file_name(name: &str) -> String {
     format!("{}-{:016x}.lock", &escaped[..NAME_MAX], hasher.finish())
 }
 
-/// Whether this is asked of an image for the first time since the machine has booted: a file like that of its lock tells.
-pub fn is_first_try(root: &Root, spec: &ImageSpec) -> bool {
-    let name = format!("tried {spec}");
-    let was_there = root.locks().join(file_name(&name)).exists();
-    file(root, &name).is_ok() && !was_there
-}
-
 /// The file of a lock, which nobody has locked by this.
 pub fn file(root: &Root, name: &str) -> Result<File> {
     let folder = root.locks();
@@ -119,14 +112,6 @@ mod tests {
         let name = |end: &str| file_name(&format!("{}{end}", "ü".repeat(100)));
         assert!(name("a").len() < 255);
         assert_ne!(name("a"), name("b"));
-    }
-
-    #[test]
-    fn the_first_try_is_the_first_of_its_image() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path());
-        let (a, b): (ImageSpec, ImageSpec) = ("rbd/a".parse().unwrap(), "rbd/b".parse().unwrap());
-        assert_eq!([&a, &a, &b, &a].map(|spec| is_first_try(&root, spec)), [true, false, true, false]);
     }
 
     #[test]

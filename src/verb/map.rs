@@ -22,7 +22,6 @@ use crate::plan::{self, MapPlan};
 use crate::report::Report;
 use crate::request::{self, Request, Sources};
 use crate::root::Root;
-use crate::sys::lock;
 use crate::tag::Origin;
 
 /// Maps what was asked for.
@@ -43,7 +42,7 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
         let asking = Asking { time: limits.time, block: !arguments.engine.no_block, stop_users: false };
         by_systemd::map(root, &plan, limits, asking)?
     } else {
-        let is_short = is_nofail() && plan.images.iter().all(|entry| lock::is_first_try(root, &entry.spec));
+        let is_short = is_nofail() && by_systemd::is_booting(root).unwrap_or(false);
         let patience = if is_short { Patience::OneTry } else { Patience::UntilTheEnd };
         direct::map(root, &plan, Manner { patience, ..manner(arguments, Origin::Table, limits) })
     };
@@ -101,7 +100,7 @@ fn nofail_units() -> Vec<String> {
     env::var(NOFAIL).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
-/// The unit's first try at boot is short, so that boot is not held up; from then on it waits with more patience.
+/// The unit's tries during a boot are short, so that boot is not held up; from then on it waits with more patience.
 fn is_nofail() -> bool {
     env::var_os(NOFAIL).is_some()
 }

@@ -4,6 +4,7 @@ mod map;
 mod reload;
 mod unmap;
 
+use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -78,6 +79,7 @@ fn carry_out(root: &Root, verb: &Verb) -> u8 {
         Verb::Reload(engine) => reload::run(root, engine),
         Verb::Status(arguments) => status::run(root, arguments),
         Verb::List { format } => show(root, *format),
+        Verb::StartNofail => start_nofail(root),
         Verb::StopImages => by_systemd::stop_images(root).map(|()| Report::default()),
         Verb::Prepare => prepare::run(root).map(|()| Report::default()),
         Verb::Hook { call, instance } => Ok(hooked(root, *call, instance)),
@@ -97,6 +99,13 @@ fn carry_out(root: &Root, verb: &Verb) -> u8 {
 fn show(root: &Root, format: Format) -> Result<Report> {
     print!("{}", list::render(&rbd::list(root)?, format));
     Ok(Report::default())
+}
+
+/// The units that rbdmap-nofail.service is told of (generator::service).
+fn start_nofail(root: &Root) -> Result<Report> {
+    let told = env::var("RBDMAP_INSTANCES").unwrap_or_default();
+    let units: Vec<String> = told.split_whitespace().map(str::to_owned).collect();
+    by_systemd::start_nofail(root, &Inputs::read(root).entries, &units).map(|()| Report::default())
 }
 
 /// For an image's unit: its hook, and nothing else.

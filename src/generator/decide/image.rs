@@ -7,7 +7,6 @@ use super::{Mount, Work};
 use crate::config::table::Entry;
 use crate::generator::file::GeneratedFile;
 use crate::generator::instance::{self, Told, needed_files};
-use crate::generator::row::Row;
 use crate::unit;
 
 /// An image to serve.
@@ -15,20 +14,29 @@ pub(super) struct Image<'a> {
     pub(super) entry: &'a Entry,
     /// Its instance.
     pub(super) unit: String,
+    /// Whether boot goes on without it.
+    pub(super) nofail: bool,
+}
+
+impl<'a> Image<'a> {
+    /// The image of an entry with what stands on it. Boot does not wait for it if it says so, or each mount from it does.
+    pub(super) fn of(entry: &'a Entry, mounts: &[&Mount]) -> Self {
+        let rows = || mounts.iter().filter(|mount| mount.own == Some(&entry.spec)).filter_map(|mount| mount.row);
+        let nofail = entry.nofail || (rows().next().is_some() && rows().all(|row| row.nofail));
+        Self { entry, unit: unit::instance(&entry.spec), nofail }
+    }
 }
 
 impl<'a> Work<'a, '_> {
     /// What is written for an image, given what stands on it.
     pub(super) fn image(&mut self, image: Image<'a>, mounts: &[&Mount<'a>]) {
-        let Image { entry: image, unit: name } = image;
+        let Image { entry: image, unit: name, nofail } = image;
         let own: Vec<&&Mount> = mounts.iter().filter(|mount| mount.own == Some(&image.spec)).collect();
         for device in devices(image, &own) {
             self.files.push(self.devices.require(&device, &name));
         }
-        let rows: Vec<Row> = own.iter().filter_map(|mount| mount.row).collect();
-        let nofail = image.nofail || (!rows.is_empty() && rows.iter().all(|row| row.nofail));
         if nofail {
-            self.service.wants(name.clone());
+            self.service.starts_aside(name.clone());
         } else {
             self.service.waits_for(name.clone());
         }
@@ -39,7 +47,10 @@ impl<'a> Work<'a, '_> {
         }
         if is_hooked {
             let hook = unit::hook(&image.spec);
-            self.service.wants(hook.clone());
+            // It needs the image, and would have it started with the boot.
+            if !nofail {
+                self.service.wants(hook.clone());
+            }
             self.files.push(GeneratedFile::drop_in(&hook, &hook_drop_in(&starts, nofail)));
             starts.push(hook);
         }

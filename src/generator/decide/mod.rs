@@ -86,8 +86,8 @@ pub fn decide<'a>(inputs: &Inputs<'a>) -> Decision<'a> {
         devices: Devices::default(),
         instances: Instances::default(),
     };
-    let images = work.images();
-    let listed = images.iter().map(|image| &image.entry.spec);
+    let entries = work.images();
+    let listed = entries.iter().map(|entry| &entry.spec);
     let specs: Vec<&ImageSpec> = listed.chain(inputs.unlisted).collect();
     let mounts = work.mounts(&specs);
     work.swaps(&specs, &mounts);
@@ -95,12 +95,16 @@ pub fn decide<'a>(inputs: &Inputs<'a>) -> Decision<'a> {
     for mount in &mounts {
         mount.images.iter().for_each(|spec| on_it.entry(spec).or_default().push(mount));
     }
-    for image in images {
-        let mounts = on_it.get(&image.entry.spec).map_or(&[][..], Vec::as_slice);
+    let mut nofail = HashSet::new();
+    for entry in entries {
+        let mounts = on_it.get(&entry.spec).map_or(&[][..], Vec::as_slice);
+        let image = Image::of(entry, mounts);
+        nofail.extend(image.nofail.then_some(&entry.spec));
         work.image(image, mounts);
     }
+    work.start(&mounts, &nofail);
     let Work { lines, mut files, complaints, service, devices, instances, .. } = work;
-    files.extend(devices.drop_ins().chain(service.drop_in()).chain(instances.drop_ins()));
+    files.extend(devices.drop_ins().chain(service.drop_ins()).chain(instances.drop_ins()));
     files.sort_by(|a, b| (a.folder, &a.path).cmp(&(b.folder, &b.path)));
     files.dedup_by(|a, b| (a.folder, &a.path) == (b.folder, &b.path));
     let lines = lines.into_iter().map(Part::Line);
@@ -136,7 +140,7 @@ struct Work<'a, 'i> {
 
 impl<'a> Work<'a, '_> {
     /// The images to serve, each once. One whose unit is masked is not to be mapped, so it is none of ours.
-    fn images(&mut self) -> Vec<Image<'a>> {
+    fn images(&mut self) -> Vec<&'a Entry> {
         let mut first: HashMap<&ImageSpec, usize> = HashMap::new();
         let mut images = Vec::new();
         for entry in self.inputs.entries {
@@ -145,9 +149,8 @@ impl<'a> Work<'a, '_> {
                 continue;
             }
             first.insert(&entry.spec, entry.line);
-            let unit = unit::instance(&entry.spec);
-            if !self.inputs.administrator.masks(&unit) {
-                images.push(Image { entry, unit });
+            if !self.inputs.administrator.masks(&unit::instance(&entry.spec)) {
+                images.push(entry);
             }
         }
         images
@@ -190,17 +193,31 @@ impl<'a> Work<'a, '_> {
         }
         let instance = mount.own.filter(|own| self.is_listed(own)).map(unit::instance);
         let path = self.inputs.root.outside(&entry.path);
-        let is_ours = mount.images.iter().any(|image| self.is_listed(image));
+        let is_ours = self.is_ours(mount);
         let line = Line { entry, path, row, instance, is_ours };
         if let Some(folder) = line.folder().filter(|_| is_device(entry)) {
             self.devices.need_network(&entry.node(), folder);
         }
         self.lines.push(line);
-        if is_ours {
-            self.service.wants(row.start_unit(&entry.target));
-        }
         if row.made == Made::Local {
             self.complaints.lacks_netdev(entry, row, (mount.images[0], mount.own.is_some()));
+        }
+    }
+
+    fn is_ours(&self, mount: &Mount) -> bool {
+        mount.images.iter().any(|image| self.is_listed(image))
+    }
+
+    /// What is mounted with the boot. A mount needs its images, and would have them started with it, so those of an image that
+    /// boot does not wait for come after it (`instance`); an automount needs none until somebody looks into it.
+    fn start(&mut self, mounts: &[Mount], nofail: &HashSet<&ImageSpec>) {
+        let is_aside = |mount: &Mount| mount.images.iter().any(|image| nofail.contains(image));
+        for mount in mounts {
+            let (Some(row), target) = (mount.row, &mount.entry.target) else { continue };
+            let is_theirs = self.inputs.administrator.has(&unit::mount(target));
+            if !is_theirs && self.is_ours(mount) && (row.automount || !is_aside(mount)) {
+                self.service.wants(row.start_unit(target));
+            }
         }
     }
 

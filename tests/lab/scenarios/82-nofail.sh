@@ -1,5 +1,6 @@
 # nofail: boot does not wait for an image that may fail, and when what it lacked is there, it is mapped, mounted, and its hook called
-# One of them never gets what it lacks: its monitor does not exist. Both are declared in rbdmap.toml, with their mounts.
+# One of them never gets what it lacks: its monitor does not exist. Both are declared in rbdmap.toml, with their mounts. A service
+# makes the boot a long one.
 # shellcheck shell=bash
 
 images() { image late 32M; }
@@ -40,7 +41,16 @@ ExecStart=/bin/sleep infinity
 [Install]
 WantedBy=multi-user.target
 UNIT
-  systemctl enable rbdmap.service lab-late.service
+  cat >/etc/systemd/system/lab-long.service <<'UNIT'
+[Unit]
+After=network-online.target
+[Service]
+Type=oneshot
+ExecStart=/bin/sleep 15
+[Install]
+WantedBy=multi-user.target
+UNIT
+  systemctl enable rbdmap.service lab-late.service lab-long.service
 }
 
 booted() {
@@ -70,5 +80,7 @@ hook_was_called() { grep -qF "hook: map, /mnt/late" <<<"$(journalctl -b -o cat -
 powered_off() {
   # At the end of boot 3 the lab has taken everything down before, to forget it.
   [ "$BOOT" = 2 ] || return 0
+  # As long as something is being started, a boot is not over.
+  in_order "Finished lab-long\.service" "Startup finished in" "Starting rbdmap@.*never"
   in_order "hook: unmap, /mnt/late" "Unmounted mnt-late\.mount" "late: unmapped /dev/rbd" "Stopping lab-network\.service"
 }

@@ -1,0 +1,93 @@
+//! Images that boot does not wait for: systemd is asked for each when a monitor of it greets, and for the rest when boot is over.
+//!
+//! The surprise: boot is over when no unit is being started any more (systemd `src/core/manager.c`, manager_check_finished), and
+//! a unit that waits for monitors, with whatever `Wants=` and without any order, is being started. So until then they are
+//! waited for here, in a process that has been started and holds up nothing.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+
+use super::connect;
+use crate::config::monitors::Messenger;
+use crate::config::table::Entry;
+use crate::deadline::Deadline;
+use crate::request::{Request, Sources};
+use crate::root::Root;
+use crate::sys::systemd::{JobOutcome, Manager, SystemState};
+use crate::sys::{monitor, notify};
+use crate::unit;
+
+/// How long monitors may take to greet before they are asked again.
+const GREETING: Duration = Duration::from_secs(1);
+
+/// Monitors, and how they are spoken to.
+type Whom = (Vec<SocketAddr>, Messenger);
+
+/// Has systemd start these units of images, and returns when it has been asked for the last.
+pub fn start_nofail(root: &Root, entries: &[Entry], units: &[String]) -> Result<()> {
+    let manager = connect(root)?;
+    let (at_once, by_monitors) = sort(root, entries, units);
+    start(&manager, &at_once)?;
+    if let Some(units) = by_monitors.values().map(Vec::len).reduce(|a, b| a + b) {
+        notify::status(&format!("waiting for monitors, or for the end of the boot, with {units} images"));
+    }
+    let wait = |whom: &Whom, units: &[String]| if wait(&manager, whom)? { start(&manager, units) } else { Ok(()) };
+    // Those of one cluster do not wait for another's monitors.
+    thread::scope(|scope| {
+        let waits: Vec<_> = by_monitors.iter().map(|(whom, units)| scope.spawn(|| wait(whom, units))).collect();
+        let ended = waits.into_iter().map(|wait| wait.join().unwrap_or_else(|_| Err(anyhow!("a thread panicked"))));
+        ended.collect()
+    })
+}
+
+/// Whether systemd is still starting what the machine boots with.
+pub fn is_booting(root: &Root) -> Result<bool> {
+    Ok(goes_on_booting(&connect(root)?.state()?))
+}
+
+fn goes_on_booting(state: &SystemState) -> bool {
+    matches!(state, SystemState::Initializing | SystemState::Starting)
+}
+
+/// Units by the monitors that they need. Those of which nothing can be found out are the first: they say what is missing.
+fn sort(root: &Root, entries: &[Entry], units: &[String]) -> (Vec<String>, HashMap<Whom, Vec<String>>) {
+    let entries: HashMap<String, &Entry> = entries.iter().map(|entry| (unit::instance(&entry.spec), entry)).collect();
+    let (sources, mut at_once, mut by_monitors) = (Sources::new(root), Vec::new(), HashMap::<Whom, Vec<String>>::new());
+    for unit in units {
+        match entries.get(unit).map(|entry| Request::resolve(&sources, entry)) {
+            Some(Ok(request)) => {
+                let messenger = request.messenger();
+                by_monitors.entry((request.monitors, messenger)).or_default().push(unit.clone());
+            }
+            _ => at_once.push(unit.clone()),
+        }
+    }
+    (at_once, by_monitors)
+}
+
+/// Until a monitor greets or boot is over; whether they are to be started, which they are not at shutdown.
+fn wait(manager: &Manager, (monitors, messenger): &Whom) -> Result<bool> {
+    let look = || {
+        if monitor::greeters(monitors, *messenger, &Deadline::after(GREETING)).is_ok() {
+            return Ok(Some(true));
+        }
+        let state = manager.state()?;
+        Ok((!goes_on_booting(&state)).then_some(state != SystemState::Stopping))
+    };
+    // The boot of a machine ends, or somebody ends this.
+    Deadline::after(Duration::MAX).poll(|| look().transpose()).unwrap_or(Ok(false))
+}
+
+/// They tell of themselves; but not if systemd does not take them.
+fn start(manager: &Manager, units: &[String]) -> Result<()> {
+    for job in manager.start(units, Duration::ZERO, &mut |_| {})? {
+        if let JobOutcome::Refused(why) = job.outcome {
+            tracing::warn!("{} is not started: {why}", job.unit);
+        }
+    }
+    Ok(())
+}
