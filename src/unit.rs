@@ -11,6 +11,9 @@ use crate::image::ImageSpec;
 /// The unit of which those that map images are instances. Drop-ins of it are theirs too.
 pub const TEMPLATE: &str = "rbdmap@.service";
 
+/// The unit that has those started that boot does not wait for.
+pub const NOFAIL: &str = "rbdmap-nofail.service";
+
 /// The unit that maps an image, `rbdmap@pool-image.service`.
 pub fn instance(spec: &ImageSpec) -> String {
     format!("rbdmap@{}.service", escape(&spec.to_string()))

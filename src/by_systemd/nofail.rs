@@ -17,7 +17,7 @@ use crate::config::table::Entry;
 use crate::deadline::Deadline;
 use crate::request::{Request, Sources};
 use crate::root::Root;
-use crate::sys::systemd::{JobOutcome, Manager, SystemState};
+use crate::sys::systemd::{JobOutcome, SystemState};
 use crate::sys::{monitor, notify};
 use crate::unit;
 
@@ -29,13 +29,12 @@ type Whom = (Vec<SocketAddr>, Messenger);
 
 /// Has systemd start these units of images, and returns when it has been asked for the last.
 pub fn start_nofail(root: &Root, entries: &[Entry], units: &[String]) -> Result<()> {
-    let manager = connect(root)?;
     let (at_once, by_monitors) = sort(root, entries, units);
-    start(&manager, &at_once)?;
+    start(root, &at_once)?;
     if let Some(units) = by_monitors.values().map(Vec::len).reduce(|a, b| a + b) {
         notify::status(&format!("waiting for monitors, or for the end of the boot, with {units} images"));
     }
-    let wait = |whom: &Whom, units: &[String]| if wait(&manager, whom)? { start(&manager, units) } else { Ok(()) };
+    let wait = |whom: &Whom, units: &[String]| if wait(root, whom) { start(root, units) } else { Ok(()) };
     // Those of one cluster do not wait for another's monitors.
     thread::scope(|scope| {
         let waits: Vec<_> = by_monitors.iter().map(|(whom, units)| scope.spawn(|| wait(whom, units))).collect();
@@ -70,21 +69,30 @@ fn sort(root: &Root, entries: &[Entry], units: &[String]) -> (Vec<String>, HashM
 }
 
 /// Until a monitor greets or boot is over; whether they are to be started, which they are not at shutdown.
-fn wait(manager: &Manager, (monitors, messenger): &Whom) -> Result<bool> {
+fn wait(root: &Root, (monitors, messenger): &Whom) -> bool {
     let look = || {
         if monitor::greeters(monitors, *messenger, &Deadline::after(GREETING)).is_ok() {
-            return Ok(Some(true));
+            return Some(true);
         }
-        let state = manager.state()?;
-        Ok((!goes_on_booting(&state)).then_some(state != SystemState::Stopping))
+        // Each time by a connection of its own, for none outlives `systemctl daemon-reexec`.
+        match connect(root).and_then(|manager| manager.state()) {
+            Ok(state) => (!goes_on_booting(&state)).then_some(state != SystemState::Stopping),
+            Err(error) => {
+                tracing::debug!("{error:#}");
+                None
+            }
+        }
     };
     // The boot of a machine ends, or somebody ends this.
-    Deadline::after(Duration::MAX).poll(|| look().transpose()).unwrap_or(Ok(false))
+    Deadline::after(Duration::MAX).poll(look).unwrap_or(false)
 }
 
 /// They tell of themselves; but not if systemd does not take them.
-fn start(manager: &Manager, units: &[String]) -> Result<()> {
-    for job in manager.start(units, Duration::ZERO, &mut |_| {})? {
+fn start(root: &Root, units: &[String]) -> Result<()> {
+    if units.is_empty() {
+        return Ok(());
+    }
+    for job in connect(root)?.start(units, Duration::ZERO, &mut |_| {})? {
         if let JobOutcome::Refused(why) = job.outcome {
             tracing::warn!("{} is not started: {why}", job.unit);
         }

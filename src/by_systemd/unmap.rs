@@ -37,7 +37,9 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     let specs = mapped.chain(absent).chain(table.iter().map(|entry| &entry.spec)).collect();
     let Sorted { held, mut failed, users } = sort(&manager, specs, asking, &report)?;
     stop_users(&manager, users, asking)?;
-    let names: Vec<String> = held.keys().cloned().collect();
+    // With everything goes what would have some of it started yet.
+    let aside = (!table.is_empty()).then(|| unit::NOFAIL.to_owned());
+    let names: Vec<String> = held.keys().cloned().chain(aside).collect();
     let mut told = |job: &JobReport| {
         let is_fine = job.outcome == JobOutcome::Done || !asking.block && job.outcome == JobOutcome::StillRunning;
         if let (Some(spec), false) = (held.get(&job.unit), is_fine) {

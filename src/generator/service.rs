@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::file::GeneratedFile;
 use super::instance::assignment;
-use crate::unit::escape_specifiers;
+use crate::unit::{self, escape_specifiers};
 
 /// The units that rbdmap.service starts.
 #[derive(Debug, Default)]
@@ -14,9 +14,6 @@ pub struct Service {
     after: BTreeSet<String>,
     nofail: BTreeSet<String>,
 }
-
-/// Starts what boot does not wait for.
-const NOFAIL: &str = "rbdmap-nofail.service";
 
 impl Service {
     /// A unit to start, which boot does not wait for by this alone.
@@ -33,7 +30,7 @@ impl Service {
     /// An image's unit that is no part of the boot.
     pub fn starts_aside(&mut self, unit: String) {
         self.nofail.insert(unit);
-        self.wants.insert(NOFAIL.to_owned());
+        self.wants.insert(unit::NOFAIL.to_owned());
     }
 
     /// The drop-ins, if there is anything to start.
@@ -44,7 +41,7 @@ impl Service {
     fn of_nofail(&self) -> Option<GeneratedFile> {
         let units: Vec<&str> = self.nofail.iter().map(String::as_str).collect();
         let text = format!("[Service]\nEnvironment={}\n", assignment("RBDMAP_INSTANCES", &units));
-        (!units.is_empty()).then(|| GeneratedFile::drop_in(NOFAIL, &text))
+        (!units.is_empty()).then(|| GeneratedFile::drop_in(unit::NOFAIL, &text))
     }
 
     fn of_all(&self) -> Option<GeneratedFile> {
