@@ -39,8 +39,10 @@ fn without_the_early_units_systemd_finds_a_cycle() {
 fn every_unit_is_locked_up_as_far_as_unmounting_allows() {
     let units = installed();
     for unit in SHIPPED.iter().filter(|unit| !unit.contains("hook")) {
+        // The one that is started for every image goes without some (its comment says why).
+        let threshold = if unit.contains('@') { "--threshold=57" } else { "--threshold=49" };
         let mut command = Command::new("systemd-analyze");
-        let output = run(command.args(["security", "--offline=yes", "--threshold=49"]).arg(units.path().join(unit)));
+        let output = run(command.args(["security", "--offline=yes", threshold]).arg(units.path().join(unit)));
         assert!(output.status.success(), "{unit}: {}", String::from_utf8_lossy(&output.stdout));
     }
 }
