@@ -24,7 +24,7 @@ bench_whole() {
   [ $# -gt 0 ] || parts=(sixteen dead poweroff hundreds)
   guest_ready "$GUEST"
   for part in "${parts[@]}"; do "bench_whole_$part"; done
-  printf '\n%-44s %12s %12s %8s\n' "medians of three boots (script, 64: one), network up after $NETWORK_DELAY s" rbdmap other ratio
+  printf '\n%-44s %12s %12s %8s\n' "medians of five boots (script, 64, 300: one), network up after $NETWORK_DELAY s" rbdmap other ratio
   for part in "${parts[@]}"; do
     case $part in
       sixteen) bench_row "network-online to the last of 16 mounts, ms" "$(median 16-ours online_to_last)" "$(median 16-stock online_to_last)" ;;
