@@ -71,7 +71,8 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
         .filter(|(spec, _)| !is_told(spec))
         .for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, *spec, why));
     report.include(unmap::mappings(root, &ours, manner));
-    end_starts_of(root, &ours.iter().map(|mapping| &mapping.spec).collect::<Vec<_>>(), asking.time)?;
+    let ours: Vec<&ImageSpec> = ours.iter().map(|mapping| &mapping.spec).collect();
+    end_starts_of(root, &ours, asking.time).unwrap_or_else(|error| tracing::debug!("{error:#}"));
     Ok(report)
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{Mount, Work};
 use crate::config::table::Entry;
+use crate::generator::administrator::AdministratorUnits;
 use crate::generator::file::GeneratedFile;
 use crate::generator::instance::{self, Told, needed_files};
 use crate::unit;
@@ -16,29 +17,38 @@ pub(super) struct Image<'a> {
     pub(super) unit: String,
     /// Whether boot goes on without it.
     pub(super) nofail: bool,
+    /// Whether it is an administrator's own.
+    pub(super) is_theirs: bool,
 }
 
 impl<'a> Image<'a> {
     /// The image of an entry with what stands on it. Boot does not wait for it if it says so, or each mount from it does.
-    pub(super) fn of(entry: &'a Entry, mounts: &[&Mount]) -> Self {
+    pub(super) fn of(entry: &'a Entry, mounts: &[&Mount], administrator: &AdministratorUnits) -> Self {
         let rows = || mounts.iter().filter(|mount| mount.own == Some(&entry.spec)).filter_map(|mount| mount.row);
         let nofail = entry.nofail || (rows().next().is_some() && rows().all(|row| row.nofail));
-        Self { entry, unit: unit::instance(&entry.spec), nofail }
+        let unit = unit::instance(&entry.spec);
+        Self { entry, nofail, is_theirs: administrator.has(&unit), unit }
+    }
+
+    /// Whether it is started beside the boot, and starts by itself what stands on it, which a unit of theirs does not.
+    pub(super) fn is_aside(&self) -> bool {
+        self.nofail && !self.is_theirs
     }
 }
 
 impl<'a> Work<'a, '_> {
     /// What is written for an image, given what stands on it.
     pub(super) fn image(&mut self, image: Image<'a>, mounts: &[&Mount<'a>]) {
-        let Image { entry: image, unit: name, nofail } = image;
+        let is_aside = image.is_aside();
+        let Image { entry: image, unit: name, nofail, is_theirs } = image;
         let own: Vec<&&Mount> = mounts.iter().filter(|mount| mount.own == Some(&image.spec)).collect();
         for device in devices(image, &own) {
             self.files.push(self.devices.require(&device, &name));
         }
-        if nofail {
-            self.service.starts_aside(name.clone());
-        } else {
-            self.service.waits_for(name.clone());
+        match (is_aside, nofail) {
+            (true, _) => self.service.starts_aside(name.clone()),
+            (false, true) => self.service.wants(name.clone()),
+            (false, false) => self.service.waits_for(name.clone()),
         }
         let is_hooked = self.inputs.hooked.contains(&image.spec);
         let mut starts = Vec::new();
@@ -48,13 +58,12 @@ impl<'a> Work<'a, '_> {
         if is_hooked {
             let hook = unit::hook(&image.spec);
             // It needs the image, and would have it started with the boot.
-            if !nofail {
+            if !is_aside {
                 self.service.wants(hook.clone());
             }
             self.files.push(GeneratedFile::drop_in(&hook, &hook_drop_in(&starts, nofail)));
             starts.push(hook);
         }
-        let is_theirs = self.inputs.administrator.has(&name);
         let path = self.inputs.root.outside(&image.path);
         let targets: Vec<_> = own.iter().map(|mount| mount.entry.target.as_path()).collect();
         let told = || Told { path, files: needed_files(image, &targets), starts: nofail.then_some(starts) };

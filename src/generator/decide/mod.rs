@@ -95,14 +95,14 @@ pub fn decide<'a>(inputs: &Inputs<'a>) -> Decision<'a> {
     for mount in &mounts {
         mount.images.iter().for_each(|spec| on_it.entry(spec).or_default().push(mount));
     }
-    let mut nofail = HashSet::new();
+    let mut aside = HashSet::new();
     for entry in entries {
         let mounts = on_it.get(&entry.spec).map_or(&[][..], Vec::as_slice);
-        let image = Image::of(entry, mounts);
-        nofail.extend(image.nofail.then_some(&entry.spec));
+        let image = Image::of(entry, mounts, inputs.administrator);
+        aside.extend(image.is_aside().then_some(&entry.spec));
         work.image(image, mounts);
     }
-    work.start(&mounts, &nofail);
+    work.start(&mounts, &aside);
     let Work { lines, mut files, complaints, service, devices, instances, .. } = work;
     files.extend(devices.drop_ins().chain(service.drop_ins()).chain(instances.drop_ins()));
     files.sort_by(|a, b| (a.folder, &a.path).cmp(&(b.folder, &b.path)));
@@ -208,10 +208,10 @@ impl<'a> Work<'a, '_> {
         mount.images.iter().any(|image| self.is_listed(image))
     }
 
-    /// What is mounted with the boot. A mount needs its images, and would have them started with it, so those of an image that
-    /// boot does not wait for come after it (`instance`); an automount needs none until somebody looks into it.
-    fn start(&mut self, mounts: &[Mount], nofail: &HashSet<&ImageSpec>) {
-        let is_aside = |mount: &Mount| mount.images.iter().any(|image| nofail.contains(image));
+    /// What is mounted with the boot. A mount needs its images, and would have them started with it, so those of an image beside
+    /// the boot come after it (`instance`); an automount needs none until somebody looks into it.
+    fn start(&mut self, mounts: &[Mount], aside: &HashSet<&ImageSpec>) {
+        let is_aside = |mount: &Mount| mount.images.iter().any(|image| aside.contains(image));
         for mount in mounts {
             let (Some(row), target) = (mount.row, &mount.entry.target) else { continue };
             let is_theirs = self.inputs.administrator.has(&unit::mount(target));
