@@ -49,6 +49,7 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     let waits = asking.block.then(|| waits::tell(root, held.values().map(|spec| (*spec).clone()).collect()));
     manager.stop(&names, asking.limit(), &mut told)?;
     drop(waits);
+    forget_interrupted(&manager, &held, &failed)?;
     if !asking.block {
         let asked = held.values().filter(|spec| !failed.contains_key(*spec));
         asked.for_each(|spec| report.done(Event::Asked, *spec, "systemd is unmapping it"));
@@ -74,6 +75,18 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     let ours: Vec<&ImageSpec> = ours.iter().map(|mapping| &mapping.spec).collect();
     end_starts_of(root, &ours, asking.time).unwrap_or_else(|error| tracing::debug!("{error:#}"));
     Ok(report)
+}
+
+/// A start that has been ended by our stop failed, to systemd; to whoever wanted that it did not.
+fn forget_interrupted(
+    manager: &Manager,
+    held: &HashMap<String, &ImageSpec>,
+    failed: &HashMap<&ImageSpec, String>,
+) -> Result<()> {
+    let states = manager.loaded(&["rbdmap@*.service"])?;
+    let is_failed = |unit: &&String| states.get(*unit).is_some_and(|state| state.active == "failed");
+    let stopped = held.iter().filter(|(_, spec)| !failed.contains_key(*spec)).map(|(unit, _)| unit);
+    stopped.filter(is_failed).try_for_each(|unit| manager.reset_failed(unit))
 }
 
 /// What can be done about images that systemd holds.

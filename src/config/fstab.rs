@@ -64,6 +64,11 @@ impl FstabEntry {
         self.options.iter().rfind(|option| *option == yes || *option == no).is_some_and(|option| option == yes)
     }
 
+    /// Whether boot goes on without it.
+    pub fn is_nofail(&self) -> bool {
+        self.says("nofail", "fail")
+    }
+
     /// The device node of the source, as udev links it for tags (systemd `src/shared/fstab-util.c`, fstab_node_to_udev_node);
     /// the source itself where it is no tag.
     pub fn node(&self) -> PathBuf {

@@ -88,7 +88,7 @@ impl Row {
             || entry.options.iter().any(|option| option == "comment=systemd.automount");
         // An automount is always wanted.
         let auto = automount || !entry.says("noauto", "auto");
-        let row = |made| Self { made, auto, nofail: entry.says("nofail", "fail"), automount };
+        let row = |made| Self { made, auto, nofail: entry.is_nofail(), automount };
         if entry.has("x-initrd.mount") {
             return Err("x-initrd.mount is the initrd's, where images are not mapped; remove it".to_owned());
         }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::cli::StatusArguments;
+use crate::config::table::Entry;
 use crate::holder::Holder;
 use crate::image::ImageSpec;
 use crate::inputs::Inputs;
@@ -83,7 +84,8 @@ impl<'a> Seen<'a> {
         let plan = plan::map(&inputs.entries, &inputs.lines, &[]);
         let mappings = rbd::list(root)?;
         let manager = root.systemd().exists().then(|| Manager::connect(root).ok()).flatten();
-        let states = manager.as_ref().and_then(|manager| manager.loaded(&["rbdmap@*.service", "*.mount"]).ok());
+        let states =
+            manager.as_ref().and_then(|manager| manager.loaded(&["rbdmap@*.service", unit::NOFAIL, "*.mount"]).ok());
         let sizes = mappings.iter().filter_map(|m| Some((m.id, device::size(root, &m.name())?))).collect();
         let nodes = mappings.iter().map(|mapping| (mapping.id, device::nodes(root, &mapping.name()))).collect();
         let mounted = mounts::list(root)?;
@@ -100,21 +102,22 @@ impl<'a> Seen<'a> {
             .plan
             .images
             .iter()
-            .map(|entry| self.row(&entry.spec, self.mappings.iter().find(|m| m.spec == entry.spec), true))
+            .map(|entry| self.row(&entry.spec, self.mappings.iter().find(|m| m.spec == entry.spec), Some(entry)))
             .collect();
         let shown: HashSet<u32> = rows.iter().filter_map(|row| row.number).collect();
         let others = self.mappings.iter().filter(|mapping| !shown.contains(&mapping.id));
-        rows.extend(others.map(|mapping| self.row(&mapping.spec, Some(mapping), false)));
+        rows.extend(others.map(|mapping| self.row(&mapping.spec, Some(mapping), None)));
         rows
     }
 
-    fn row(&self, spec: &ImageSpec, mapping: Option<&Mapping>, is_wanted: bool) -> Row {
+    fn row(&self, spec: &ImageSpec, mapping: Option<&Mapping>, entry: Option<&Entry>) -> Row {
+        let is_wanted = entry.is_some();
         let wanted: Vec<PathBuf> = if is_wanted { self.wanted_targets(spec) } else { Vec::new() };
         let instance = unit::instance(spec);
-        let unit = self.states.as_ref().filter(|_| is_wanted).map(|states| {
+        let unit = self.states.as_ref().zip(entry).map(|(states, entry)| {
             let state = states.get(&instance).cloned().unwrap_or_else(BriefState::inactive);
             let reason = if state.has_a_reason() { self.reason(&instance) } else { String::new() };
-            UnitFacts { active: state.active, reason }
+            UnitFacts { active: state.active, reason, is_aside: self.is_aside(states, entry) }
         });
         let is_mounted = |target: &PathBuf| self.mounted.iter().any(|mount| mount.target == *target);
         let missing = wanted.iter().find(|target| !is_mounted(target)).map(|target| {
@@ -143,6 +146,12 @@ impl<'a> Seen<'a> {
             unit: unit.map(|unit| (instance, unit.active)),
             holders: None,
         }
+    }
+
+    /// Whether rbdmap-nofail.service has its unit started yet.
+    fn is_aside(&self, states: &HashMap<String, BriefState>, entry: &Entry) -> bool {
+        let steps = self.plan.mounts.iter().filter(|step| step.own == Some(&entry.spec));
+        states.get(unit::NOFAIL).is_some_and(BriefState::is_active) && entry.is_nofail(steps.map(|step| step.entry))
     }
 
     /// Who uses a row's image, or what is mounted on it; `None` where it is not mapped, or that takes too long.

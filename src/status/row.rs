@@ -103,6 +103,8 @@ pub struct UnitFacts {
     pub active: String,
     /// Why it is not active, if it says so.
     pub reason: String,
+    /// Whether it is being started beside the boot.
+    pub is_aside: bool,
 }
 
 /// What was seen of an image.
@@ -120,6 +122,10 @@ pub struct Facts<'a> {
     /// Whether anything is to be mounted on it.
     pub has_mounts: bool,
 }
+
+/// Of an image that boot does not wait for.
+const ASIDE: &str =
+    "rbdmap-nofail.service starts it when a monitor answers, or the boot is over; `rbdmap map` does now";
 
 impl Facts<'_> {
     /// The state.
@@ -139,9 +145,10 @@ impl Facts<'_> {
                 Origin::Other => State::Foreign,
                 Origin::Hidden => State::Hidden,
             },
-            (None, _) => match self.unit.map(|unit| (unit.active.as_str(), unit.reason.clone())) {
-                Some(("failed", reason)) => State::Failed(reason),
-                Some(("activating", reason)) => State::Waiting(reason),
+            (None, _) => match self.unit.map(|unit| (unit.active.as_str(), unit)) {
+                Some(("failed", unit)) => State::Failed(unit.reason.clone()),
+                Some(("activating", unit)) => State::Waiting(unit.reason.clone()),
+                Some((_, unit)) if unit.is_aside => State::Waiting(ASIDE.to_owned()),
                 _ => State::NotMapped,
             },
         }
@@ -198,7 +205,8 @@ mod tests {
     }
 
     fn word(mapping: Option<&Mapping>, is_wanted: bool, active: &str, missing: bool) -> &'static str {
-        let unit = UnitFacts { active: active.to_owned(), reason: "why".to_owned() };
+        let (active, is_aside) = active.strip_suffix(" aside").map_or((active, false), |active| (active, true));
+        let unit = UnitFacts { active: active.to_owned(), reason: "why".to_owned(), is_aside };
         let missing = missing.then(|| ("/a".into(), String::new()));
         Facts { is_wanted, mapping, harm: None, unit: Some(&unit), missing, has_mounts: true }.state().word()
     }
@@ -212,6 +220,8 @@ mod tests {
             (None, "failed", true, "failed"),
             (None, "activating", true, "waiting"),
             (None, "inactive", true, "not-mapped"),
+            (None, "inactive aside", true, "waiting"),
+            (None, "failed aside", true, "failed"),
         ];
         for (mapping, active, missing, expected) in rows {
             assert_eq!(word(mapping, true, active, missing), expected);

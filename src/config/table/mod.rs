@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::fault::{Fault, suggestion};
+use super::fstab::FstabEntry;
 use super::map_options::MapOptions;
 use crate::image::ImageSpec;
 use words::{Item, Line, Problem, items, logical_lines, open_quote};
@@ -32,7 +33,7 @@ pub struct Entry {
     pub path: PathBuf,
     /// The number of its line, from 1.
     pub line: usize,
-    /// Whether boot goes on without it; only settings can say so of an image itself.
+    /// Whether it says that boot goes on without it, which only settings can.
     pub nofail: bool,
     /// The program to call in the place of the hook that is named like the image; only settings have it.
     pub hook: Option<PathBuf>,
@@ -42,6 +43,12 @@ impl Entry {
     /// What a command line says of an image.
     pub fn by_hand(spec: ImageSpec, options: EntryOptions) -> Self {
         Self { spec, options, path: PathBuf::new(), line: 0, nofail: false, hook: None }
+    }
+
+    /// Whether boot goes on without the image, on which these are mounted: it says so, or each of them does.
+    pub fn is_nofail<'l>(&self, mounted: impl IntoIterator<Item = &'l FstabEntry>) -> bool {
+        let mut mounted = mounted.into_iter().peekable();
+        self.nofail || mounted.peek().is_some() && mounted.all(FstabEntry::is_nofail)
     }
 }
 

@@ -22,10 +22,10 @@ pub(super) struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// The image of an entry with what stands on it. Boot does not wait for it if it says so, or each mount from it does.
+    /// The image of an entry with what stands on it.
     pub(super) fn of(entry: &'a Entry, mounts: &[&Mount], administrator: &AdministratorUnits) -> Self {
-        let rows = || mounts.iter().filter(|mount| mount.own == Some(&entry.spec)).filter_map(|mount| mount.row);
-        let nofail = entry.nofail || (rows().next().is_some() && rows().all(|row| row.nofail));
+        let own = mounts.iter().filter(|mount| mount.own == Some(&entry.spec) && mount.row.is_some());
+        let nofail = entry.is_nofail(own.map(|mount| mount.entry));
         let unit = unit::instance(&entry.spec);
         Self { entry, nofail, is_theirs: administrator.has(&unit), unit }
     }

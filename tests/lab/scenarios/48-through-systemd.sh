@@ -104,7 +104,8 @@ interrupted() {
   same activating "$(systemctl is-active "$(instance asked)")" "the unit, which goes on"
   ends 1 rbdmap status
   says "waiting for a monitor"
-  systemctl stop "$(instance asked)"
+  ends 0 rbdmap unmap "$POOL/asked"
+  same inactive "$(systemctl is-active "$(instance asked)")" "the unit, which has not failed but was stopped"
   : >/etc/ceph/rbdmap
   table asked
 }

@@ -46,7 +46,7 @@ UNIT
 After=network-online.target
 [Service]
 Type=oneshot
-ExecStart=/bin/sleep 15
+ExecStart=/bin/sh -c 'sleep 15; rbdmap status >/run/lab-long.said; true'
 [Install]
 WantedBy=multi-user.target
 UNIT
@@ -54,6 +54,7 @@ UNIT
 }
 
 booted() {
+  grep -P "^$POOL/never\twaiting\t.*\trbdmap-nofail.service starts it when a monitor answers" /run/lab-long.said
   is_not_mapped late
   same inactive "$(systemctl is-active lab-late.service)" "who needs what is late"
   same active "$(systemctl is-active rbdmap.service)" rbdmap.service
