@@ -102,7 +102,9 @@ pub fn decide<'a>(inputs: &Inputs<'a>) -> Decision<'a> {
         aside.extend(image.is_aside().then_some(&entry.spec));
         work.image(image, mounts);
     }
-    work.start(&mounts, &aside);
+    for mount in &mounts {
+        work.mount(mount, &aside);
+    }
     let Work { lines, mut files, complaints, service, devices, instances, .. } = work;
     files.extend(devices.drop_ins().chain(service.drop_ins()).chain(instances.drop_ins()));
     files.sort_by(|a, b| (a.folder, &a.path).cmp(&(b.folder, &b.path)));
@@ -174,11 +176,6 @@ impl<'a> Work<'a, '_> {
             self.complaints.left(line.entry, own, &line.why);
             mounts.push(Mount { entry: line.entry, own: Some(own), images: vec![own], row: None });
         }
-        for mount in &mounts {
-            if let Some(row) = mount.row {
-                self.mount(mount, row);
-            }
-        }
         mounts
     }
 
@@ -186,38 +183,26 @@ impl<'a> Work<'a, '_> {
         !self.inputs.unlisted.contains(image)
     }
 
-    fn mount(&mut self, mount: &Mount<'a>, row: Row) {
-        let entry = mount.entry;
+    /// What is written for a mount, which a boot begins with unless an image that it needs is beside the boot. It would have that
+    /// started too; that one has it started instead (`instance`). An automount needs none until somebody looks into it.
+    fn mount(&mut self, mount: &Mount<'a>, aside: &HashSet<&ImageSpec>) {
+        let (Some(row), entry) = (mount.row, mount.entry) else { return };
         if self.inputs.administrator.has(&unit::mount(&entry.target)) {
             return;
         }
         let instance = mount.own.filter(|own| self.is_listed(own)).map(unit::instance);
         let path = self.inputs.root.outside(&entry.path);
-        let is_ours = self.is_ours(mount);
+        let is_ours = mount.images.iter().any(|image| self.is_listed(image));
         let line = Line { entry, path, row, instance, is_ours };
         if let Some(folder) = line.folder().filter(|_| is_device(entry)) {
             self.devices.need_network(&entry.node(), folder);
         }
         self.lines.push(line);
+        if is_ours && (row.automount || !mount.images.iter().any(|image| aside.contains(image))) {
+            self.service.wants(row.start_unit(&entry.target));
+        }
         if row.made == Made::Local {
             self.complaints.lacks_netdev(entry, row, (mount.images[0], mount.own.is_some()));
-        }
-    }
-
-    fn is_ours(&self, mount: &Mount) -> bool {
-        mount.images.iter().any(|image| self.is_listed(image))
-    }
-
-    /// What is mounted with the boot. A mount needs its images, and would have them started with it, so those of an image beside
-    /// the boot come after it (`instance`); an automount needs none until somebody looks into it.
-    fn start(&mut self, mounts: &[Mount], aside: &HashSet<&ImageSpec>) {
-        let is_aside = |mount: &Mount| mount.images.iter().any(|image| aside.contains(image));
-        for mount in mounts {
-            let (Some(row), target) = (mount.row, &mount.entry.target) else { continue };
-            let is_theirs = self.inputs.administrator.has(&unit::mount(target));
-            if !is_theirs && self.is_ours(mount) && (row.automount || !is_aside(mount)) {
-                self.service.wants(row.start_unit(target));
-            }
         }
     }
 
