@@ -1,6 +1,6 @@
 //! A moment until which something may take: every wait of the program has one.
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
@@ -40,8 +40,11 @@ impl Deadline {
     /// Does something that may hang, in a thread of its own; `None` if it has not ended in time. It is left behind then,
     /// and ends with the process.
     pub fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || sender.send(work()));
+        self.receive(&begin(work))
+    }
+
+    /// What a thread that was begun sends; `None` if that does not come in time.
+    pub fn receive<T>(&self, receiver: &Receiver<T>) -> Option<T> {
         receiver.recv_timeout(self.remaining()).ok()
     }
 
@@ -65,6 +68,61 @@ impl Deadline {
             pause();
         }
     }
+}
+
+/// What comes sooner is worth no word.
+pub const WORTH_A_WORD: Duration = Duration::from_secs(4);
+
+/// A deadline, and how to tell whoever waits for it what for.
+#[derive(Clone, Copy)]
+pub struct Wait<'a> {
+    /// Until when.
+    pub deadline: &'a Deadline,
+    /// Tells; called once, when it has become worth a word.
+    pub tell: &'a dyn Fn(),
+}
+
+impl<'a> Wait<'a> {
+    /// One of which somebody else tells, or nobody.
+    pub fn in_silence(deadline: &'a Deadline) -> Self {
+        Self { deadline, tell: &|| {} }
+    }
+
+    /// As [`Deadline::poll`].
+    pub fn poll<T>(&self, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+        let (start, mut is_told) = (Instant::now(), false);
+        self.deadline.poll(|| {
+            let answer = ask();
+            if answer.is_none() && !is_told && start.elapsed() >= WORTH_A_WORD {
+                (self.tell)();
+                is_told = true;
+            }
+            answer
+        })
+    }
+
+    /// As [`Deadline::run`].
+    pub fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        self.receive(&begin(work))
+    }
+
+    /// What somebody else sends.
+    pub fn receive<T>(&self, receiver: &Receiver<T>) -> Option<T> {
+        match receiver.recv_timeout(WORTH_A_WORD.min(self.deadline.remaining())) {
+            Err(RecvTimeoutError::Timeout) if !self.deadline.remaining().is_zero() => {
+                (self.tell)();
+                self.deadline.receive(receiver)
+            }
+            answer => answer.ok(),
+        }
+    }
+}
+
+/// Does something in a thread of its own, which sends what came of it. Nobody waits for its end.
+pub fn begin<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(work()));
+    receiver
 }
 
 /// An eighth of what has been waited already.

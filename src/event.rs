@@ -37,7 +37,7 @@ pub enum Event {
     Waiting,
     /// It could not be mapped now, and is being tried again.
     TryingAgain,
-    /// The kernel is mapping it, and waits for the cluster.
+    /// It is being mapped or mounted, and something that is not there yet is waited for.
     MapWaits,
 }
 

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 
 use crate::config::monitors::Messenger;
 use crate::config::table::Entry;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, WORTH_A_WORD, Wait};
 use crate::event::{About, Event};
 use crate::image::ImageSpec;
 use crate::meanwhile;
@@ -36,11 +36,8 @@ struct Greeting {
     when: Instant,
 }
 
-/// How long monitors may take to greet in the one try that a boot waits for: they take milliseconds, or they are away.
+/// How long monitors may take to greet, and their names to be looked up, in the one try that a boot waits for: they take milliseconds, or they are away.
 const ONE_TRY: Duration = Duration::from_millis(300);
-
-/// A monitor that answers sooner is worth none.
-const WORTH_A_WORD: Duration = Duration::from_secs(4);
 
 /// An image that is mapped now.
 pub struct Mapped {
@@ -72,13 +69,11 @@ pub struct Mapper {
 impl Mapper {
     /// One that knows nothing yet.
     pub fn new(root: &Root, patience: Patience) -> Self {
-        Self {
-            root: root.clone(),
-            patience,
-            sources: Sources::new(root),
-            listing: Listing::new(root),
-            greeted: Mutex::default(),
-        }
+        let sources = match patience {
+            Patience::UntilTheEnd => Sources::new(root),
+            Patience::OneTry => Sources::new(root).looking_up_for(ONE_TRY),
+        };
+        Self { root: root.clone(), patience, sources, listing: Listing::new(root), greeted: Mutex::default() }
     }
 
     /// Those of the entries that are mapped already and can be used, each with its mapping: found at once, by looking,
@@ -97,20 +92,19 @@ impl Mapper {
 
     /// Maps an entry's image or finds it mapped. The error is a sentence without the image's name.
     pub fn image(&self, entry: &Entry, origin: Origin, limit: Duration) -> Result<Mapped> {
-        let deadline = Deadline::after(limit);
+        let deadline = &Deadline::after(limit);
+        let say = |what: &str| meanwhile::say(Event::MapWaits, &entry.spec, what);
         let wanted = Wanted::of(&self.sources, entry)?;
-        module::load(&self.root)?;
-        let lock = lock::image(&self.root, &entry.spec, &deadline)?;
+        module::load(&self.root, deadline)?;
+        let lock = lock::image(&self.root, &entry.spec, Wait { deadline, tell: &|| say(lock::WHOSE) })?;
         let present = self.find(&wanted.spec, |mapping| mapping.serves(&wanted))?;
         let adopted = present.is_some();
         let mapping = match present {
             Some(mapping) => mapping,
-            None => {
-                let request = Request::resolve(&self.sources, entry)?;
-                self.add_at_last(&request, origin, Way { lock: &lock, deadline: &deadline })?
-            }
+            None => self.add_at_last(entry, origin, Way { lock: &lock, wait: Wait::in_silence(deadline) })?,
         };
-        device::await_link(&self.root, &mapping, &deadline)?;
+        let udev = || say(&format!("udev to make /dev/{} of /dev/{}", entry.spec.link().display(), mapping.name()));
+        device::await_link(&self.root, &mapping, Wait { deadline, tell: &udev })?;
         Ok(Mapped { mapping, adopted })
     }
 
@@ -156,22 +150,22 @@ impl Mapper {
         Ok(by)
     }
 
-    /// Asks the kernel, again if what it answers may pass, as a monitor's going does.
-    fn add_at_last(&self, request: &Request, origin: Origin, way: Way<'_>) -> Result<Mapping> {
+    /// Asks the kernel, again if what it answers may pass, as a monitor's going does, and if names of monitors cannot be looked
+    /// up now.
+    fn add_at_last(&self, entry: &Entry, origin: Origin, way: Way<'_>) -> Result<Mapping> {
         let (mut backoff, mut told) = (Backoff::new(), String::new());
         loop {
-            let living = request.through(self.await_monitors(request, way.deadline)?);
-            let failure = match self.add(&living, origin, way)? {
+            let failure = match self.try_to_add(entry, origin, way)? {
                 Ok(mapping) => return Ok(mapping),
                 Err(failure) => failure,
             };
             let pause = backoff.pause();
-            let is_over = self.patience == Patience::OneTry || way.deadline.remaining() <= pause;
+            let is_over = self.patience == Patience::OneTry || way.wait.deadline.remaining() <= pause;
             if is_over || !failure.may_pass {
                 bail!(failure);
             }
             if failure.why != told {
-                let about = About::from(&request.wanted.spec).errno(failure.errno);
+                let about = About::from(&entry.spec).errno(failure.errno);
                 Event::TryingAgain.tell(about, format!("{failure}; trying again"));
                 told = failure.why;
             }
@@ -180,10 +174,20 @@ impl Mapper {
         }
     }
 
+    fn try_to_add(&self, entry: &Entry, origin: Origin, way: Way<'_>) -> Result<Result<Mapping, Failure>> {
+        let request = match Request::resolve(&self.sources, entry) {
+            Ok(request) => request,
+            Err(error) => return Failure::of_names(error).map(Err),
+        };
+        let living = request.through(self.await_monitors(&request, way.wait.deadline)?);
+        self.add(&living, origin, way)
+    }
+
     fn add(&self, request: &Request, origin: Origin, way: Way<'_>) -> Result<Result<Mapping, Failure>> {
         let fsid = request.wanted.fsid.as_deref();
         let is_met = || fsid.map_or(Ok(false), |fsid| self.listing.knows_cluster(fsid));
-        let turn = session::turn(&self.root, &request.cluster(), is_met, way.deadline)?;
+        let tell = || meanwhile::say(Event::MapWaits, &request.wanted.spec, session::WHOSE);
+        let turn = session::turn(&self.root, &request.cluster(), is_met, Wait { tell: &tell, ..way.wait })?;
         let tag = Tag::new(origin, rbd::nonce(&self.root)?);
         let (facts, is_met) = (Facts::of(request), is_met()?);
         let mut log = kernel_log::Since::now(&self.root);
@@ -209,7 +213,7 @@ impl Mapper {
     /// An image of that name in another cluster than the one that is wanted is another image.
     fn take_back(&self, mapping: &Mapping, wanted: &str, way: Way<'_>) -> Result<Failure> {
         // udev looks at a device that is new.
-        let taken = way.deadline.poll(|| match rbd::remove(&self.root, mapping.id, way) {
+        let taken = way.wait.deadline.poll(|| match rbd::remove(&self.root, mapping.id, way) {
             Err(error) if error.answer() == Some(Errno::EBUSY) => None,
             answer => Some(answer.is_ok()),
         });

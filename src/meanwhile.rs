@@ -6,14 +6,13 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::event::Event;
+use crate::deadline::WORTH_A_WORD;
+use crate::event::{About, Event};
 use crate::reason::{Facts, Wait, waits_for};
 use crate::root::Root;
 use crate::sys::kernel_log::Since;
 use crate::sys::notify;
 
-/// What comes sooner is worth no word.
-const PATIENCE: Duration = Duration::from_secs(4);
 /// Between two looks: twice as long each time, for hundreds may wait at a time.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(8);
@@ -27,7 +26,7 @@ impl Meanwhile {
         let (sender, end) = mpsc::channel::<()>();
         thread::spawn(move || {
             let mut pauses = iter::successors(Some(SHORTEST), |pause| Some(LONGEST.min(*pause * 2)));
-            let mut pause = Some(PATIENCE);
+            let mut pause = Some(WORTH_A_WORD);
             while pause.is_some_and(|pause| end.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)) {
                 look();
                 pause = pauses.next();
@@ -35,6 +34,13 @@ impl Meanwhile {
         });
         Self(sender)
     }
+}
+
+/// Tells once that something is waited for, to whoever waits and in the unit's status.
+pub fn say<'a>(event: Event, about: impl Into<About<'a>>, what: &str) {
+    let text = format!("waiting for {what}");
+    notify::status(&text);
+    event.tell(about, text);
 }
 
 /// Tells of a mapping, in the journal once for each thing that is waited for, in the unit's status how long it has been.

@@ -5,9 +5,12 @@
 //! runs modprobe several times to that end (linux `net/ceph/crypto.c`, set_secret; `crypto/api.c`, crypto_larval_lookup).
 //! So a key that is nobody's is added here, and taken out again.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use apart::key::ThreadKey;
 
+use crate::deadline::Deadline;
 use crate::root::Root;
 use crate::sys::module;
 
@@ -19,9 +22,12 @@ const NOBODYS_KEY: [u8; 28] = {
     key
 };
 
+/// How long modprobe may take; the kernel probes nothing for it.
+const LIMIT: Duration = Duration::from_secs(30);
+
 /// Loads what is not loaded.
 pub fn run(root: &Root) -> Result<()> {
-    module::load(root)?;
+    module::load(root, &Deadline::after(LIMIT))?;
     ThreadKey::add("rbdmap", &NOBODYS_KEY).map(drop).context("adding a key to the kernel's keyring")
 }
 

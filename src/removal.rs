@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Wait};
+use crate::event::Event;
+use crate::meanwhile;
 use crate::root::Root;
 use crate::sys::rbd::{self, BusError, Mapping, Way};
 use crate::sys::{device, link, lock};
@@ -29,7 +31,8 @@ pub enum Removal {
 
 /// Tries once.
 pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
-    let lock = match lock::image(root, &mapping.spec, deadline) {
+    let say = |what: &str| meanwhile::say(Event::Waiting, mapping, what);
+    let lock = match lock::image(root, &mapping.spec, Wait { deadline, tell: &|| say(lock::WHOSE) }) {
         Ok(lock) => lock,
         Err(error) => return Removal::Failed(format!("{error:#}")),
     };
@@ -38,7 +41,9 @@ pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
         return Removal::Gone;
     }
     let nodes = device::nodes(root, &mapping.name());
-    let removal = match rbd::remove(root, mapping.id, Way { lock: &lock, deadline }) {
+    let unmapping = || say(&format!("the kernel to unmap /dev/{}, which waits for the cluster", mapping.name()));
+    let wait = Wait { deadline, tell: &unmapping };
+    let removal = match rbd::remove(root, mapping.id, Way { lock: &lock, wait }) {
         Ok(()) => Removal::Gone,
         Err(BusError::Kernel(error)) => match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
             Errno::ENOENT => Removal::Gone,
@@ -71,8 +76,9 @@ pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
 /// Removes it whoever has it open. The error is a sentence.
 pub fn by_force(root: &Root, mapping: &Mapping) -> Result<(), String> {
     let deadline = Deadline::after(FORCE_LIMIT);
-    let lock = lock::image(root, &mapping.spec, &deadline).map_err(|error| format!("{error:#}"))?;
-    match rbd::remove_by_force(root, mapping.id, Way { lock: &lock, deadline: &deadline }) {
+    let wait = Wait::in_silence(&deadline);
+    let lock = lock::image(root, &mapping.spec, wait).map_err(|error| format!("{error:#}"))?;
+    match rbd::remove_by_force(root, mapping.id, Way { lock: &lock, wait }) {
         Ok(()) => Ok(()),
         Err(BusError::Kernel(error)) => Err(error.to_string()),
         _ => Err(format!(

@@ -19,9 +19,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
 
 use nix::sched::{CloneFlags, clone};
 use nix::sys::signal::SigSet;
@@ -50,8 +49,6 @@ pub enum Answer {
     NoKey(io::Error),
     /// The process was killed from outside; whether it had written, the kernel's state must tell.
     Killed,
-    /// Not within the time. It goes on.
-    None,
 }
 
 /// The process's stack. It makes system calls and calls nothing deep.
@@ -61,20 +58,15 @@ const STACK_SIZE: usize = 64 << 10;
 const TARGET: RawFd = 3;
 const KEPT: RawFd = 4;
 
-/// Has it written, and waits for the answer for so long.
-pub fn write<Payload>(order: Order<Payload>, patience: Duration) -> io::Result<Answer>
+/// Has it written. The answer comes when the kernel has given one; whoever does not wait for it leaves the write to go on.
+pub fn write<Payload>(order: Order<Payload>) -> io::Result<Receiver<io::Result<Answer>>>
 where
     Payload: AsRef<[u8]> + Send + 'static,
 {
     let null = File::options().read(true).write(true).open("/dev/null")?;
     let (sender, answers) = mpsc::channel();
-    // Nobody listens any more after the time.
     thread::Builder::new().name("write".to_owned()).spawn(move || sender.send(sleep_while_written(&order, &null)))?;
-    match answers.recv_timeout(patience) {
-        Ok(answer) => answer,
-        Err(RecvTimeoutError::Timeout) => Ok(Answer::None),
-        Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the thread that has it written has ended")),
-    }
+    Ok(answers)
 }
 
 /// What the process tells through the memory that it shares with us. Errnos are positive.
@@ -163,11 +155,15 @@ mod tests {
     use std::fs;
     use std::io::Read;
     use std::os::unix::net::UnixStream;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     const PLENTY: Duration = Duration::from_secs(60);
 
     type Bytes = &'static [u8];
+
+    fn written(order: Order<Bytes>) -> Answer {
+        write(order).unwrap().recv_timeout(PLENTY).unwrap().unwrap()
+    }
 
     fn order(file: &File, text: &[u8]) -> Order<Bytes> {
         Order { file: file.try_clone().unwrap(), text: text.to_owned(), key: None, keep: None }
@@ -177,18 +173,18 @@ mod tests {
     fn it_is_written_once_and_told() {
         let folder = tempfile::tempdir().unwrap();
         let file = File::create(folder.path().join("bus")).unwrap();
-        assert!(matches!(write(order(&file, b"3 force"), PLENTY).unwrap(), Answer::Wrote(Ok(7))));
+        assert!(matches!(written(order(&file, b"3 force")), Answer::Wrote(Ok(7))));
         assert_eq!(fs::read(folder.path().join("bus")).unwrap(), b"3 force");
     }
 
     #[test]
     fn the_kernels_error_is_told() {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let answer = write(order(&full, b"x"), PLENTY).unwrap();
+        let answer = written(order(&full, b"x"));
         assert!(matches!(answer, Answer::Wrote(Err(error)) if error.raw_os_error() == Some(libc::ENOSPC)));
         let payload: Bytes = b"";
         let unknown = Order { key: Some((c"client.test".to_owned(), payload)), ..order(&full, b"x") };
-        assert!(matches!(write(unknown, PLENTY).unwrap(), Answer::NoKey(_)));
+        assert!(matches!(written(unknown), Answer::NoKey(_)));
     }
 
     #[test]
@@ -201,7 +197,8 @@ mod tests {
         let text = vec![0; 16 << 20];
         let start = Instant::now();
         let order = Order { keep: Some(OwnedFd::from(holder)), ..order(&file, &text) };
-        assert!(matches!(write(order, Duration::from_millis(50)).unwrap(), Answer::None));
+        let answer = write(order).unwrap().recv_timeout(Duration::from_millis(50));
+        assert!(matches!(answer, Err(mpsc::RecvTimeoutError::Timeout)));
         assert!(start.elapsed() < PLENTY / 2);
         drop((freed, file));
         let ended = |mut stream: &UnixStream| stream.read(&mut [0]).is_ok_and(|length| length == 0);
@@ -220,7 +217,7 @@ mod tests {
         let null = File::options().write(true).open("/dev/null").unwrap();
         thread::scope(|scope| {
             for _ in 0..32 {
-                scope.spawn(|| assert!(matches!(write(order(&null, b"x"), PLENTY).unwrap(), Answer::Wrote(Ok(1)))));
+                scope.spawn(|| assert!(matches!(written(order(&null, b"x")), Answer::Wrote(Ok(1)))));
             }
         });
     }

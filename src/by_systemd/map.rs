@@ -205,9 +205,30 @@ fn units_are_stale(root: &Root) -> bool {
         .iter()
         .filter_map(|path| modified(path))
         .max();
+    is_stale(inputs, generated, SystemTime::now())
+}
+
+/// What was generated at a time that is still to come, before the clock was set back, tells nothing.
+fn is_stale(inputs: Option<SystemTime>, generated: Option<SystemTime>, now: SystemTime) -> bool {
     match (inputs, generated) {
-        (Some(inputs), Some(generated)) => inputs >= generated,
+        (Some(inputs), Some(generated)) => inputs >= generated || generated > now,
         (inputs, None) => inputs.is_some(),
         (None, _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn units_are_made_again_for_what_has_changed_and_when_the_clock_was_set_back() {
+        let at = |hour: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(hour * 3600);
+        let is_stale =
+            |inputs: Option<u64>, generated: Option<u64>| is_stale(inputs.map(at), generated.map(at), at(10));
+        assert!(!is_stale(Some(1), Some(2)) && !is_stale(None, Some(2)) && !is_stale(None, None));
+        assert!(is_stale(Some(2), Some(2)) && is_stale(Some(3), Some(2)) && is_stale(Some(1), None));
+        assert!(is_stale(Some(9), Some(11)), "made by a clock that was fast");
     }
 }

@@ -211,7 +211,8 @@ impl<'a> Work<'a> {
             _ => None,
         });
         let elsewhere = step.elsewhere.iter().map(|target| target.to_path_buf()).collect();
-        MountJob { root: self.root.clone(), entry: step.entry.clone(), own, elsewhere, limit: self.manner.limits.time }
+        let (spec, limit) = (step.images[0].clone(), self.manner.limits.time);
+        MountJob { root: self.root.clone(), spec, entry: step.entry.clone(), own, elsewhere, limit }
     }
 
     /// What the step can wait for in vain, in words.

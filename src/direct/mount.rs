@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use super::twice;
 use crate::config::fstab::FstabEntry;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Wait};
+use crate::event::Event;
+use crate::image::ImageSpec;
+use crate::meanwhile;
 use crate::plan::present;
 use crate::root::Root;
 use crate::sys::rbd::Mapping;
@@ -17,6 +20,8 @@ use crate::sys::{device, lock, mounts};
 pub struct MountJob {
     /// Where it is mounted.
     pub root: Root,
+    /// The image that it is told as being about.
+    pub spec: ImageSpec,
     /// The fstab entry.
     pub entry: FstabEntry,
     /// The mapping of its own image.
@@ -33,7 +38,9 @@ impl MountJob {
         let target = self.entry.target.display().to_string();
         let source = self.entry.source.clone();
         let deadline = Deadline::after(self.limit);
-        let ended = deadline.run(move || self.mount(&deadline)).unwrap_or_else(|| {
+        let (spec, what) = (self.spec.clone(), format!("the mounting of {source} on {target}"));
+        let wait = Wait { deadline: &deadline, tell: &|| meanwhile::say(Event::MapWaits, &spec, &what) };
+        let ended = wait.run(move || self.mount(&deadline)).unwrap_or_else(|| {
             Err(format!("mounting {source} on {target} has not ended for {} s", deadline.limit().as_secs()))
         })?;
         Ok(ended)
@@ -42,7 +49,8 @@ impl MountJob {
     fn mount(&self, deadline: &Deadline) -> Result<String, String> {
         let (source, target) = (&self.entry.source, self.entry.target.display());
         let place = real(&self.root, &self.entry.target);
-        let _lock = lock::mount_point(&self.root, &place, deadline).map_err(|error| format!("{error:#}"))?;
+        let _lock =
+            lock::mount_point(&self.root, &place, Wait::in_silence(deadline)).map_err(|error| format!("{error:#}"))?;
         let seen = mounts::look(&self.root).map_err(|error| format!("{error:#}"))?;
         let is_there = |place: &PathBuf| seen.mounts.iter().any(|mount| mount.target == real(&self.root, place));
         if let Some(missing) = self.elsewhere.iter().find(|place| !is_there(place)) {

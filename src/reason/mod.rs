@@ -10,6 +10,7 @@ use std::fmt;
 
 use nix::errno::Errno;
 
+use crate::sys::names::NotFound;
 use crate::sys::rbd::BusError;
 pub use facts::Facts;
 pub use harm::{Harm, Harms};
@@ -25,6 +26,16 @@ pub struct Failure {
     pub errno: Option<i32>,
     /// Whether the same request may succeed a moment later.
     pub may_pass: bool,
+}
+
+impl Failure {
+    /// A request that lacks nothing but the addresses of monitors; any other error is that.
+    pub fn of_names(error: anyhow::Error) -> anyhow::Result<Self> {
+        match error.downcast_ref::<NotFound>() {
+            Some(lost) => Ok(Self { why: format!("{error:#}"), errno: None, may_pass: lost.may_pass }),
+            None => Err(error),
+        }
+    }
 }
 
 impl fmt::Display for Failure {

@@ -15,7 +15,7 @@ use crate::config::map_options::MapOptions;
 use crate::config::monitors::{self, Messenger, MonHost, Monitor};
 use crate::config::table::{EntryOptions, paths};
 use crate::root::Root;
-use crate::sys::names;
+use crate::sys::names::NotFound;
 
 /// The first kernel that knows `ms_mode`.
 const MSGR2_SINCE: (u32, u32) = (5, 11);
@@ -57,7 +57,13 @@ fn cluster_of(path: &Path) -> Option<String> {
 }
 
 /// The monitors' addresses: the line's, or ceph.conf's `mon_host`, or those of its `[mon.X]` sections.
-pub fn find_monitors(conf: &CephConf, identity: &Identity, mon_host: Option<&str>) -> Result<Vec<Monitor>> {
+/// Of names that cannot be looked up, the others have to do.
+pub fn find_monitors(
+    sources: &Sources,
+    conf: &CephConf,
+    identity: &Identity,
+    mon_host: Option<&str>,
+) -> Result<Vec<Monitor>> {
     let mon_host = mon_host.map(str::to_owned).or_else(|| conf.value(identity, "mon_host")).unwrap_or_default();
     match monitors::mon_host(&mon_host) {
         MonHost::Addresses(found) if found.is_empty() => {
@@ -66,13 +72,22 @@ pub fn find_monitors(conf: &CephConf, identity: &Identity, mon_host: Option<&str
         }
         MonHost::Addresses(found) => Ok(found),
         MonHost::Names(hosts) => {
-            let mut found = Vec::new();
-            for (name, port) in hosts {
-                let addresses =
-                    names::resolve(&name).with_context(|| format!("mon_host {mon_host:?}: looking up {name}"))?;
-                found.extend(addresses.into_iter().flat_map(|ip| monitors::by_port(ip, port)));
+            let (names, ports): (Vec<String>, Vec<Option<u16>>) = hosts.into_iter().unzip();
+            let (mut found, mut lost) = (Vec::new(), Vec::new());
+            for (answer, port) in sources.addresses(&names).into_iter().zip(ports) {
+                match answer {
+                    Ok(addresses) => found.extend(addresses.into_iter().flat_map(|ip| monitors::by_port(ip, port))),
+                    Err(error) => lost.push(error),
+                }
             }
-            Ok(monitors::unique(found))
+            match lost.into_iter().reduce(NotFound::and) {
+                Some(error) if found.is_empty() => Err(error).context("no monitors"),
+                Some(error) => {
+                    tracing::warn!("{error}; the other monitors have to do");
+                    Ok(monitors::unique(found))
+                }
+                None => Ok(monitors::unique(found)),
+            }
         }
     }
 }

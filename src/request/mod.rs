@@ -112,7 +112,7 @@ impl Request {
         let cluster = Cluster::of(sources, entry)?;
         let wanted = cluster.wanted(entry);
         let Cluster { identity, path, conf, mut options } = cluster;
-        let found = find_monitors(&conf, &identity, entry.options.mon_host.as_deref())?;
+        let found = find_monitors(sources, &conf, &identity, entry.options.mon_host.as_deref())?;
         if found.is_empty() {
             bail!("no monitors: {} has no mon_host and the line has no mon_host=", path.display());
         }

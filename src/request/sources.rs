@@ -1,23 +1,32 @@
-//! The files that requests are made of, each read once for all images of a run.
+//! The files that requests are made of, each read once for all images of a run, and the addresses behind the names in them.
 
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use zeroize::Zeroizing;
 
 use crate::root::Root;
 use crate::sys::file::read_if_there;
+use crate::sys::names;
 
 /// A file's text, which is wiped when nobody needs it any more: it may be a secret's.
 type Text = Arc<Zeroizing<String>>;
 
+/// How long names of monitors may take to be looked up at a time, where nobody says.
+const LOOK_UP: Duration = Duration::from_secs(5);
+/// For how long what came of that holds: many images have the same monitors.
+const ANSWER_HOLDS: Duration = Duration::from_secs(1);
+
 /// What has been read so far.
 pub struct Sources {
     root: Root,
+    look_up: Duration,
+    hosts: Mutex<HashMap<String, (Instant, names::Answer)>>,
     texts: Mutex<HashMap<PathBuf, Option<Text>>>,
     host: OnceLock<String>,
     kernel: OnceLock<(u32, u32)>,
@@ -26,7 +35,35 @@ pub struct Sources {
 impl Sources {
     /// Nothing has been read.
     pub fn new(root: &Root) -> Self {
-        Self { root: root.clone(), texts: Mutex::default(), host: OnceLock::new(), kernel: OnceLock::new() }
+        Self {
+            root: root.clone(),
+            look_up: LOOK_UP,
+            hosts: Mutex::default(),
+            texts: Mutex::default(),
+            host: OnceLock::new(),
+            kernel: OnceLock::new(),
+        }
+    }
+
+    /// The same, with so long for names of monitors at a time.
+    pub fn looking_up_for(self, look_up: Duration) -> Self {
+        Self { look_up, ..self }
+    }
+
+    /// The addresses of hosts, in their order.
+    pub fn addresses(&self, hosts: &[String]) -> Vec<names::Answer> {
+        let known = || self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh: Option<Vec<names::Answer>> = {
+            let known = known();
+            let answer = |host| known.get(host).filter(|(when, _)| when.elapsed() < ANSWER_HOLDS);
+            hosts.iter().map(|host| answer(host).map(|(_, answer)| answer.clone())).collect()
+        };
+        fresh.unwrap_or_else(|| {
+            let answers = names::look_up(hosts, self.look_up);
+            let now = Instant::now();
+            known().extend(hosts.iter().cloned().zip(answers.iter().map(|answer| (now, answer.clone()))));
+            answers
+        })
     }
 
     /// The machine's name up to the first dot; empty where it cannot be told.

@@ -16,7 +16,7 @@ use libmount::Mounted;
 use super::file::attribute;
 use super::link;
 use super::rbd::Mapping;
-use crate::deadline::Deadline;
+use crate::deadline::Wait;
 use crate::root::Root;
 
 /// A block device: a disk or a partition.
@@ -75,7 +75,7 @@ pub fn written(root: &Root, disk: &str) -> Option<u64> {
 
 /// Waits for udev to finish with the device and its partitions and for the link; makes the links where there is no udevd. For a
 /// link that has gone udev is asked again (`uevent`, linux `Documentation/ABI/testing/sysfs-uevent`).
-pub fn await_link(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result<()> {
+pub fn await_link(root: &Root, mapping: &Mapping, wait: Wait<'_>) -> Result<()> {
     if !root.udev_control().exists() {
         return link::make(root, mapping);
     }
@@ -85,7 +85,7 @@ pub fn await_link(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Result
         let _ = fs::write(root.block(&mapping.name()).join("uevent"), "change");
     }
     let ready = || (is_done(root, mapping, &nodes) && link_leads_to(root, mapping)).then_some(());
-    if deadline.poll(ready).is_some() {
+    if wait.poll(ready).is_some() {
         return Ok(());
     }
     let (spec, name) = (&mapping.spec, mapping.name());

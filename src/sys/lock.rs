@@ -13,18 +13,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::notify;
-use crate::deadline::Deadline;
+use crate::deadline::Wait;
 use crate::image::ImageSpec;
 use crate::root::Root;
 use crate::unit;
 
-/// A lock that comes sooner is worth no word.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// How much of a name fits into a file's, with room for hash and ending; file systems take 255 bytes.
 const NAME_MAX: usize = 200;
 
@@ -37,27 +33,23 @@ impl AsFd for Lock {
     }
 }
 
+/// What is waited for when an image's lock is, in words that go on "waiting for".
+pub const WHOSE: &str = "another rbdmap that is at work on it, or for what the kernel answers to it";
+
 /// Waits for an image's lock until the deadline.
-pub fn image(root: &Root, spec: &ImageSpec, deadline: &Deadline) -> Result<Lock> {
-    let name = spec.to_string();
-    let at_once = Deadline::after(PATIENCE.min(deadline.remaining()));
-    let mut lock = named(root, &name, &at_once)?;
-    if lock.is_none() && !deadline.remaining().is_zero() {
-        notify::status(&format!("{spec}: waiting for another rbdmap, or for the kernel's answer to it"));
-        lock = named(root, &name, deadline)?;
-    }
-    let seconds = deadline.limit().as_secs();
-    lock.ok_or_else(|| {
+pub fn image(root: &Root, spec: &ImageSpec, wait: Wait<'_>) -> Result<Lock> {
+    let seconds = wait.deadline.limit().as_secs();
+    named(root, &spec.to_string(), wait)?.ok_or_else(|| {
         anyhow!("another rbdmap has been at work on it for {seconds} s, or the kernel at what it was asked: is the cluster there?")
     })
 }
 
 /// Waits for the lock of a mount point: between looking whether something is mounted there and mounting it, another of us
 /// would do the same, and the kernel mounts one on top of the other.
-pub fn mount_point(root: &Root, target: &Path, deadline: &Deadline) -> Result<Lock> {
-    match named(root, &format!("mount {}", target.display()), deadline)? {
+pub fn mount_point(root: &Root, target: &Path, wait: Wait<'_>) -> Result<Lock> {
+    match named(root, &format!("mount {}", target.display()), wait)? {
         Some(lock) => Ok(lock),
-        None => bail!("another rbdmap has been mounting there for {} s", deadline.limit().as_secs()),
+        None => bail!("another rbdmap has been mounting there for {} s", wait.deadline.limit().as_secs()),
     }
 }
 
@@ -88,9 +80,9 @@ fn failed(what: &str, path: &Path, error: io::Error) -> anyhow::Error {
 }
 
 /// `None` where the deadline passed first.
-fn named(root: &Root, name: &str, deadline: &Deadline) -> Result<Option<Lock>> {
+fn named(root: &Root, name: &str, wait: Wait<'_>) -> Result<Option<Lock>> {
     let file = file(root, name)?;
-    let answer = deadline.poll(|| match file.try_lock() {
+    let answer = wait.poll(|| match file.try_lock() {
         Err(TryLockError::WouldBlock) => None,
         answer => Some(answer),
     });
@@ -106,6 +98,8 @@ fn named(root: &Root, name: &str, deadline: &Deadline) -> Result<Option<Lock>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deadline::Deadline;
+    use std::time::Duration;
 
     #[test]
     fn long_names_are_files_too_and_differ() {
@@ -119,12 +113,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::new(folder.path());
         let now = Deadline::after(Duration::ZERO);
+        let now = Wait::in_silence(&now);
         let (a, b): (ImageSpec, ImageSpec) = ("rbd/a".parse().unwrap(), "rbd/b".parse().unwrap());
-        let held = image(&root, &a, &now).unwrap();
-        assert!(image(&root, &a, &now).is_err());
-        assert!(image(&root, &b, &now).is_ok());
+        let held = image(&root, &a, now).unwrap();
+        assert!(image(&root, &a, now).is_err());
+        assert!(image(&root, &b, now).is_ok());
         drop(held);
-        assert!(image(&root, &a, &now).is_ok());
+        assert!(image(&root, &a, now).is_ok());
     }
 
     #[test]
@@ -132,7 +127,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::new(folder.path());
         let spec: ImageSpec = "rbd/a".parse().unwrap();
-        let take = || image(&root, &spec, &Deadline::after(Duration::ZERO));
+        let take = || image(&root, &spec, Wait::in_silence(&Deadline::after(Duration::ZERO)));
         let held = take().unwrap();
         let copy = held.as_fd().try_clone_to_owned().unwrap();
         drop(held);

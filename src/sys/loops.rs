@@ -7,10 +7,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
-use super::device;
 use super::file::attribute;
+use super::{child, device};
+use crate::deadline::Deadline;
 use crate::root::Root;
 
 /// A loop device that has a file.
@@ -38,15 +40,14 @@ fn read(root: &Root, name: String) -> Option<LoopDevice> {
     Some(LoopDevice { nodes: device::nodes(root, &name), name, file })
 }
 
+/// How long losetup may take.
+const DETACH_LIMIT: Duration = Duration::from_secs(10);
+
 /// Takes the file away from a loop device; while it is open, at its last close. The error is losetup's own.
 pub fn detach(root: &Root, name: &str) -> Result<(), String> {
     let mut losetup = Command::new(root.losetup());
-    let output = losetup.arg("--detach").arg(root.dev(name)).stdin(Stdio::null()).output();
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-        Err(error) => Err(format!("running {}: {error}", root.losetup().display())),
-    }
+    losetup.arg("--detach").arg(root.dev(name));
+    child::run(losetup, &Deadline::after(DETACH_LIMIT))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use nix::errno::Errno;
 use super::file;
 use super::lock::Lock;
 use crate::config::keyring::Secret;
-use crate::deadline::Deadline;
+use crate::deadline::Wait;
 use crate::image::ImageSpec;
 use crate::request::{Request, Wanted};
 use crate::root::Root;
@@ -144,7 +144,7 @@ pub struct Way<'a> {
     /// The image's lock. It is held until the kernel has answered, even if nobody waits for that any more.
     pub lock: &'a Lock,
     /// How long to wait for the answer.
-    pub deadline: &'a Deadline,
+    pub wait: Wait<'a>,
 }
 
 /// Eight random bytes for a tag.
@@ -169,21 +169,23 @@ fn write_once(
     };
     let file = opened.map_err(|error| BusError::Open(path, error))?;
     match have_written(file, text, key, way).map_err(BusError::Kernel)? {
-        Answer::Wrote(Ok(length)) if length == text.len() => Ok(()),
-        Answer::Wrote(Ok(length)) => {
+        Some(Answer::Wrote(Ok(length))) if length == text.len() => Ok(()),
+        Some(Answer::Wrote(Ok(length))) => {
             Err(BusError::Kernel(io::Error::other(format!("it took {length} of {} bytes", text.len()))))
         }
-        Answer::Wrote(Err(error)) => Err(BusError::Kernel(error)),
-        Answer::NoKey(error) => Err(BusError::Key(error)),
-        Answer::Killed => Err(BusError::Killed),
-        Answer::None => Err(BusError::NoAnswer),
+        Some(Answer::Wrote(Err(error))) => Err(BusError::Kernel(error)),
+        Some(Answer::NoKey(error)) => Err(BusError::Key(error)),
+        Some(Answer::Killed) => Err(BusError::Killed),
+        None => Err(BusError::NoAnswer),
     }
 }
 
-fn have_written(file: File, text: &str, key: Option<(&str, &Secret)>, way: Way<'_>) -> io::Result<Answer> {
+/// The answer, or nothing if there is none in time.
+fn have_written(file: File, text: &str, key: Option<(&str, &Secret)>, way: Way<'_>) -> io::Result<Option<Answer>> {
     let key = key.map(|(name, secret)| Ok::<_, io::Error>((CString::new(name)?, secret.clone()))).transpose()?;
     let keep = Some(way.lock.as_fd().try_clone_to_owned()?);
-    write(Order { file, text: text.as_bytes().to_owned(), key, keep }, way.deadline.remaining())
+    let answer = write(Order { file, text: text.as_bytes().to_owned(), key, keep })?;
+    way.wait.receive(&answer).transpose()
 }
 
 /// One mapping's attributes, and whether it has a disk.

@@ -20,11 +20,14 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::kernel_log::Since;
 use super::lock;
-use crate::deadline::Deadline;
+use crate::deadline::Wait;
 use crate::root::Root;
 
 /// How soon the one that listens to the kernel finds out that nobody wants to know any more.
 const HEARING: Duration = Duration::from_millis(100);
+
+/// What is waited for when a turn is, in words that go on "waiting for".
+pub const WHOSE: &str = "another mapping that opens a session with the same cluster";
 
 /// The right to write for a cluster; it ends when this is dropped.
 #[derive(Default)]
@@ -35,12 +38,12 @@ pub struct Turn {
 
 /// Waits until a write for the cluster of this name makes nobody wait but itself. `is_met` tells whether the kernel has
 /// met it; its id is needed to hear when it does.
-pub fn turn(root: &Root, name: &str, is_met: impl Fn() -> Result<bool>, deadline: &Deadline) -> Result<Turn> {
+pub fn turn(root: &Root, name: &str, is_met: impl Fn() -> Result<bool>, wait: Wait<'_>) -> Result<Turn> {
     if is_met()? {
         return Ok(Turn::default());
     }
     let mut file = Some(lock::file(root, &format!("cluster {name}"))?);
-    let lock = deadline.poll(|| {
+    let lock = wait.poll(|| {
         [FlockArg::LockExclusiveNonblock, FlockArg::LockSharedNonblock].into_iter().find_map(|kind| {
             match Flock::lock(file.take()?, kind) {
                 Ok(lock) => Some((lock, kind == FlockArg::LockExclusiveNonblock)),
@@ -52,7 +55,7 @@ pub fn turn(root: &Root, name: &str, is_met: impl Fn() -> Result<bool>, deadline
         })
     });
     let Some((lock, is_first)) = lock else {
-        bail!("another mapping has been waiting for the same cluster for {} s", deadline.limit().as_secs())
+        bail!("another mapping has been waiting for the same cluster for {} s", wait.deadline.limit().as_secs())
     };
     // It may have been met while we waited; then we are one of many who need not wait.
     if is_first && is_met()? {
@@ -96,6 +99,7 @@ fn opens_session(line: &str, fsid: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deadline::Deadline;
     use std::fs;
     use std::time::Instant;
 
@@ -110,7 +114,7 @@ mod tests {
     }
 
     fn take(root: &Root, milliseconds: u64) -> Result<Turn> {
-        turn(root, FSID, || Ok(false), &Deadline::after(Duration::from_millis(milliseconds)))
+        turn(root, FSID, || Ok(false), Wait::in_silence(&Deadline::after(Duration::from_millis(milliseconds))))
     }
 
     fn kernel_says(root: &Root, text: &str) {
@@ -151,6 +155,6 @@ mod tests {
     fn a_cluster_that_the_kernel_has_met_needs_no_turn() {
         let (_folder, root) = machine();
         let _first = take(&root, 0).unwrap();
-        assert!(turn(&root, FSID, || Ok(true), &Deadline::after(Duration::ZERO)).is_ok());
+        assert!(turn(&root, FSID, || Ok(true), Wait::in_silence(&Deadline::after(Duration::ZERO))).is_ok());
     }
 }

@@ -12,11 +12,12 @@ use super::asks_systemd;
 use crate::by_systemd::{self, Asking, Order};
 use crate::cli::{Engine, UnmapAllArguments, UnmapArguments};
 use crate::config::settings;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Wait};
 use crate::direct::Limits;
 use crate::event::Event;
 use crate::image::ImageSpec;
 use crate::inputs::Inputs;
+use crate::meanwhile;
 use crate::plan::teardown::Picture;
 use crate::plan::{self, Target, UnmapPlan};
 use crate::report::Report;
@@ -108,7 +109,8 @@ fn mappings_of_unit(root: &Root, targets: &[String], patience: Duration) -> Resu
         targets.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(Error::msg)?;
     let deadline = Deadline::after(patience);
     for spec in &specs {
-        if let Err(error) = lock::image(root, spec, &deadline) {
+        let tell = || meanwhile::say(Event::Waiting, spec, lock::WHOSE);
+        if let Err(error) = lock::image(root, spec, Wait { deadline: &deadline, tell: &tell }) {
             tracing::warn!("{spec}: {error:#}");
         }
     }
