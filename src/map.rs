@@ -23,7 +23,7 @@ use crate::retry::Backoff;
 use crate::root::Root;
 use crate::sys::listing::Listing;
 use crate::sys::rbd::{self, Mapping, Way};
-use crate::sys::{device, kernel_log, lock, module, monitor, notify, peer, session};
+use crate::sys::{device, kernel_log, lock, module, monitor, names, notify, peer, session};
 use crate::tag::{Origin, Tag};
 
 /// For how long a monitor that has greeted need not be asked again.
@@ -69,11 +69,13 @@ pub struct Mapper {
 impl Mapper {
     /// One that knows nothing yet.
     pub fn new(root: &Root, patience: Patience) -> Self {
-        let sources = match patience {
-            Patience::UntilTheEnd => Sources::new(root),
-            Patience::OneTry => Sources::new(root).looking_up_for(ONE_TRY),
-        };
-        Self { root: root.clone(), patience, sources, listing: Listing::new(root), greeted: Mutex::default() }
+        Self {
+            root: root.clone(),
+            patience,
+            sources: Sources::new(root),
+            listing: Listing::new(root),
+            greeted: Mutex::default(),
+        }
     }
 
     /// Those of the entries that are mapped already and can be used, each with its mapping: found at once, by looking,
@@ -175,7 +177,11 @@ impl Mapper {
     }
 
     fn try_to_add(&self, entry: &Entry, origin: Origin, way: Way<'_>) -> Result<Result<Mapping, Failure>> {
-        let request = match Request::resolve(&self.sources, entry) {
+        let look_up = match self.patience {
+            Patience::UntilTheEnd => names::LIMIT.min(way.wait.deadline.remaining()),
+            Patience::OneTry => ONE_TRY,
+        };
+        let request = match Request::resolve(&self.sources, entry, look_up) {
             Ok(request) => request,
             Err(error) => return Failure::of_names(error).map(Err),
         };

@@ -55,10 +55,10 @@ fn goes_on_booting(state: &SystemState) -> bool {
 /// Units by the monitors that they need. Those of which nothing can be found out are the first: they say what is missing.
 fn sort(root: &Root, entries: &[Entry], units: &[String]) -> (Vec<String>, HashMap<Whom, Vec<String>>) {
     let entries: HashMap<String, &Entry> = entries.iter().map(|entry| (unit::instance(&entry.spec), entry)).collect();
-    let sources = Sources::new(root).looking_up_for(GREETING);
+    let sources = Sources::new(root);
     let (mut at_once, mut by_monitors) = (Vec::new(), HashMap::<Whom, Vec<String>>::new());
     for unit in units {
-        match entries.get(unit).map(|entry| Request::resolve(&sources, entry)) {
+        match entries.get(unit).map(|entry| Request::resolve(&sources, entry, GREETING)) {
             Some(Ok(request)) => {
                 let messenger = request.messenger();
                 by_monitors.entry((request.monitors, messenger)).or_default().push(unit.clone());

@@ -56,7 +56,9 @@ impl MountJob {
         if let Some(missing) = self.elsewhere.iter().find(|place| !is_there(place)) {
             return Err(format!("not mounted on {target}: it needs {}, which is not mounted", missing.display()));
         }
-        let devices = self.own.as_ref().map(|own| device::nodes(&self.root, &own.name())).unwrap_or_default();
+        let mut devices = self.own.as_ref().map(|own| device::nodes(&self.root, &own.name())).unwrap_or_default();
+        // It may be on a device that stands on the image, as with LVM or dm-crypt.
+        devices.extend(device::at(&self.root.join(self.entry.node())));
         if present::is_mounted(&self.really(), &devices, &seen) {
             return Ok(format!("already mounted on {target}"));
         }

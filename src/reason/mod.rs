@@ -32,7 +32,7 @@ impl Failure {
     /// A request that lacks nothing but the addresses of monitors; any other error is that.
     pub fn of_names(error: anyhow::Error) -> anyhow::Result<Self> {
         match error.downcast_ref::<NotFound>() {
-            Some(lost) => Ok(Self { why: format!("{error:#}"), errno: None, may_pass: lost.may_pass }),
+            Some(lost) => Ok(Self { why: format!("{error:#}"), errno: None, may_pass: lost.may_pass() }),
             None => Err(error),
         }
     }

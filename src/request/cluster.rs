@@ -15,7 +15,7 @@ use crate::config::map_options::MapOptions;
 use crate::config::monitors::{self, Messenger, MonHost, Monitor};
 use crate::config::table::{EntryOptions, paths};
 use crate::root::Root;
-use crate::sys::names::NotFound;
+use crate::sys::names::{Answer, NotFound};
 
 /// The first kernel that knows `ms_mode`.
 const MSGR2_SINCE: (u32, u32) = (5, 11);
@@ -57,12 +57,12 @@ fn cluster_of(path: &Path) -> Option<String> {
 }
 
 /// The monitors' addresses: the line's, or ceph.conf's `mon_host`, or those of its `[mon.X]` sections.
-/// Of names that cannot be looked up, the others have to do.
+/// `addresses` looks names up.
 pub fn find_monitors(
-    sources: &Sources,
     conf: &CephConf,
     identity: &Identity,
     mon_host: Option<&str>,
+    addresses: impl Fn(&[String]) -> Vec<Answer>,
 ) -> Result<Vec<Monitor>> {
     let mon_host = mon_host.map(str::to_owned).or_else(|| conf.value(identity, "mon_host")).unwrap_or_default();
     match monitors::mon_host(&mon_host) {
@@ -71,24 +71,25 @@ pub fn find_monitors(
             Ok(monitors::unique(expanded.filter_map(|text| monitors::mon_addr(&text))))
         }
         MonHost::Addresses(found) => Ok(found),
-        MonHost::Names(hosts) => {
-            let (names, ports): (Vec<String>, Vec<Option<u16>>) = hosts.into_iter().unzip();
-            let (mut found, mut lost) = (Vec::new(), Vec::new());
-            for (answer, port) in sources.addresses(&names).into_iter().zip(ports) {
-                match answer {
-                    Ok(addresses) => found.extend(addresses.into_iter().flat_map(|ip| monitors::by_port(ip, port))),
-                    Err(error) => lost.push(error),
-                }
-            }
-            match lost.into_iter().reduce(NotFound::and) {
-                Some(error) if found.is_empty() => Err(error).context("no monitors"),
-                Some(error) => {
-                    tracing::warn!("{error}; the other monitors have to do");
-                    Ok(monitors::unique(found))
-                }
-                None => Ok(monitors::unique(found)),
-            }
+        MonHost::Names(hosts) => by_name(hosts, addresses),
+    }
+}
+
+/// Of names that cannot be looked up, the others have to do.
+fn by_name(hosts: Vec<(String, Option<u16>)>, addresses: impl Fn(&[String]) -> Vec<Answer>) -> Result<Vec<Monitor>> {
+    let (names, ports): (Vec<String>, Vec<Option<u16>>) = hosts.into_iter().unzip();
+    let answers = addresses(&names);
+    let lost = NotFound::among(&names, &answers);
+    let found = answers.into_iter().zip(ports).filter_map(|(answer, port)| Some((answer.ok()?, port)));
+    let found =
+        monitors::unique(found.flat_map(|(ips, port)| ips.into_iter().flat_map(move |ip| monitors::by_port(ip, port))));
+    match lost {
+        Some(lost) if found.is_empty() => Err(lost).context("no monitors"),
+        Some(lost) => {
+            tracing::warn!("{lost}; the other monitors have to do");
+            Ok(found)
         }
+        None => Ok(found),
     }
 }
 

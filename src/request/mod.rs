@@ -17,6 +17,7 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use zeroize::Zeroizing;
@@ -107,12 +108,15 @@ impl Cluster {
 }
 
 impl Request {
-    /// Finds everything for an entry. Errors name the file and what is missing in it.
-    pub fn resolve(sources: &Sources, entry: &Entry) -> Result<Self> {
+    /// Finds everything for an entry. Errors name the file and what is missing in it. Names of monitors may take `look_up` to be
+    /// looked up; an error that is a [`NotFound`](crate::sys::names::NotFound) is that they could not.
+    pub fn resolve(sources: &Sources, entry: &Entry, look_up: Duration) -> Result<Self> {
         let cluster = Cluster::of(sources, entry)?;
         let wanted = cluster.wanted(entry);
         let Cluster { identity, path, conf, mut options } = cluster;
-        let found = find_monitors(sources, &conf, &identity, entry.options.mon_host.as_deref())?;
+        let found = find_monitors(&conf, &identity, entry.options.mon_host.as_deref(), |names| {
+            sources.addresses(names, look_up)
+        })?;
         if found.is_empty() {
             bail!("no monitors: {} has no mon_host and the line has no mon_host=", path.display());
         }

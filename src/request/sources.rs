@@ -17,15 +17,12 @@ use crate::sys::names;
 /// A file's text, which is wiped when nobody needs it any more: it may be a secret's.
 type Text = Arc<Zeroizing<String>>;
 
-/// How long names of monitors may take to be looked up at a time, where nobody says.
-const LOOK_UP: Duration = Duration::from_secs(5);
-/// For how long what came of that holds: many images have the same monitors.
+/// For how long what came of looking names up holds: many images have the same monitors.
 const ANSWER_HOLDS: Duration = Duration::from_secs(1);
 
 /// What has been read so far.
 pub struct Sources {
     root: Root,
-    look_up: Duration,
     hosts: Mutex<HashMap<String, (Instant, names::Answer)>>,
     texts: Mutex<HashMap<PathBuf, Option<Text>>>,
     host: OnceLock<String>,
@@ -37,7 +34,6 @@ impl Sources {
     pub fn new(root: &Root) -> Self {
         Self {
             root: root.clone(),
-            look_up: LOOK_UP,
             hosts: Mutex::default(),
             texts: Mutex::default(),
             host: OnceLock::new(),
@@ -45,13 +41,8 @@ impl Sources {
         }
     }
 
-    /// The same, with so long for names of monitors at a time.
-    pub fn looking_up_for(self, look_up: Duration) -> Self {
-        Self { look_up, ..self }
-    }
-
-    /// The addresses of hosts, in their order.
-    pub fn addresses(&self, hosts: &[String]) -> Vec<names::Answer> {
+    /// The addresses of hosts, in their order. They may take so long to be looked up.
+    pub fn addresses(&self, hosts: &[String], limit: Duration) -> Vec<names::Answer> {
         let known = || self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh: Option<Vec<names::Answer>> = {
             let known = known();
@@ -59,7 +50,7 @@ impl Sources {
             hosts.iter().map(|host| answer(host).map(|(_, answer)| answer.clone())).collect()
         };
         fresh.unwrap_or_else(|| {
-            let answers = names::look_up(hosts, self.look_up);
+            let answers = names::look_up(hosts, limit);
             let now = Instant::now();
             known().extend(hosts.iter().cloned().zip(answers.iter().map(|answer| (now, answer.clone()))));
             answers

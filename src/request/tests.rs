@@ -25,7 +25,7 @@ fn entry(line: &str) -> Entry {
 
 fn line(files: &[(&str, &str)], text: &str) -> Result<String> {
     let (_folder, root) = machine(files);
-    let request = Request::resolve(&Sources::new(&root), &entry(text))?;
+    let request = Request::resolve(&Sources::new(&root), &entry(text), Duration::ZERO)?;
     let credential = request.secret.as_ref().map(|_| "key=client.x");
     Ok(request.line(credential, &Tag::new(Origin::Table, [0; 8]))?.to_string())
 }
@@ -118,8 +118,11 @@ fn a_preview_has_neither_secret_nor_mark() {
         ("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4\n"),
         ("/etc/ceph/ceph.client.boot.keyring", &format!("[client.boot]\nkey = {KEY}\n")),
     ]);
-    let preview =
-        |line| Request::resolve(&Sources::new(&root), &entry(line)).and_then(|request| request.preview()).unwrap();
+    let preview = |line| {
+        Request::resolve(&Sources::new(&root), &entry(line), Duration::ZERO)
+            .and_then(|request| request.preview())
+            .unwrap()
+    };
     let expected = "1.2.3.4:3300 name=boot,key=client.boot,mount_timeout=15,ms_mode=prefer-crc rbd i -";
     assert_eq!(preview("rbd/i id=boot"), expected);
     assert_eq!(preview("rbd/i@s"), "1.2.3.4:3300 name=admin,mount_timeout=15,ms_mode=prefer-crc rbd i s");

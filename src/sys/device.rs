@@ -8,10 +8,12 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use anyhow::{Result, bail};
 use libmount::Mounted;
+use nix::sys::stat::{major, minor};
 
 use super::file::attribute;
 use super::link;
@@ -60,6 +62,14 @@ pub fn nodes(root: &Root, disk: &str) -> Vec<Node> {
     nodes.sort_by_key(|node| node.partition);
     nodes.splice(0..0, number(&folder).map(|number| Node { name: disk.to_owned(), number, partition: None }));
     nodes
+}
+
+/// The block device that a path leads to, if it is one's.
+pub fn at(path: &Path) -> Option<Node> {
+    let path = fs::canonicalize(path).ok()?;
+    let metadata = fs::metadata(&path).ok().filter(|metadata| metadata.file_type().is_block_device())?;
+    let number = (u32::try_from(major(metadata.rdev())).ok()?, u32::try_from(minor(metadata.rdev())).ok()?);
+    Some(Node { name: path.file_name()?.to_string_lossy().into_owned(), number, partition: None })
 }
 
 /// A disk's size in bytes; the kernel tells it in sectors of 512.

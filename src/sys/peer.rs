@@ -106,7 +106,7 @@ mod tests {
         fs::set_permissions(root.rbd(), fs::Permissions::from_mode(0o755)).unwrap();
         let line = "rbd/ns/a@s id=boot,keyfile=/etc/ceph/key,options='ms_mode=crc'";
         let entries = table::parse(Path::new("rbdmap"), line).0;
-        let request = Request::resolve(&Sources::new(&root), &entries[0]).unwrap();
+        let request = Request::resolve(&Sources::new(&root), &entries[0], Duration::ZERO).unwrap();
         let said = lock_holders(&root, &request);
         (said, fs::read_to_string(root.join("usr/bin/asked")).unwrap_or_default())
     }

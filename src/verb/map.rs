@@ -22,6 +22,7 @@ use crate::plan::{self, MapPlan};
 use crate::report::Report;
 use crate::request::{self, Request, Sources};
 use crate::root::Root;
+use crate::sys::names;
 use crate::tag::Origin;
 
 /// Maps what was asked for.
@@ -116,7 +117,7 @@ fn show(root: &Root, plan: &MapPlan<'_>) -> Report {
     let mut report = Report::default();
     let (mut would_map, sources) = (Vec::new(), Sources::new(root));
     for entry in &plan.images {
-        match Request::resolve(&sources, entry).and_then(|request| request.preview()) {
+        match Request::resolve(&sources, entry, names::LIMIT).and_then(|request| request.preview()) {
             Ok(line) => {
                 println!("would map {}\nwould write: {line}", entry.spec);
                 would_map.push(&entry.spec);

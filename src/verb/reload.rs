@@ -20,6 +20,7 @@ use crate::plan::{self, UnmapPlan};
 use crate::report::Report;
 use crate::request::{Request, Sources};
 use crate::root::Root;
+use crate::sys::names;
 use crate::sys::rbd::{self, Mapping};
 use crate::tag::Origin;
 use crate::{summary, unmap};
@@ -120,7 +121,7 @@ fn is_free(root: &Root, mapping: &Mapping) -> bool {
 fn tell_changes(root: &Root, plan: &ReloadPlan<'_>) {
     let sources = Sources::new(root);
     for (entry, mapping) in plan.kept.iter().filter(|(_, mapping)| mapping.tag.is_some()) {
-        let wanted = Request::resolve(&sources, entry).and_then(|request| request.preview());
+        let wanted = Request::resolve(&sources, entry, names::LIMIT).and_then(|request| request.preview());
         let (Ok(wanted), Some(config_info)) = (wanted, rbd::attribute(root, mapping.id, "config_info")) else {
             continue;
         };

@@ -1,12 +1,10 @@
 //! `rbdmap unmap` and `rbdmap unmap-all`: what was named, by image, device or mount point, found among what is mapped.
 
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, bail};
-use nix::sys::stat::{major, minor};
+use anyhow::{Context, Error, Result, anyhow};
 
 use super::asks_systemd;
 use crate::by_systemd::{self, Asking, Order};
@@ -154,12 +152,9 @@ fn target(root: &Root, mapped: &[Mapping], text: &str) -> Result<Target> {
 
 /// The number of the mapping behind a device node or link; that of the disk for a partition.
 fn device(root: &Root, mapped: &[Mapping], path: &Path) -> Result<u32> {
-    let metadata = fs::metadata(path)?;
-    if !metadata.file_type().is_block_device() {
-        bail!("not a block device");
-    }
-    let number = (u32::try_from(major(metadata.rdev()))?, u32::try_from(minor(metadata.rdev()))?);
-    mapping_of(root, mapped, number).context("not an rbd device")
+    fs::metadata(path)?;
+    let node = device::at(path).context("not a block device")?;
+    mapping_of(root, mapped, node.number).context("not an rbd device")
 }
 
 /// The number of the mapping that is mounted there.

@@ -31,7 +31,7 @@ asked() {
 # frail up: makes the guest's own cluster, with a pool of the guest's name, and prints its fsid and the key of client.boot.
 # frail mon|osd stop|kill|freeze|thaw|start: a daemon of it.  frail mend: both run again.  frail later SECONDS mon|osd …: the same, so long from now.
 # frail quorumless: beside it a monitor that knows of two more, which do not exist: it greets at port 3400 and lets nobody in.
-# frail rbd|ceph …: a command to it.
+# frail rbd|ceph|rados …: a command to it.
 frail() (
   CLUSTER=$LAB_DIR/frail-$GUEST
   CLUSTER_ADDRESS=$(frail_address)
@@ -42,7 +42,7 @@ frail() (
     mend) frail_mend ;;
     later) frail_later "$2" "$3" "$4" ;;
     quorumless) frail_quorumless ;;
-    rbd | ceph) cluster "$@" ;;
+    rbd | ceph | rados) cluster "$@" ;;
     *) die "frail: no '$1'" ;;
   esac
 )

@@ -53,7 +53,8 @@ guest_mask_generators() {
   for name in "${MASKED_GENERATORS[@]}"; do ln -s /dev/null "$1/$name"; done
 }
 
-# guest_start GUEST BOOT UNIT: becomes the guest's first process; the unit is the lab's own that this boot is for.
+# guest_start GUEST BOOT UNIT: becomes the guest's first process; the unit is the lab's own that this boot is for. Its clock is off by
+# CLOCK seconds.
 guest_start() {
   local guest=$1 boot=$2 unit=$3 folder
   folder=$(guest_folder "$guest")
@@ -63,7 +64,7 @@ guest_start() {
   TMPDIR=/dev/shm exec setsid --wait ip netns exec "$NAMESPACE" linux.uml mem=$GUEST_MEMORY umid="$guest" uml_dir="$folder" \
     ubd0="$folder/disk,$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \
     vec0:transport=tap,ifname="$(guest_tap "$guest")",depth=128,gro=1 \
-    systemd.show_status=0 systemd.wants="$unit" lab_in="$folder/overlay" lab_log="$(boot_folder "$guest" "$boot")"
+    systemd.show_status=0 systemd.wants="$unit" lab_in="$folder/overlay" lab_log="$(boot_folder "$guest" "$boot")" lab_clock="${CLOCK:-0}"
 }
 
 # guest_boot GUEST BOOT: boots, runs the steps on standard input, and is over when the guest has powered itself off.

@@ -1,18 +1,20 @@
-# monitors: away and back, without a quorum, one of three, the wrong messenger, another cluster's: each ends in its time and is named
+# monitors: away and back, without a quorum, one of three, the wrong messenger, another cluster's, names without a name server: each ends in its time and is named
 # What nobody answers at all is dead-monitors'.
 # shellcheck shell=bash
 
 by_hand() {
-  trap 'outside frail mend' EXIT
+  trap mend EXIT
   frail_up
   frail_image monitored 32M
   one_of_three
+  by_name
   wrong_messenger
   another_cluster
   no_quorum
   away_and_back
   rm /etc/ceph/frail/other.conf
   trap - EXIT
+  mend
   nothing_left
 }
 
@@ -28,6 +30,38 @@ maps_with() {
 one_of_three() {
   maps_with "mon_host=10.77.0.99:3300;10.77.0.98:3300;$FRAIL:3300" 0 6000
   rbdmap unmap --direct
+}
+
+mend() {
+  outside frail mend
+  sed -i '/monitor-/d' /etc/hosts
+  echo "hosts: files dns" >/etc/nsswitch.conf
+  rm -f /etc/resolv.conf
+}
+
+# Names that no name server tells, because there is none: waited for, told, and mapped when they can be looked up. Of two that are
+# known the one that is not is said to be left out.
+by_name() {
+  touch /etc/hosts
+  echo "nameserver 10.77.0.99" >/etc/resolv.conf
+  maps_with "mon_host=monitor-a.example;monitor-b.example" 1 12000
+  says "monitor-a.example, monitor-b.example cannot be looked up: no name server answers"
+  rbdmap map --direct --timeout 60 >said 2>&1 &
+  local map=$!
+  sleep 8
+  echo "$FRAIL monitor-a.example" >>/etc/hosts
+  wait $map || fail "it said '$(cat said)'"
+  cat said
+  expect "trying again" <said
+  expect "monitor-b.example cannot be looked up" <said
+  same 1 "$(grep -c "trying again" said)" "what is said of each try"
+  is_mapped_once monitored
+  rbdmap unmap --direct
+  # A name server that says that there is no such name would say so again.
+  rm /etc/resolv.conf
+  echo "hosts: files" >/etc/nsswitch.conf
+  maps_with "mon_host=monitor-c.example" 1 3000
+  says "there is no such name; is mon_host right?"
 }
 
 wrong_messenger() {

@@ -1,4 +1,4 @@
-# osds: stopped before the map, before the mount, under a mounted file system, full; pool and snapshot gone while mapped: nothing hangs, nothing is mapped twice
+# osds: stopped before the map, before the mount, under a mounted file system, full; pool, image and snapshot gone while mapped: nothing hangs, nothing is mapped twice
 # shellcheck shell=bash
 
 by_hand() {
@@ -110,9 +110,30 @@ gone_while_mapped() {
   ends 0 rbdmap map --direct --no-mount "$POOL/osd-b@gone"
   outside frail rbd snap rm "$POOL/osd-b@gone"
   ends 0 rbdmap unmap --direct "$POOL/osd-b@gone"
+  image_gone
   outside frail ceph osd pool rm "$POOL" "$POOL" --yes-i-really-really-mean-it
   ends 0 rbdmap unmap --direct --timeout 20 "$POOL/osd-b"
   echo "$TOOK ms: $SAID"
   outside frail ceph osd pool create "$POOL"
+}
+
+# Read-only it can be removed as if nobody had it, and otherwise with some violence.
+image_gone() {
+  frail_image removed 32M
+  frail_image torn 32M
+  frail_table removed read-only
+  frail_table torn
+  ends 0 rbdmap map --direct --no-mount "$POOL/removed" "$POOL/torn"
+  outside frail rbd rm "$POOL/removed"
+  outside frail rados -p "$POOL" rm "rbd_header.$(cat "/sys/block/$(basename "$(devices_of torn)")/device/image_id")"
+  ends 0 rbdmap map --direct --no-mount "$POOL/removed"
+  says "already mapped"
+  ends 0 rbdmap unmap --direct --timeout 20 "$POOL/removed" "$POOL/torn"
+  echo "$TOOK ms: $SAID"
+  within 20000
+  is_not_mapped removed
+  is_not_mapped torn
+  ends 1 rbdmap map --direct --no-mount "$POOL/removed"
+  says "does not exist"
 }
 has_size() { rbdmap status --json "$POOL/osd-b" | grep "\"size\":$1"; }

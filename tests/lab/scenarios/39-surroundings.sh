@@ -33,6 +33,7 @@ mend() {
 
 goes_up_and_down() {
   ends 0 rbdmap map --direct
+  UP=$SAID
   echo "$1: mapped and mounted in $TOOK ms: $SAID"
   findmnt /mnt/around
   test -b "/dev/rbd/$POOL/around"
@@ -44,6 +45,7 @@ slow_udev() {
   echo "ACTION==\"add\", KERNEL==\"rbd*\", PROGRAM=\"/bin/sleep $(longer 6 30)\"" >/etc/udev/rules.d/10-lab.rules
   udevadm control --reload
   goes_up_and_down "a rule that takes its time"
+  expect "waiting for udev to make /dev/rbd/$POOL/around of /dev/rbd" <<<"$UP"
   rm /etc/udev/rules.d/10-lab.rules
   udevadm control --reload
 }
@@ -74,6 +76,11 @@ no_module() {
   echo "$TOOK ms: $SAID"
   within 5000
   says "the kernel module rbd cannot be loaded"
+  echo "install rbd /bin/sleep 1000" >/etc/modprobe.d/lab.conf
+  ends 1 rbdmap map --direct --timeout 5
+  echo "$TOOK ms: $SAID"
+  within 9000
+  says "the kernel module rbd cannot be loaded"
   rm /etc/modprobe.d/lab.conf
 }
 
@@ -88,6 +95,18 @@ not_the_host() {
   ends 1 setpriv --reuid=65534 --regid=65534 --clear-groups rbdmap map --direct --no-mount
   echo "$SAID"
   says "root"
+  # In a container with users of its own, and in one that has the host's but not its devices and its /sys.
+  ends 1 unshare --user --map-root-user --mount --net --pid --fork rbdmap map --direct --no-mount --timeout 10
+  echo "$TOOK ms: $SAID"
+  within 15000
+  says "$POOL/around: "
+  says "the host"
+  ends 1 unshare --mount --net --pid --fork --mount-proc sh -c \
+    'mount -t tmpfs none /dev && mount -t tmpfs none /run && mount -o remount,bind,ro /sys && exec rbdmap map --no-mount --timeout 10'
+  echo "$TOOK ms: $SAID"
+  within 15000
+  says "$POOL/around: "
+  says "the host"
   is_not_mapped around
 }
 

@@ -1,7 +1,14 @@
-# exclusive-lock: of a client that died it is waited for and broken, and told; of one that lives it is not, and its address or how to ask for it is named
+# exclusive-lock: of a client that died it is waited for and broken, and told, or what is missing for that is; of one that lives it is not, and its address or how to ask for it is named
 # shellcheck shell=bash
 
-images() { image crashed 32M; image held 32M; image no-object-map 32M --image-feature layering,exclusive-lock; }
+images() {
+  image crashed 32M
+  image crashed-too 32M
+  image held 32M
+  image no-object-map 32M --image-feature layering,exclusive-lock
+  # As users were made before there was a `profile rbd` for monitors.
+  user unlucky 'allow r' 'profile rbd'
+}
 
 by_hand() {
   table crashed
@@ -12,10 +19,16 @@ by_hand() {
   nothing_left
 }
 
+# Beside it a user who may do all but have a dead client shut out, which breaking its lock takes.
 died() {
   outside hold-lock "0:$POOL/crashed"
+  outside hold-lock "0:$POOL/crashed-too"
   rbdmap map --direct >said 2>&1 "$POOL/crashed" &
   local map=$!
+  ends 1 rbdmap map --direct "$POOL/crashed-too" --id unlucky
+  echo "$TOOK ms: $SAID"
+  within 60000
+  says "client.unlucky may not break it: it needs the monitor capability \`profile rbd\`"
   wait $map || fail "it said '$(cat said)'"
   cat said
   expect "waiting for the exclusive lock of a client that is gone" <said

@@ -1,4 +1,4 @@
-# cluster-lost: masked, rbdmap.service keeps out of everything; disabled, an automount still maps; and the cluster gone before poweroff does not keep the machine up
+# cluster-lost: masked, rbdmap.service keeps out of everything; disabled, an automount still maps; and the cluster gone before poweroff, or its OSD alone, does not keep the machine up
 # How it goes is different in the two userspaces, for each such poweroff takes minutes: in Debian 12 the guest's interface is
 # taken down, in Debian 13 monitor and OSD are killed; in a soak the other way round. Either way with a file system that has not been written back.
 # shellcheck shell=bash
@@ -46,6 +46,7 @@ cut_off() {
   is_mapped_once on-demand
   is_not_mapped lost
   systemctl start mnt-lost.mount
+  third
   touch /lab/log/without-cluster
   dd if=/dev/urandom of=/mnt/lost/dirty bs=1M count=4
   date >/mnt/on-demand/dirty
@@ -57,9 +58,27 @@ cut_off() {
   esac
 }
 
+# One on another cluster, of which the OSD alone goes: its monitors go on answering.
+third() {
+  frail_up
+  frail_image lost-osd 32M
+  frail_table lost-osd
+  mkdir -p /mnt/lost-osd
+  fstab "/dev/rbd/$POOL/lost-osd /mnt/lost-osd ext4 noauto,_netdev,x-systemd.mount-timeout=10 0 0"
+  rbdmap map --direct --no-mount "$POOL/lost-osd"
+  mkfs.ext4 -q "/dev/rbd/$POOL/lost-osd"
+  rbdmap map "$POOL/lost-osd"
+  findmnt /mnt/lost-osd
+  dd if=/dev/urandom of=/mnt/lost-osd/dirty bs=1M count=4
+  outside frail osd kill
+}
+
 powered_off() {
   [ "$BOOT" = 6 ] || return 0
   ended_as_stated
-  in_order "lost: it stays mapped as /dev/rbd[0-9]+: .*is the cluster there"
-  grep -q "^still mapped: $POOL/lost" "$BOOT_FOLDER/network-stopped" || fail "it was not mapped any more: was it dirty at all?"
+  local image
+  for image in lost lost-osd; do
+    in_order "$POOL/$image: it stays mapped as /dev/rbd[0-9]+: .*is the cluster there"
+    grep -q "^still mapped: $POOL/$image as" "$BOOT_FOLDER/network-stopped" || fail "$image was not mapped any more: was it dirty at all?"
+  done
 }
