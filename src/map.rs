@@ -185,6 +185,9 @@ impl Mapper {
             Ok(request) => request,
             Err(error) => return Failure::of_names(error).map(Err),
         };
+        if let Err(error) = rbd::may_write(&self.root) {
+            return Ok(Err(reason::of_map(&Facts::of(&request), &error, Heard::NOTHING)));
+        }
         let living = request.through(self.await_monitors(&request, way.wait.deadline)?);
         self.add(&living, origin, way)
     }

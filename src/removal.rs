@@ -54,6 +54,7 @@ pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
             Removal::Failed(format!("{} cannot be opened: {error}; rbdmap must run as root", path.display()))
         }
         Err(BusError::Key(error)) => Removal::Failed(error.to_string()),
+        Err(BusError::Unprivileged(why)) => Removal::Failed(why.to_owned()),
         Err(BusError::NoAnswer) => {
             let seconds = deadline.limit().as_secs();
             Removal::Failed(format!(

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 
-use super::{Asking, connect, is_mapped, waits, why};
+use super::{Asking, JOURNAL, connect, is_mapped, waits, why};
 use crate::broken;
 use crate::config::table::Entry;
 use crate::direct::{self, Limits, Manner};
@@ -20,6 +20,7 @@ use crate::map::Patience;
 use crate::plan::MapPlan;
 use crate::report::Report;
 use crate::root::Root;
+use crate::sys::journal::Journal;
 use crate::sys::listing::Listing;
 use crate::sys::rbd::Mapping;
 use crate::sys::systemd::{BriefState, JobOutcome, JobReport, Manager};
@@ -72,6 +73,13 @@ enum What<'a> {
 }
 
 impl What<'_> {
+    fn in_vain(self, why: &str) -> String {
+        match self {
+            Self::Mount(target) => format!("not mounted on {}: {why}", target.display()),
+            Self::Map | Self::Hook => why.to_owned(),
+        }
+    }
+
     fn failed(self) -> Event {
         match self {
             Self::Map => Event::MapFailed,
@@ -126,7 +134,7 @@ impl Work<'_> {
     /// Starts them and tells what comes of them; the mounts that were not even tried.
     fn start(&self, units: &HashMap<String, Subject<'_>>, report: &mut Report) -> Result<HashSet<String>> {
         let names: Vec<String> = units.keys().cloned().collect();
-        let mut lost = HashSet::new();
+        let (mut lost, journal) = (HashSet::new(), Journal::new(self.root, JOURNAL));
         let mut told = |job: &JobReport| {
             let Some((spec, what)) = units.get(&job.unit) else { return };
             match (&job.outcome, what) {
@@ -148,7 +156,10 @@ impl Work<'_> {
                 (JobOutcome::Dependency, What::Mount(_)) => {
                     lost.insert(job.unit.clone());
                 }
-                _ => report.image_failed(what.failed(), *spec, why(&self.manager, job)),
+                _ => {
+                    let why = why(&self.manager, &journal, job);
+                    report.image_failed(what.failed(), *spec, what.in_vain(&why));
+                }
             }
         };
         self.manager.start(&names, self.asking.limit(), &mut told)?;

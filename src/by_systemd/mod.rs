@@ -17,6 +17,7 @@ use anyhow::{Result, bail};
 
 use crate::image::ImageSpec;
 use crate::root::Root;
+use crate::sys::journal::Journal;
 use crate::sys::rbd::Mapping;
 use crate::sys::systemd::{JobOutcome, JobReport, Manager, SystemState};
 
@@ -43,6 +44,9 @@ impl Asking {
     }
 }
 
+/// How long the journal may be looked into for the words of units that failed, in all.
+const JOURNAL: Duration = Duration::from_secs(10);
+
 /// What systemd needs beyond the limit of the program that a unit runs.
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -61,8 +65,8 @@ fn is_mapped(mappings: &[Mapping], spec: &ImageSpec) -> bool {
 }
 
 /// Why a job did not do its work: the unit's own words where it has any.
-fn why(manager: &Manager, job: &JobReport) -> String {
-    let own = manager.unit(&job.unit).map(|unit| unit.reason()).unwrap_or_default();
+fn why(manager: &Manager, journal: &Journal, job: &JobReport) -> String {
+    let own = manager.reason(&job.unit, journal).unwrap_or_default();
     match &job.outcome {
         JobOutcome::Failed if !own.is_empty() => own,
         _ => job.to_string(),

@@ -5,13 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
 
-use super::{Asking, connect, end_starts_of, waits, why};
+use super::{Asking, JOURNAL, connect, end_starts_of, waits, why};
 use crate::config::table::Entry;
 use crate::event::Event;
 use crate::image::ImageSpec;
 use crate::plan::{Target, UnmapPlan};
 use crate::report::Report;
 use crate::root::Root;
+use crate::sys::journal::Journal;
 use crate::sys::rbd::{self, Mapping};
 use crate::sys::systemd::{BriefState, JobOutcome, JobReport, Manager};
 use crate::unit;
@@ -40,10 +41,11 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     // With everything goes what would have some of it started yet.
     let aside = (!table.is_empty()).then(|| unit::NOFAIL.to_owned());
     let names: Vec<String> = held.keys().cloned().chain(aside).collect();
+    let journal = Journal::new(root, JOURNAL);
     let mut told = |job: &JobReport| {
         let is_fine = job.outcome == JobOutcome::Done || !asking.block && job.outcome == JobOutcome::StillRunning;
         if let (Some(spec), false) = (held.get(&job.unit), is_fine) {
-            failed.insert(spec, why(&manager, job));
+            failed.insert(spec, why(&manager, &journal, job));
         }
     };
     let waits = asking.block.then(|| waits::tell(root, held.values().map(|spec| (*spec).clone()).collect()));

@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_wait_is_the_same_however_long_it_lasts() {
-        let text = "waiting for OSDs to answer (the monitors do)";
+        let text = "waiting for OSDs, or for whoever has its lock, to answer (the monitors do)";
         assert_eq!(wait(&format!("{text}, for 5 s now")).as_deref(), Some(text));
         assert_eq!(wait(text).as_deref(), Some(text));
         assert_eq!(wait("mapping"), None);

@@ -56,7 +56,7 @@ impl Facts {
     pub fn waiting(&self, wait: Wait) -> String {
         match wait {
             Wait::Session => format!("a monitor to let client.{} in ({})", self.user, self.monitors()),
-            Wait::Objects => "OSDs to answer (the monitors do)".to_owned(),
+            Wait::Objects => "OSDs, or for whoever has its lock, to answer (the monitors do)".to_owned(),
             Wait::Lock => "the exclusive lock of a client that is gone, which the kernel breaks when its watch ends, \
                  after half a minute"
                 .to_owned(),

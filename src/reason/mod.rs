@@ -57,6 +57,11 @@ pub struct Heard<'a> {
     pub is_met: bool,
 }
 
+impl Heard<'_> {
+    /// It was not asked.
+    pub const NOTHING: Self = Self { lines: &[], mapped: &[], is_met: false };
+}
+
 /// Why a mapping failed.
 pub fn of_map(facts: &Facts, error: &BusError, heard: Heard<'_>) -> Failure {
     let said = kernel::sort(heard.lines, facts, heard.mapped);
@@ -69,6 +74,7 @@ pub fn of_map(facts: &Facts, error: &BusError, heard: Heard<'_>) -> Failure {
         BusError::Killed => "the process that asked the kernel was killed; run it again".to_owned(),
         BusError::Open(path, error) => format!("{} cannot be opened: {error}; {}", path.display(), open_remedy(error)),
         BusError::Key(error) => facts.key(error),
+        BusError::Unprivileged(why) => format!("{why}: rbdmap must run as root on the host"),
         BusError::Kernel(error) => match errno {
             Some(errno) => facts.cause(errno, &said),
             None => error.to_string(),

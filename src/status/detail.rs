@@ -1,14 +1,13 @@
 //! Everything there is to say of one image: what the kernel has of it, who uses it, and what its unit said last.
 
 use std::fmt::Write;
-use std::process::{Command, Stdio};
 
 use super::print::readable;
 use super::row::{Origin, Row};
 use super::{LOOK_LIMIT, Seen};
-use crate::deadline::Deadline;
 use crate::image::features;
 use crate::root::Root;
+use crate::sys::journal::Journal;
 use crate::sys::rbd;
 
 /// The block of lines of one image.
@@ -85,17 +84,9 @@ fn users(row: &Row) -> Vec<String> {
     row.holders.as_ref().map_or_else(late, |holders| holders.iter().map(ToString::to_string).collect())
 }
 
-/// What the unit said last. No journal, or none that may be read, is no lines.
+/// What the unit said last.
 fn last_lines(root: &Root, unit: &str, seen: &Seen<'_>) -> Vec<String> {
-    if seen.manager.is_none() {
-        return Vec::new();
-    }
-    let mut command = Command::new(root.journalctl());
-    command.args(["--boot", "--quiet", "--no-pager", "--lines=5", "--output=short", "--no-hostname"]);
-    command.arg(format!("--unit={unit}")).stdin(Stdio::null()).stderr(Stdio::null());
-    let output = Deadline::after(LOOK_LIMIT).run(move || command.output());
-    let output = output.and_then(Result::ok).map(|output| output.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&output).lines().map(str::to_owned).collect()
+    if seen.manager.is_none() { Vec::new() } else { Journal::new(root, LOOK_LIMIT).lines(unit) }
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use crate::reason::Harms;
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::device::{self, Node};
+use crate::sys::journal::Journal;
 use crate::sys::rbd::{self, Mapping};
 use crate::sys::systemd::{BriefState, Manager};
 use crate::sys::{kernel_log, mounts};
@@ -74,6 +75,7 @@ struct Seen<'a> {
     /// Of the units that systemd has loaded, if it was there to ask.
     states: Option<HashMap<String, BriefState>>,
     manager: Option<Manager>,
+    journal: Journal,
     sizes: HashMap<u32, u64>,
     nodes: HashMap<u32, Vec<Node>>,
     harms: Harms,
@@ -93,7 +95,8 @@ impl<'a> Seen<'a> {
         if !mappings.is_empty() {
             harms.hear(&kernel_log::Since::the_beginning(root).lines());
         }
-        Ok(Self { mappings, mounted, plan, states, manager, sizes, nodes, harms })
+        let journal = Journal::new(root, LOOK_LIMIT);
+        Ok(Self { mappings, mounted, plan, states, manager, journal, sizes, nodes, harms })
     }
 
     /// A row for each image that is listed, and one for each other mapping.
@@ -173,7 +176,6 @@ impl<'a> Seen<'a> {
     }
 
     fn reason(&self, unit: &str) -> String {
-        let state = self.manager.as_ref().and_then(|manager| manager.unit(unit).ok());
-        state.map(|state| state.reason()).unwrap_or_default()
+        self.manager.as_ref().and_then(|manager| manager.reason(unit, &self.journal).ok()).unwrap_or_default()
     }
 }

@@ -18,8 +18,8 @@ use anyhow::{Context, Result};
 use apart::write::{Answer, Order, write};
 use nix::errno::Errno;
 
-use super::file;
 use super::lock::Lock;
+use super::{file, privilege};
 use crate::config::keyring::Secret;
 use crate::deadline::Wait;
 use crate::image::ImageSpec;
@@ -53,6 +53,8 @@ pub enum BusError {
     Open(PathBuf, io::Error),
     /// The kernel would not take the secret into its keyring.
     Key(io::Error),
+    /// The kernel would not hear us; why.
+    Unprivileged(&'static str),
     /// No answer until the deadline. The kernel is still at it, and the image's lock is held until it is not.
     NoAnswer,
     /// The process that asked the kernel was killed.
@@ -118,6 +120,12 @@ pub fn attribute(root: &Root, id: u32, name: &str) -> Option<String> {
     file::attribute(&root.rbd_bus().join("devices").join(id.to_string()).join(name))
 }
 
+/// Whether the bus would take what is written, as far as can be told without writing: before others are waited for.
+pub fn may_write(root: &Root) -> Result<(), BusError> {
+    open(&root.rbd_bus(), "add")?;
+    privilege::lacking(root).map_or(Ok(()), |why| Err(BusError::Unprivileged(why)))
+}
+
 /// Maps: the key where the kernel looks for it, and one write. `lock` is the image's; who has it may write.
 pub fn add(root: &Root, request: &Request, tag: &Tag, way: Way<'_>) -> Result<(), BusError> {
     let name = format!("client.{}", request.user);
@@ -161,13 +169,7 @@ fn write_once(
     key: Option<(&str, &Secret)>,
     way: Way<'_>,
 ) -> Result<(), BusError> {
-    let open = |path: &Path| OpenOptions::new().write(true).open(path);
-    let single = bus.join(format!("{verb}_single_major"));
-    let (path, opened) = match open(&single) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (bus.join(verb), open(&bus.join(verb))),
-        opened => (single, opened),
-    };
-    let file = opened.map_err(|error| BusError::Open(path, error))?;
+    let file = open(bus, verb)?;
     match have_written(file, text, key, way).map_err(BusError::Kernel)? {
         Some(Answer::Wrote(Ok(length))) if length == text.len() => Ok(()),
         Some(Answer::Wrote(Ok(length))) => {
@@ -178,6 +180,17 @@ fn write_once(
         Some(Answer::Killed) => Err(BusError::Killed),
         None => Err(BusError::NoAnswer),
     }
+}
+
+/// The bus's file for a verb.
+fn open(bus: &Path, verb: &str) -> Result<File, BusError> {
+    let open = |path: &Path| OpenOptions::new().write(true).open(path);
+    let single = bus.join(format!("{verb}_single_major"));
+    let (path, opened) = match open(&single) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (bus.join(verb), open(&bus.join(verb))),
+        opened => (single, opened),
+    };
+    opened.map_err(|error| BusError::Open(path, error))
 }
 
 /// The answer, or nothing if there is none in time.

@@ -40,6 +40,7 @@ use self::connection::{Address, within};
 use self::jobs::{Batch, Pace};
 use self::proxy::{JobProxy, ManagerProxy, UnitProxy};
 use crate::root::Root;
+use crate::sys::journal::Journal;
 
 /// How long PID 1 may take to answer a call. It answers in milliseconds, but not while it reloads for someone else, and
 /// the generators that run then have 90 s.
@@ -102,6 +103,13 @@ impl Manager {
     /// `not-found`. The fields are read one after the other: a unit that changes meanwhile may show a mixture.
     pub fn unit(&self, name: &str) -> Result<UnitState> {
         within(CALL_LIMIT, self.read_unit(name)).with_context(|| format!("asking systemd for the state of {name}"))
+    }
+
+    /// Why a unit is not as it should be: in its own words, in those of its program, or in systemd's.
+    pub fn reason(&self, name: &str, journal: &Journal) -> Result<String> {
+        let state = self.unit(name)?;
+        let word = if state.is_at_a_loss() { journal.last_word(name) } else { None };
+        Ok(word.unwrap_or_else(|| state.reason()))
     }
 
     /// The states of many units at once, by name, in one exchange.

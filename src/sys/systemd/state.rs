@@ -85,6 +85,11 @@ pub struct UnitState {
 }
 
 impl UnitState {
+    /// Whether its program failed without a word that systemd would know.
+    pub fn is_at_a_loss(&self) -> bool {
+        self.result == "exit-code" && self.status.is_empty()
+    }
+
     /// Why it is not as it should be, in the unit's own words before systemd's.
     pub fn reason(&self) -> String {
         match self.load.as_str() {
@@ -100,7 +105,7 @@ impl UnitState {
             "" | "success" if self.active == "activating" && !self.status.is_empty() => self.status.clone(),
             "" | "success" => format!("it is {} ({})", self.active, self.sub),
             "timeout" => format!("it took longer than its unit allows{}", last_words()),
-            "exit-code" => "its program ended with an error".to_owned(),
+            "exit-code" => "its program ended with an error; `systemctl status` of its unit says more".to_owned(),
             "signal" | "core-dump" => format!("its program was killed{}", last_words()),
             "start-limit-hit" => "it failed too often in a short time".to_owned(),
             "resources" => "systemd lacked the resources to run its program".to_owned(),
