@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
-use super::asks_systemd;
+use super::asks_systemd_to_map;
 use crate::by_systemd::{self, Asking};
 use crate::cli::{ByHand, Engine, MapArguments};
 use crate::config::environment::Environment;
@@ -39,7 +39,7 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
     let limits = limits(&arguments.engine, &inputs.settings);
     let mut report = if arguments.engine.dry_run {
         show(root, &plan)
-    } else if asks_systemd(root, &arguments.engine, &inputs) && !plan.images.is_empty() {
+    } else if asks_systemd_to_map(root, &arguments.engine, &inputs) && !plan.images.is_empty() {
         let asking = Asking { time: limits.time, block: !arguments.engine.no_block, stop_users: false };
         by_systemd::map(root, &plan, limits, asking)?
     } else {

@@ -141,3 +141,13 @@ fn asks_systemd(root: &Root, engine: &Engine, inputs: &Inputs) -> bool {
     tracing::info!("{reason}: done in this process, as with --direct");
     false
 }
+
+/// The same for mapping: what mounts waits for a device, of which systemd hears by udev.
+fn asks_systemd_to_map(root: &Root, engine: &Engine, inputs: &Inputs) -> bool {
+    let asks = asks_systemd(root, engine, inputs);
+    let hears = root.udev_control().exists();
+    if asks && !hears {
+        tracing::info!("udevd does not run, and systemd hears of no device: done in this process, as with --direct");
+    }
+    asks && hears
+}

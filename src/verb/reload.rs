@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::asks_systemd;
+use super::{asks_systemd, asks_systemd_to_map};
 use crate::by_systemd::{self, Asking, Order};
 use crate::cli::Engine;
 use crate::config::fault::Fault;
@@ -96,7 +96,7 @@ impl Work<'_> {
         let plan = plan::map(&self.inputs.entries, &self.inputs.lines, &specs);
         let settings = &self.inputs.settings;
         let limits = Limits { time: self.engine.timeout.unwrap_or(settings.map_timeout), parallel: settings.parallel };
-        if self.systemd {
+        if self.systemd && asks_systemd_to_map(self.root, self.engine, self.inputs) {
             return by_systemd::map(self.root, &plan, limits, self.asking(limits.time));
         }
         let (origin, patience) = (Origin::Table, Patience::UntilTheEnd);
