@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 
 use crate::config::table::Entry;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Wait};
+use crate::event::Event;
 use crate::image::ImageSpec;
+use crate::meanwhile;
 use crate::root::Root;
 use crate::sys;
 
@@ -62,7 +64,12 @@ pub fn run(root: &Root, image: (&ImageSpec, Option<&Path>), call: Call, deadline
         Call::Unmap => "unmap",
     };
     let arguments = [verb.into(), root.dev(spec.link()).into_os_string()];
-    match sys::hook::run(&hook, &arguments, spec, deadline) {
+    let event = match call {
+        Call::Map => Event::MapWaits,
+        Call::Unmap => Event::Waiting,
+    };
+    let tell = || meanwhile::say(event, spec, &format!("its hook {name} {verb}"));
+    match sys::hook::run(&hook, &arguments, spec, Wait { deadline, tell: &tell }) {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("hook {name} {verb} failed: {status}")),
         Err(error) => Err(format!("hook {name} {verb} failed: {error}")),

@@ -9,7 +9,8 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 
-use super::{Asking, JOURNAL, connect, is_mapped, waits, why};
+use super::waits::{self, Awaited};
+use super::{Asking, JOURNAL, connect, is_mapped, why};
 use crate::broken;
 use crate::config::table::Entry;
 use crate::direct::{self, Limits, Manner};
@@ -39,8 +40,8 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits, asking: Asking) -> R
         !matches!(what, What::Mount(_)) || states.get(name).is_some_and(|state| state.load == "loaded")
     });
     work.revive(plan, &states)?;
-    let images = plan.images.iter().map(|entry| entry.spec.clone()).collect();
-    let waits = asking.block.then(|| waits::tell(root, images));
+    let awaited = units.iter().map(|(unit, (spec, what))| what.awaited(unit, spec)).collect();
+    let waits = asking.block.then(|| waits::tell(root, awaited));
     let mut report = Report::default();
     let lost = work.start(&units, &mut report)?;
     drop(waits);
@@ -73,6 +74,15 @@ enum What<'a> {
 }
 
 impl What<'_> {
+    fn awaited(self, unit: &str, spec: &ImageSpec) -> Awaited {
+        let job = match self {
+            Self::Map => None,
+            Self::Mount(target) => Some(format!("the mounting on {}", target.display())),
+            Self::Hook => Some("its hook".to_owned()),
+        };
+        Awaited { unit: unit.to_owned(), spec: spec.clone(), job }
+    }
+
     fn in_vain(self, why: &str) -> String {
         match self {
             Self::Mount(target) => format!("not mounted on {}: {why}", target.display()),

@@ -66,9 +66,13 @@ fn is_mapped(mappings: &[Mapping], spec: &ImageSpec) -> bool {
 
 /// Why a job did not do its work: the unit's own words where it has any.
 fn why(manager: &Manager, journal: &Journal, job: &JobReport) -> String {
-    let own = manager.reason(&job.unit, journal).unwrap_or_default();
-    match &job.outcome {
-        JobOutcome::Failed if !own.is_empty() => own,
-        _ => job.to_string(),
-    }
+    let words = match &job.outcome {
+        JobOutcome::Failed => manager.reason(&job.unit, journal).unwrap_or_default(),
+        JobOutcome::StillRunning => match manager.unit(&job.unit).map(|unit| unit.status) {
+            Ok(status) if !status.is_empty() => format!("{status}; systemd goes on with it"),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    if words.is_empty() { job.to_string() } else { words }
 }

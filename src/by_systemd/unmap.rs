@@ -5,16 +5,19 @@ use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Result;
 
-use super::{Asking, JOURNAL, connect, end_starts_of, waits, why};
+use super::waits::{self, Awaited};
+use super::{Asking, JOURNAL, connect, end_starts_of, why};
 use crate::config::table::Entry;
 use crate::event::Event;
 use crate::image::ImageSpec;
+use crate::plan::teardown::{Picture, Thing};
 use crate::plan::{Target, UnmapPlan};
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::journal::Journal;
 use crate::sys::rbd::{self, Mapping};
 use crate::sys::systemd::{BriefState, JobOutcome, JobReport, Manager};
+use crate::sys::{device, mounts};
 use crate::unit;
 use crate::unmap::{self, Losses, Manner};
 
@@ -48,7 +51,7 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
             failed.insert(spec, why(&manager, &journal, job));
         }
     };
-    let waits = asking.block.then(|| waits::tell(root, held.values().map(|spec| (*spec).clone()).collect()));
+    let waits = asking.block.then(|| waits::tell(root, awaited(root, &held, &plan.mappings)));
     manager.stop(&names, asking.limit(), &mut told)?;
     drop(waits);
     forget_interrupted(&manager, &held, &failed)?;
@@ -77,6 +80,21 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     let ours: Vec<&ImageSpec> = ours.iter().map(|mapping| &mapping.spec).collect();
     end_starts_of(root, &ours, asking.time).unwrap_or_else(|error| tracing::debug!("{error:#}"));
     Ok(report)
+}
+
+/// The instances that are to be stopped, and the mounts that go before them.
+fn awaited(root: &Root, held: &HashMap<String, &ImageSpec>, mappings: &[Mapping]) -> Vec<Awaited> {
+    let seen = mounts::look(root).unwrap_or_default();
+    let picture = Picture::of(&seen);
+    let mut awaited: Vec<Awaited> = held.values().map(|spec| Awaited::instance(spec)).collect();
+    for mapping in mappings {
+        for step in picture.standing_on(&device::nodes(root, &mapping.name())) {
+            let Thing::Mount(mount) = step.thing else { continue };
+            let job = Some(format!("the unmounting of {}", mount.target.display()));
+            awaited.push(Awaited { unit: unit::mount(&mount.target), spec: mapping.spec.clone(), job });
+        }
+    }
+    awaited
 }
 
 /// A start that has been ended by our stop failed, to systemd; to whoever wanted that it did not.

@@ -1,5 +1,5 @@
-//! What units are waiting for, told while somebody waits for them. They say it in their StatusText=, which whoever typed
-//! `rbdmap map` or `unmap` would not look at before it is over.
+//! What units are waiting for, told while somebody waits for them. Images' units say it in their StatusText=, which whoever typed
+//! `rbdmap map` or `unmap` would not look at before it is over; a mount that hangs says nothing.
 
 use std::collections::HashMap;
 
@@ -12,31 +12,49 @@ use crate::unit;
 /// At how many units to look each time, for systemd has better to do; the others' turn comes later.
 const LOOKS: usize = 16;
 
-/// Tells what the instances of these images wait for, each thing once, until it is dropped.
-pub fn tell(root: &Root, images: Vec<ImageSpec>) -> Meanwhile {
-    let (root, mut manager, mut told, mut images) = (root.clone(), None, HashMap::new(), images);
+/// A unit that is waited for.
+pub struct Awaited {
+    /// Its name.
+    pub unit: String,
+    /// The image that it is told as being about.
+    pub spec: ImageSpec,
+    /// What its job does, where it has no status of its own to tell.
+    pub job: Option<String>,
+}
+
+impl Awaited {
+    /// The unit of an image, which says itself what it waits for.
+    pub fn instance(spec: &ImageSpec) -> Self {
+        Self { unit: unit::instance(spec), spec: spec.clone(), job: None }
+    }
+}
+
+/// Tells what these units wait for, each thing once, until it is dropped.
+pub fn tell(root: &Root, mut units: Vec<Awaited>) -> Meanwhile {
+    let (root, mut manager, mut told) = (root.clone(), None, HashMap::new());
     Meanwhile::every_now_and_then(move || {
         if manager.is_none() {
             manager = Manager::connect(&root).ok();
         }
-        for (spec, wait) in manager.iter().flat_map(|manager| waits(manager, &images)) {
-            if told.insert(spec.clone(), wait.clone()).as_ref() != Some(&wait) {
-                tracing::info!("{spec}: {wait}");
+        for (awaited, wait) in manager.iter().flat_map(|manager| waits(manager, &units)) {
+            if told.insert(awaited.unit.clone(), wait.clone()).as_ref() != Some(&wait) {
+                tracing::info!("{}: {wait}", awaited.spec);
             }
         }
-        let looked_at = LOOKS.min(images.len());
-        images.rotate_left(looked_at);
+        let looked_at = LOOKS.min(units.len());
+        units.rotate_left(looked_at);
     })
 }
 
-/// Which of the images are being mapped or unmapped and wait for something.
-fn waits<'a>(manager: &Manager, images: &'a [ImageSpec]) -> Vec<(&'a ImageSpec, String)> {
-    let busy = manager.having_jobs().unwrap_or_default();
-    let images = images.iter().filter(|spec| busy.contains(&unit::instance(spec)));
-    images
-        .take(LOOKS)
-        .filter_map(|spec| Some((spec, wait(&manager.unit(&unit::instance(spec)).ok()?.status)?)))
-        .collect()
+/// Which of the units are being started or stopped and wait for something.
+fn waits<'a>(manager: &Manager, units: &'a [Awaited]) -> Vec<(&'a Awaited, String)> {
+    let at_work = manager.at_work().unwrap_or_default();
+    let is_running = |awaited: &&Awaited| at_work.contains(&awaited.unit);
+    let text = |awaited: &'a Awaited| match &awaited.job {
+        Some(job) => Some((awaited, format!("waiting for {job}"))),
+        None => Some((awaited, wait(&manager.unit(&awaited.unit).ok()?.status)?)),
+    };
+    units.iter().filter(is_running).take(LOOKS).filter_map(text).collect()
 }
 
 /// The wait in a status, without how long it has been.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Wait};
 
 /// How long the end of one that was killed is waited for.
 const LAST_BREATH: Duration = Duration::from_secs(1);
@@ -21,7 +21,8 @@ const LONGEST_COMPLAINT: u64 = 4096;
 pub fn run(mut command: Command, deadline: &Deadline) -> Result<(), String> {
     let program = command.get_program().display().to_string();
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let ended = command.spawn().and_then(|mut child| Ok((end(&mut child, deadline)?, child.stderr.take())));
+    let ended =
+        command.spawn().and_then(|mut child| Ok((end(&mut child, Wait::in_silence(deadline))?, child.stderr.take())));
     let (status, stderr) = ended.map_err(|error| format!("running {program}: {error}"))?;
     if status.success() {
         return Ok(());
@@ -34,8 +35,8 @@ pub fn run(mut command: Command, deadline: &Deadline) -> Result<(), String> {
 }
 
 /// Waits for its end, or makes one. The child has been given its process group.
-pub fn end(child: &mut Child, deadline: &Deadline) -> io::Result<ExitStatus> {
-    deadline.poll(|| child.try_wait().transpose()).unwrap_or_else(|| Err(kill(child)))
+pub fn end(child: &mut Child, wait: Wait<'_>) -> io::Result<ExitStatus> {
+    wait.poll(|| child.try_wait().transpose()).unwrap_or_else(|| Err(kill(child)))
 }
 
 fn kill(child: &mut Child) -> io::Error {

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::child;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Wait};
 use crate::image::ImageSpec;
 
 /// How long its last words are waited for.
@@ -21,7 +21,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const LONGEST_LINE: u64 = 4096;
 
 /// Runs it and tells how it ended.
-pub fn run(hook: &Path, arguments: &[OsString], spec: &ImageSpec, deadline: &Deadline) -> io::Result<ExitStatus> {
+pub fn run(hook: &Path, arguments: &[OsString], spec: &ImageSpec, wait: Wait<'_>) -> io::Result<ExitStatus> {
     let mut command = Command::new(hook);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
@@ -35,7 +35,7 @@ pub fn run(hook: &Path, arguments: &[OsString], spec: &ImageSpec, deadline: &Dea
             sender.send(())
         });
     }
-    let status = child::end(&mut child, deadline);
+    let status = child::end(&mut child, wait);
     let patience = Deadline::after(LAST_WORDS);
     for _ in 0..2 {
         // Both pipes, or whatever has been said by then.

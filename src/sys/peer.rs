@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::child;
 use crate::config::monitors::Messenger;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Wait};
 use crate::image::ImageSpec;
 use crate::request::Request;
 use crate::root::Root;
@@ -52,7 +52,7 @@ fn ask(root: &Root, request: &Request) -> io::Result<String> {
         let _ = stdin.write_all(Zeroizing::new(STANDARD.encode(secret.bytes())).as_bytes());
     }
     let (deadline, stdout) = (Deadline::after(PATIENCE), child.stdout.take());
-    if !child::end(&mut child, &deadline)?.success() {
+    if !child::end(&mut child, Wait::in_silence(&deadline))?.success() {
         return Err(io::Error::other("it failed"));
     }
     // It has ended, and a pipe holds more than this; but whatever it started may have the pipe open still.

@@ -26,7 +26,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -173,9 +173,10 @@ impl Manager {
         Ok(starting.map(|(_, unit, ..)| unit).collect())
     }
 
-    /// The units that systemd is doing something about, or is going to.
-    pub fn having_jobs(&self) -> Result<Vec<String>> {
-        Ok(self.jobs()?.into_iter().map(|(_, unit, ..)| unit).collect())
+    /// The units that systemd is doing something about right now.
+    pub fn at_work(&self) -> Result<HashSet<String>> {
+        let running = self.jobs()?.into_iter().filter(|(_, _, _, state, ..)| state == "running");
+        Ok(running.map(|(_, unit, ..)| unit).collect())
     }
 
     /// The units with names like one of these patterns that are up, or on their way.
