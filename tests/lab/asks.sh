@@ -33,7 +33,7 @@ asked() {
 # frail quorumless: beside it a monitor that knows of two more, which do not exist: it greets at port 3400 and lets nobody in.
 # frail rbd|ceph|rados …: a command to it.
 frail() (
-  CLUSTER=$LAB_DIR/frail-$GUEST
+  CLUSTER=$LAB_MEMORY/frail-$GUEST
   CLUSTER_ADDRESS=$(frail_address)
   MONITOR="[v2:$CLUSTER_ADDRESS:3300,v1:$CLUSTER_ADDRESS:6789]"
   case $1 in

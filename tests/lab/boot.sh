@@ -23,6 +23,7 @@ MASKED_UNITS=(
 MASKED_GENERATORS=(systemd-{gpt-auto,hibernate-resume,bless-boot,getty,rc-local,run,system-update,sysv,veritysetup,integritysetup,tpm2,ssh,factory-reset}-generator)
 
 guest_folder() { echo "$LAB_DIR/guests/$1"; }
+guest_disk() { echo "$LAB_MEMORY/$1.disk"; }
 boot_folder() { echo "$LAB_DIR/logs/$1/boot-$2"; }
 
 # Once before the first boot: what is copied over the guest's root at every boot, and an empty disk.
@@ -32,8 +33,8 @@ guest_prepare() {
   overlay=$(guest_folder "$guest")/overlay
   guest_ready "$guest"
   rm -rf "$overlay" "$LAB_DIR/logs/$guest"/boot-*
-  [ -n "${KEEP:-}" ] || rm -f "$(guest_folder "$guest")/disk"
-  install -d -m 755 "$overlay" "$overlay/etc/ceph"
+  [ -n "${KEEP:-}" ] || rm -f "$(guest_disk "$guest")"
+  install -d -m 755 "$overlay" "$overlay/etc/ceph" "$LAB_DIR/logs/$guest"
   cp -a "$LAB/guest/." "$overlay"
   cp -a "$LAB/expect.sh" "$LAB/scenarios" "$overlay/lab"
   systemctl --root="$overlay" --quiet enable lab-network.service lab-journal.service
@@ -62,7 +63,7 @@ guest_start() {
     "STEP_SECONDS=${STEP_SECONDS:-240}" "SOAK=${SOAK:-}" "SEED=${SEED:-1}" >"$folder/overlay/lab/guest.env"
   # The kernel's memory is a file in TMPDIR, mapped executable: on a disk the guest would crawl.
   TMPDIR=/dev/shm exec setsid --wait ip netns exec "$NAMESPACE" linux.uml mem=$GUEST_MEMORY umid="$guest" uml_dir="$folder" \
-    ubd0="$folder/disk,$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \
+    ubd0="$(guest_disk "$guest"),$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \
     vec0:transport=tap,ifname="$(guest_tap "$guest")",depth=128,gro=1 \
     systemd.show_status=0 systemd.wants="$unit" lab_in="$folder/overlay" lab_log="$(boot_folder "$guest" "$boot")" lab_clock="${CLOCK:-0}"
 }
@@ -90,11 +91,11 @@ guest_boot() {
 }
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
 
-# A step in the guest may ask for something outside (asks.sh). That the cluster be killed, all guests must have asked.
+# A step in the guest may ask for something outside (asks.sh). That the cluster be killed, all machines must have asked, or be done.
 has_ended_or_asks() {
   if [ -e "$2/kill-cluster" ] && [ ! -e "$2/cluster-killed" ]; then
     touch "$LAB_DIR/logs/asks-$(basename "$(dirname "$2")")"
-    if [ "$(find "$LAB_DIR/logs" -maxdepth 1 -name 'asks-*' | wc -l)" -eq "${#CHOSEN_GUESTS[@]}" ]; then
+    if [ "$(find "$LAB_DIR/logs" -maxdepth 1 -name 'asks-*' | wc -l)" -eq "${#MACHINES[@]}" ]; then
       cluster_kill
       touch "$2/cluster-killed"
     fi

@@ -4,7 +4,7 @@
 # no cluster behind it waits for ever, so that every one has a limit.
 # shellcheck shell=bash
 
-CLUSTER=$LAB_DIR/cluster
+CLUSTER=$LAB_MEMORY/cluster
 MONITOR="[v2:$CLUSTER_ADDRESS:3300,v1:$CLUSTER_ADDRESS:6789]"
 
 # One command of Ceph inside the lab's network; the lock is ours, a daemon must not keep it.
@@ -56,7 +56,7 @@ osd_pool_default_pg_autoscale_mode = off
 auth_allow_insecure_global_id_reclaim = true
 # The machine's disk may be fuller than a monitor likes.
 mon_data_avail_crit = 1
-# The disk is a sparse file; the images in it hold a few megabytes.
+# The disk is a sparse file in memory; the images in it hold a few megabytes.
 osd_objectstore = bluestore
 bluestore_block_size = 4294967296
 bluestore_block_create = true

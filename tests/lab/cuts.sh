@@ -11,9 +11,10 @@ power_cuts() {
   progress "power cuts with SEED=$seed"
   mkdir -p "$LAB_DIR/logs"
   : >"$LAB_DIR/logs/results"
-  for guest in "${CHOSEN_GUESTS[@]}"; do background guest_ready "$guest"; done
+  MACHINES=("${CHOSEN_GUESTS[@]}")
+  for guest in "${MACHINES[@]}"; do background guest_ready "$guest"; done
   wait "${RUNNING[@]}"
-  for guest in "${CHOSEN_GUESTS[@]}"; do
+  for guest in "${MACHINES[@]}"; do
     guest_prepare "$guest"
     background guest_cuts "$guest" "$1" "$seed"
     cutters+=($!)
@@ -41,7 +42,7 @@ guest_cuts() {
   (frail mon stop)
   cut_boot last
   cut_result "boot $BOOT: $(what_was_there), when it was given up; $confirmed confirmed writes among it" || true
-  (CLUSTER=$LAB_DIR/frail-$GUEST frail_end)
+  (CLUSTER=$LAB_MEMORY/frail-$GUEST frail_end)
   echo "done $GUEST" >>"$LAB_DIR/logs/results"
 }
 what_was_there() {

@@ -36,7 +36,8 @@ guest_address() { echo "10.77.0.1$(guest_number "$1")"; }
 
 network_pids() { ip netns pids "$NAMESPACE" 2>/dev/null || true; }
 
-# Ends every process of the lab, by its id (five seconds, then SIGKILL), and the namespace.
+# Ends every process of the lab, by its id (five seconds, then SIGKILL), and the namespace; what the clusters stored goes with
+# them, their logs stay.
 network_down() {
   local pids
   mapfile -t pids < <(network_pids)
@@ -45,5 +46,6 @@ network_down() {
     wait_until 5 network_is_empty || kill -KILL "${pids[@]}" 2>/dev/null || true
   fi
   ip netns del "$NAMESPACE" 2>/dev/null || true
+  rm -rf "$LAB_MEMORY"/*/{mon,osd,quorumless}
 }
 network_is_empty() { [ -z "$(network_pids)" ]; }
