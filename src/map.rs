@@ -36,7 +36,8 @@ struct Greeting {
     when: Instant,
 }
 
-/// How long monitors may take to greet, and their names to be looked up, in the one try that a boot waits for: they take milliseconds, or they are away.
+/// How long monitors may take to greet, and their names to be looked up, in the one try that a boot waits for: they take
+/// milliseconds, or they are away.
 const ONE_TRY: Duration = Duration::from_millis(300);
 
 /// An image that is mapped now.

@@ -56,6 +56,7 @@ clock_is_off_by() { case $((BOOT % 3)) in 0) echo -$YEAR ;; 1) echo $YEAR ;; *) 
 # One boot with one step. When the power goes is said beforehand.
 cut_boot() {
   local CLOCK
+  # shellcheck disable=SC2034 # boot.sh reads it
   CLOCK=$(clock_is_off_by)
   BOOT_FOLDER=$(boot_folder "$GUEST" "$BOOT")
   export JOURNAL=$BOOT_FOLDER/journal CONSOLE=$BOOT_FOLDER/console
