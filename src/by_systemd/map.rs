@@ -126,15 +126,20 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// An instance that is active while its image is not mapped (somebody unmapped it without systemd) would not start,
-    /// nor would a unit that has failed too often.
+    /// nor would a unit that has failed too often. One that is tried again and again begins anew, and says at once how it fails.
     fn revive(&self, plan: &MapPlan<'_>, states: &HashMap<String, BriefState>) -> Result<()> {
         for (unit, _) in states.iter().filter(|(_, state)| state.active == "failed") {
             self.manager.reset_failed(unit)?;
         }
         let unmapped = plan.images.iter().filter(|entry| !is_mapped(&self.before, &entry.spec));
         let instances = unmapped.map(|entry| unit::instance(&entry.spec));
-        let stale: Vec<String> =
-            instances.filter(|instance| states.get(instance).is_some_and(BriefState::is_active)).collect();
+        let is_stale = |instance: &String| {
+            states.get(instance).is_some_and(|state| {
+                let restarts = || self.manager.restarts(instance).unwrap_or(0);
+                state.is_active() || state.active == "activating" && restarts() > 0
+            })
+        };
+        let stale: Vec<String> = instances.filter(is_stale).collect();
         if !stale.is_empty() {
             self.manager.stop(&stale, self.limits.time, &mut |_| {})?;
         }

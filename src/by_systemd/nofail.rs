@@ -9,12 +9,13 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result, anyhow};
 
 use super::connect;
 use crate::config::monitors::Messenger;
 use crate::config::table::Entry;
 use crate::deadline::Deadline;
+use crate::image::ImageSpec;
 use crate::request::{Request, Sources};
 use crate::root::Root;
 use crate::sys::systemd::{JobOutcome, SystemState};
@@ -46,6 +47,16 @@ pub fn start_nofail(root: &Root, entries: &[Entry], units: &[String]) -> Result<
 /// Whether systemd is still starting what the machine boots with.
 pub fn is_booting(root: &Root) -> Result<bool> {
     Ok(goes_on_booting(&connect(root)?.state()?))
+}
+
+/// Whether systemd has started the unit of one of these images again by itself, since somebody asked for it.
+pub fn has_restarted(root: &Root, specs: &[String]) -> Result<bool> {
+    let manager = connect(root)?;
+    let restarts = |text: &String| {
+        let spec: ImageSpec = text.parse().map_err(Error::msg)?;
+        manager.restarts(&unit::instance(&spec))
+    };
+    specs.iter().map(restarts).try_fold(false, |any, restarts| Ok(any || restarts? > 0))
 }
 
 fn goes_on_booting(state: &SystemState) -> bool {

@@ -36,10 +36,12 @@ impl Told<'_> {
             text += &format!(
                 "
 [Service]
-# Short tries while the machine boots, so that boot goes on; then longer ones. When it is there at last, these are started.
+# Short tries while the machine boots, so that boot goes on. Then it fails once, for whoever asked to hear why; started again
+# by itself it goes on trying, for an hour at a time. When it is there at last, these are started.
 Environment={starts}
 Restart=on-failure
 RestartSec=10
+TimeoutStartSec=2h
 "
             );
         }

@@ -2,6 +2,8 @@
 
 use std::env;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
@@ -12,25 +14,57 @@ use crate::config::environment::Environment;
 use crate::config::fault::Fault;
 use crate::config::settings::Settings;
 use crate::config::table::{Entry, EntryOptions, client_id};
+use crate::deadline::Deadline;
 use crate::direct::{self, Limits, Manner};
 use crate::event::Event;
 use crate::hook::Hooks;
 use crate::image::ImageSpec;
 use crate::inputs::Inputs;
+use crate::logging::Attempts;
 use crate::map::Patience;
 use crate::plan::{self, MapPlan};
 use crate::report::Report;
 use crate::request::{self, Request, Sources};
+use crate::retry::Backoff;
 use crate::root::Root;
 use crate::sys::names;
 use crate::tag::Origin;
 
+/// How long the unit of an image that boot does not wait for goes on trying, and the least that it pauses.
+const AN_HOUR: Duration = Duration::from_secs(3600);
+const PAUSE: Duration = Duration::from_secs(10);
+
 /// Maps what was asked for.
-pub fn run(root: &Root, arguments: &MapArguments) -> Result<Report> {
-    if arguments.by_hand.is_given() { by_hand(root, arguments) } else { by_table(root, arguments) }
+pub fn run(root: &Root, arguments: &MapArguments, attempts: &Attempts) -> Result<Report> {
+    if arguments.by_hand.is_given() {
+        by_hand(root, arguments)
+    } else if is_nofail() {
+        for_nofail(root, arguments, attempts)
+    } else {
+        by_table(root, arguments, Patience::UntilTheEnd)
+    }
 }
 
-fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
+/// In the unit of an image that boot does not wait for. While the machine boots, a short try, so that boot is not held up. When systemd
+/// has started the unit again by itself, one try after the other, from the files as they are then: a unit that fails each time
+/// would say so each time, and systemd with it.
+fn for_nofail(root: &Root, arguments: &MapArguments, attempts: &Attempts) -> Result<Report> {
+    if by_systemd::is_booting(root).unwrap_or(false) {
+        return by_table(root, arguments, Patience::OneTry);
+    }
+    let (end, mut backoff) = (Deadline::after(AN_HOUR), Backoff::new());
+    let goes_on = by_systemd::has_restarted(root, &arguments.specs).unwrap_or(false);
+    loop {
+        let report = by_table(root, arguments, Patience::UntilTheEnd)?;
+        if report.is_clean() || !goes_on || end.remaining().is_zero() {
+            return Ok(report);
+        }
+        sleep(PAUSE + backoff.pause());
+        attempts.next();
+    }
+}
+
+fn by_table(root: &Root, arguments: &MapArguments, patience: Patience) -> Result<Report> {
     let inputs = Inputs::read(root);
     let named = arguments.specs.iter().map(|text| text.parse()).collect::<Result<Vec<ImageSpec>, String>>();
     let named = named.map_err(|error| anyhow!(error))?;
@@ -43,8 +77,6 @@ fn by_table(root: &Root, arguments: &MapArguments) -> Result<Report> {
         let asking = Asking { time: limits.time, block: !arguments.engine.no_block, stop_users: false };
         by_systemd::map(root, &plan, limits, asking)?
     } else {
-        let is_short = is_nofail() && by_systemd::is_booting(root).unwrap_or(false);
-        let patience = if is_short { Patience::OneTry } else { Patience::UntilTheEnd };
         direct::map(root, &plan, Manner { patience, ..manner(arguments, Origin::Table, limits) })
     };
     let units = nofail_units();
@@ -101,7 +133,6 @@ fn nofail_units() -> Vec<String> {
     env::var(NOFAIL).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
-/// The unit's tries during a boot are short, so that boot is not held up; from then on it waits with more patience.
 fn is_nofail() -> bool {
     env::var_os(NOFAIL).is_some()
 }

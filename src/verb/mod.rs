@@ -71,9 +71,9 @@ fn apart_from_here(work: impl FnOnce() -> u8) -> u8 {
 
 /// The answer is the exit status.
 fn carry_out(root: &Root, verb: &Verb) -> u8 {
-    logging::start();
+    let attempts = logging::start();
     let report = match verb {
-        Verb::Map(arguments) => map::run(root, arguments),
+        Verb::Map(arguments) => map::run(root, arguments, &attempts),
         Verb::Unmap(arguments) => unmap::run(root, arguments),
         Verb::UnmapAll(arguments) => unmap::all(root, arguments),
         Verb::Reload(engine) => reload::run(root, engine),

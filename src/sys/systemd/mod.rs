@@ -105,6 +105,15 @@ impl Manager {
         within(CALL_LIMIT, self.read_unit(name)).with_context(|| format!("asking systemd for the state of {name}"))
     }
 
+    /// How often systemd has started a service again by itself since somebody asked for it.
+    pub fn restarts(&self, name: &str) -> Result<u32> {
+        let restarts = async {
+            let path = self.manager().await?.load_unit(name).await?;
+            proxy::restarts(&self.connection, &path).await
+        };
+        within(CALL_LIMIT, restarts).with_context(|| format!("asking systemd how often it has restarted {name}"))
+    }
+
     /// Why a unit is not as it should be: in its own words, in those of its program, or in systemd's.
     pub fn reason(&self, name: &str, journal: &Journal) -> Result<String> {
         let state = self.unit(name)?;

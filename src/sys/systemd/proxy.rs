@@ -13,6 +13,9 @@ pub const PATH: &str = "/org/freedesktop/systemd1";
 /// The manager's interface.
 pub const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 
+/// The interface of services.
+const SERVICES: &str = "org.freedesktop.systemd1.Service";
+
 /// The error for a unit that is neither loaded nor on disk.
 pub const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 
@@ -108,14 +111,28 @@ pub async fn result_and_status(
     name: &str,
 ) -> zbus::Result<(String, String)> {
     let interface = match name.rsplit_once('.').map(|(_, suffix)| suffix) {
-        Some("service") => "org.freedesktop.systemd1.Service",
+        Some("service") => SERVICES,
         Some("mount") => "org.freedesktop.systemd1.Mount",
         Some("automount") => "org.freedesktop.systemd1.Automount",
         Some("swap") => "org.freedesktop.systemd1.Swap",
         _ => return Ok((String::new(), String::new())),
     };
-    let typed = proxy::Builder::<Proxy>::new(connection).destination(SERVICE).path(path).interface(interface);
-    let typed = typed.cache_properties(CacheProperties::No).build().await?;
+    let typed = typed(connection, path, interface).await?;
     let status = if name.ends_with(".service") { typed.get_property("StatusText").await? } else { String::new() };
     Ok((typed.get_property("Result").await?, status))
+}
+
+/// The property NRestarts of a service.
+pub async fn restarts(connection: &Connection, path: &OwnedObjectPath) -> zbus::Result<u32> {
+    typed(connection, path, SERVICES).await?.get_property("NRestarts").await
+}
+
+/// The object of a unit with the interface of its type.
+async fn typed<'a>(
+    connection: &'a Connection,
+    path: &'a OwnedObjectPath,
+    interface: &'static str,
+) -> zbus::Result<Proxy<'a>> {
+    let typed = proxy::Builder::<Proxy>::new(connection).destination(SERVICE).path(path).interface(interface);
+    typed.cache_properties(CacheProperties::No).build().await
 }

@@ -62,6 +62,7 @@ booted() {
   wait_for 10 is_trying late
   # At the beginning of a try there is none yet.
   wait_for 15 says_why
+  [ "$BOOT" != 2 ] || says_it_once
   cp "$KEYRING" $LATE
   wait_for 30 findmnt /mnt/late
   wait_for 20 hook_was_called
@@ -74,6 +75,23 @@ shows_that_it_waits() { grep -P "^$POOL/never\twaiting\t.*10\.77\.0\.99:3300" <<
 
 # Between two tries it is for a moment deactivating.
 is_trying() { [ "$(systemctl is-active "$(instance "$1")")" = activating ]; }
+
+# Tried again and again, by itself, it says why when that changes, not each time.
+says_it_once() {
+  local before
+  sleep 12
+  before=$(times_told)
+  [ "$before" -gt 0 ] || fail "the journal does not say why it is not there"
+  sleep 25
+  same "$before" "$(times_told)" "how often the journal says why"
+  wait_for 10 says_why
+  # Whoever asks hears it at once.
+  ends 1 rbdmap map "$POOL/late"
+  within 10000
+  says "keyring $LATE does not exist"
+  wait_for 20 is_trying late
+}
+times_told() { journalctl -b -o cat -u "$(instance late)" | grep -c "keyring $LATE does not exist"; }
 
 says_why() { systemctl show -p StatusText "$(instance late)" | grep -qF "keyring $LATE does not exist"; }
 hook_was_called() { grep -qF "hook: map, /mnt/late" <<<"$(journalctl -b -o cat -t rbdmap)"; }
