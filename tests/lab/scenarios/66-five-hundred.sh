@@ -1,4 +1,4 @@
-# five-hundred: hundreds of images up and down, again and again and by both engines: no key, no memory of the kernel's, no unit stays behind
+# five-hundred: hundreds of images up and down, again and again and by both engines: no key, no memory of the kernel's, no unit, no descriptor stays behind
 # In a soak 500, else 100. What it takes for each beside 16 is measured by `lab bench many plain-500-race`.
 # shellcheck shell=bash
 
@@ -14,7 +14,7 @@ images() {
 }
 
 by_hand() {
-  local number before after
+  local number before after descriptors
   for number in $(seq "$(number_of_images)"); do table "hundreds/$number"; done
   up_and_down --direct
   before=$(slab)
@@ -26,6 +26,10 @@ by_hand() {
   if [ -n "$SOAK" ]; then
     systemctl daemon-reload
     up_and_down --timeout 600
+    descriptors=$(descriptors)
+    up_and_down --timeout 600
+    echo "descriptors of systemd and udevd: $descriptors before the last round, $(descriptors) after it"
+    [ "$(descriptors)" -le $((descriptors + 8)) ] || fail "systemd and udevd have $(descriptors) descriptors, and had $descriptors"
     same "" "$(systemctl list-units --all --plain --no-legend 'rbdmap@*' | grep -v inactive)" "units that are left"
   fi
 }
@@ -38,4 +42,5 @@ up_and_down() {
   echo "$*: down in $TOOK ms"
   nothing_left
 }
+descriptors() { udevadm settle; find /proc/1/fd "/proc/$(systemctl show -P MainPID systemd-udevd)/fd" -type l | wc -l; }
 slab() { sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1; awk '$1 == "SUnreclaim:" { print $2 }' /proc/meminfo; }
