@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use apart::write::{Answer, Order, write};
 use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access};
 
 use super::lock::Lock;
 use super::{file, privilege};
@@ -122,7 +123,11 @@ pub fn attribute(root: &Root, id: u32, name: &str) -> Option<String> {
 
 /// Whether the bus would take what is written, as far as can be told without writing: before others are waited for.
 pub fn may_write(root: &Root) -> Result<(), BusError> {
-    open(&root.rbd_bus(), "add")?;
+    let mut path = root.rbd_bus().join("add_single_major");
+    if !path.exists() {
+        path.set_file_name("add");
+    }
+    access(&path, AccessFlags::W_OK).map_err(|errno| BusError::Open(path, errno.into()))?;
     privilege::lacking(root).map_or(Ok(()), |why| Err(BusError::Unprivileged(why)))
 }
 

@@ -32,8 +32,8 @@ use crate::removal::{self, Removal};
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::device::{self, Node};
+use crate::sys::mounts;
 use crate::sys::rbd::Mapping;
-use crate::sys::{mounts, notify};
 use hope::Hope;
 use thing::{Key, Tried, busy_pause};
 
@@ -261,7 +261,6 @@ impl Work<'_> {
                     }
                     Removal::Failed(why) => self.report.image_failed(Event::UnmapFailed, mapping, why),
                     Removal::Busy => {
-                        notify::status(&format!("/dev/{device} is in use"));
                         item.stage = Stage::Stack;
                         item.was_busy = true;
                         item.not_before = Instant::now() + busy_pause(self.start.elapsed());

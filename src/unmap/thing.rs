@@ -48,10 +48,8 @@ pub enum Tried {
 pub fn unmount(target: &Path, pause: Duration) -> Tried {
     match libmount::unmount(target) {
         Ok(()) => Tried::Unmounted(target.to_owned()),
-        Err(error) if error.is_busy() => {
-            notify::status(&format!("{} is in use", target.display()));
-            Tried::Again(Instant::now() + pause)
-        }
+        // By whom is told in time (`busy`).
+        Err(error) if error.is_busy() => Tried::Again(Instant::now() + pause),
         // If another has unmounted it meanwhile, the next look finds it gone.
         Err(error) => Tried::InVain(format!("unmounting {}: {error}", target.display())),
     }
