@@ -82,11 +82,14 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     Ok(report)
 }
 
-/// The instances that are to be stopped, and the mounts that go before them.
+/// The instances that are to be stopped, and the hooks and mounts that go before them.
 fn awaited(root: &Root, held: &HashMap<String, &ImageSpec>, mappings: &[Mapping]) -> Vec<Awaited> {
     let seen = mounts::look(root).unwrap_or_default();
     let picture = Picture::of(&seen);
     let mut awaited: Vec<Awaited> = held.values().map(|spec| Awaited::instance(spec)).collect();
+    let hook =
+        |spec: &ImageSpec| Awaited { unit: unit::hook(spec), spec: spec.clone(), job: Some("its hook".to_owned()) };
+    awaited.extend(held.values().map(|spec| hook(spec)));
     for mapping in mappings {
         for step in picture.standing_on(&device::nodes(root, &mapping.name())) {
             let Thing::Mount(mount) = step.thing else { continue };

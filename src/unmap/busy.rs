@@ -58,10 +58,6 @@ impl Work<'_> {
         if self.start.elapsed() < WORTH_A_WORD || !self.hope.is_time(LOOK_PAUSE) {
             return;
         }
-        let removing = self.items.iter().filter(|item| item.stage == Stage::Removing).count();
-        if removing > 0 {
-            notify::status(&format!("the kernel is unmapping {removing} images"));
-        }
         let seen = mounts::look(self.root).unwrap_or_default();
         let picture = Picture::of(&seen);
         // Looking for holders is reading all of /proc for each, and meanwhile nothing else is done.
@@ -71,6 +67,8 @@ impl Work<'_> {
             let item = &self.items[at];
             let sentence = match self.holders(item, &picture.standing_on(&item.nodes), LOOK_LIMIT) {
                 (name, Some(holders)) if !holders.is_empty() => holder::sentence(&name, &holders),
+                // The kernel may be at it for good now, and what that waits for is told by who asked it.
+                _ if item.stage == Stage::Removing => continue,
                 (name, _) => format!("{name} is in use"),
             };
             let spec = item.mapping.spec.clone();
@@ -79,10 +77,11 @@ impl Work<'_> {
         }
     }
 
-    /// Whether it, or something on it, was tried and found in use.
+    /// Whether it, or something on it, was tried and found in use. It may be being tried once more.
     fn is_in_use(&self, item: &Item) -> bool {
         let is_busy = |key: &Key| matches!(self.things.get(key), Some(Tried::Again(_)));
-        item.stage == Stage::Stack && (item.was_busy || item.things.iter().any(is_busy))
+        let is_left = matches!(item.stage, Stage::Stack | Stage::Removing);
+        is_left && (item.was_busy || item.things.iter().any(is_busy))
     }
 
     /// What keeps a mapping from going.

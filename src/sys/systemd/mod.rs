@@ -117,6 +117,9 @@ impl Manager {
     /// Why a unit is not as it should be: in its own words, in those of its program, or in systemd's.
     pub fn reason(&self, name: &str, journal: &Journal) -> Result<String> {
         let state = self.unit(name)?;
+        if state.result == "timeout" && name.ends_with(".mount") {
+            return Ok("mounting or unmounting has not ended in its time; do the cluster's OSDs answer?".to_owned());
+        }
         let word = if state.is_at_a_loss() { journal.last_word(name) } else { None };
         Ok(word.unwrap_or_else(|| state.reason()))
     }
