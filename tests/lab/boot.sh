@@ -91,11 +91,11 @@ guest_boot() {
 }
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
 
-# A step in the guest may ask for something outside (asks.sh). That the cluster be killed, all machines must have asked, or be done.
+# A step in the guest may ask for something outside (asks.sh). That the cluster be killed, all guests must have asked.
 has_ended_or_asks() {
   if [ -e "$2/kill-cluster" ] && [ ! -e "$2/cluster-killed" ]; then
     touch "$LAB_DIR/logs/asks-$(basename "$(dirname "$2")")"
-    if [ "$(find "$LAB_DIR/logs" -maxdepth 1 -name 'asks-*' | wc -l)" -eq "${#MACHINES[@]}" ]; then
+    if [ "$(find "$LAB_DIR/logs" -maxdepth 1 -name 'asks-*' | wc -l)" -eq "${#CHOSEN_GUESTS[@]}" ]; then
       cluster_kill
       touch "$2/cluster-killed"
     fi

@@ -11,10 +11,9 @@ power_cuts() {
   progress "power cuts with SEED=$seed"
   mkdir -p "$LAB_DIR/logs"
   : >"$LAB_DIR/logs/results"
-  MACHINES=("${CHOSEN_GUESTS[@]}")
-  for guest in "${MACHINES[@]}"; do background guest_ready "$guest"; done
+  for guest in "${CHOSEN_GUESTS[@]}"; do background guest_ready "$guest"; done
   wait "${RUNNING[@]}"
-  for guest in "${MACHINES[@]}"; do
+  for guest in "${CHOSEN_GUESTS[@]}"; do
     guest_prepare "$guest"
     background guest_cuts "$guest" "$1" "$seed"
     cutters+=($!)

@@ -15,9 +15,7 @@ GUEST_PACKAGES=(
 )
 
 guest_suite() { echo "${1%%-*}"; }
-# Of a second machine, the first one's.
-guest_userspace() { echo "${1%-2}"; }
-guest_has_ceph() { case $(guest_userspace "$1") in bookworm | trixie-ceph) true ;; *) false ;; esac }
+guest_has_ceph() { [ "$1" = bookworm ] || [ "$1" = trixie-ceph ]; }
 
 guest_packages() {
   printf '%s\n' "${GUEST_PACKAGES[@]}"
@@ -30,7 +28,7 @@ guest_packages() {
 guest_image() {
   local inputs
   inputs=$({ guest_packages "$1"; ls /usr/lib/uml/modules; cat "$LAB/guest.sh" "$LAB/guest/lab/init"; } | sha256sum)
-  echo "$LAB_DIR/guests/$(guest_userspace "$1")/${inputs:0:12}.img"
+  echo "$LAB_DIR/guests/$1/${inputs:0:12}.img"
 }
 
 # Builds it if there is none; those for other inputs go.

@@ -1,7 +1,7 @@
 # run.sh: which scenarios run in which boots of which guests, and what is said about them.
 # A scenario is a file whose first line says in a sentence what must be so, and which declares some of the functions
 # images, by_hand, configure, booted, powered_off (README.md says where each runs).
-# The surprise: the scenarios share the boots of a machine. The first runs what is done by hand and then, as an administrator
+# The surprise: all scenarios share the boots of a guest. The first runs what is done by hand and then, as an administrator
 # would, writes the files for the second; boots two and three must come to the same. Then the guest is made empty again, for
 # the few scenarios that need boots with nobody else's images: those from which the cluster goes away.
 # shellcheck shell=bash
@@ -22,37 +22,22 @@ list_scenarios() {
   for name in $(scenario_names); do printf '%-12s %s\n' "$name" "$(scenario_about "$name")"; done
 }
 
-# run_scenarios [NAME…]: in all guests at once, in each on two machines: the second has what needs no boot but the first, and takes
-# as long for it as the other for all its boots. Machines do not meet: each has its pool, its disk, its address.
+# run_scenarios [NAME…]: in all guests at once. Guests do not meet: each has its pool, its disk, its address.
 run_scenarios() {
-  local guest part names=("$@") testers=()
+  local guest names=("$@") testers=()
   [ $# -gt 0 ] || mapfile -t names < <(scenario_names)
   mkdir -p "$LAB_DIR/logs"
   : >"$LAB_DIR/logs/results"
   rm -f "$LAB_DIR"/logs/asks-*
   for guest in "${CHOSEN_GUESTS[@]}"; do background guest_ready "$guest"; done
   wait "${RUNNING[@]}"
-  MACHINES=()
-  for guest in "${CHOSEN_GUESTS[@]/%/-2}" "${CHOSEN_GUESTS[@]}"; do
-    [ -z "$(part_of "$guest" "${names[@]}")" ] || MACHINES+=("$guest")
-  done
-  for guest in "${MACHINES[@]}"; do guest_prepare "$guest"; done
-  for guest in "${MACHINES[@]}"; do
-    mapfile -t part < <(part_of "$guest" "${names[@]}")
-    background guest_test "$guest" "${part[@]}"
+  for guest in "${CHOSEN_GUESTS[@]}"; do guest_prepare "$guest"; done
+  for guest in "${CHOSEN_GUESTS[@]}"; do
+    background guest_test "$guest" "${names[@]}"
     testers+=($!)
   done
   wait "${testers[@]}" || true
   summary
-}
-
-# part_of MACHINE NAME…: those of the scenarios that it runs.
-part_of() {
-  local GUEST=$1 name
-  shift
-  for name; do
-    case $GUEST:$(scenario_last_boot "$name") in *-2:[01] | *[!2]:[!01]) echo "$name" ;; esac
-  done
 }
 
 # Everything for longer, and what takes too long for every day. Both parts are run, whatever the first comes to.
@@ -69,7 +54,7 @@ soak() {
 # The counts are of the lines that were printed. A guest whose test broke off is a failure too.
 summary() {
   local results=$LAB_DIR/logs/results passed failed guest
-  for guest in "${MACHINES[@]}"; do
+  for guest in "${CHOSEN_GUESTS[@]}"; do
     grep -qx "done $guest" "$results" || result FAIL "$guest" "the lab itself broke off; the rest was not run"
   done
   passed=$(grep -c '^ok' "$results") || true
@@ -94,13 +79,10 @@ result() {
   exec {turn}>&-
 }
 
-# All boots of one machine. Its variables are what the steps outside see.
+# All boots of one guest. Its variables are what the steps outside see.
 guest_test() {
   local GUEST=$1 POOL=$1 BOOT=0 BOOT_FOLDER
   shift
-  # However it ends, nobody waits for it with killing the cluster.
-  # shellcheck disable=SC2064 # its name now
-  trap "touch '$LAB_DIR/logs/asks-$GUEST'" EXIT
   pool_create "$POOL"
   for BOOT in 0 1 2 3 4 5 6; do
     [ "$BOOT" = 0 ] || [ -n "$(steps "$@")" ] || continue
