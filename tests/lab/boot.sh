@@ -1,6 +1,8 @@
 # boot.sh: one boot of a guest, from its first process to the end of the last, and what is in the guest beside Debian.
 # Owns the User Mode Linux process, the disk (a copy-on-write file over the image) and the folder of logs of each boot.
-# The surprise: a guest is several processes on the machine, and only the first is our child. They share its session.
+# The surprises: a guest is several processes on the machine, and only the first is our child. They share its session. And its disk must
+# not be on a tmpfs, which cannot fallocate(2) zeros: the kernel of the guest then forgets, at its end, what it wrote there
+# instead (linux `arch/um/drivers/ubd_kern.c`: the copy-on-write bitmap is not written for a request that failed).
 # shellcheck shell=bash
 
 GUEST_MEMORY=1024M
@@ -23,7 +25,6 @@ MASKED_UNITS=(
 MASKED_GENERATORS=(systemd-{gpt-auto,hibernate-resume,bless-boot,getty,rc-local,run,system-update,sysv,veritysetup,integritysetup,tpm2,ssh,factory-reset}-generator)
 
 guest_folder() { echo "$LAB_DIR/guests/$1"; }
-guest_disk() { echo "$LAB_MEMORY/$1.disk"; }
 boot_folder() { echo "$LAB_DIR/logs/$1/boot-$2"; }
 
 # Once before the first boot: what is copied over the guest's root at every boot, and an empty disk.
@@ -33,7 +34,7 @@ guest_prepare() {
   overlay=$(guest_folder "$guest")/overlay
   guest_ready "$guest"
   rm -rf "$overlay" "$LAB_DIR/logs/$guest"/boot-*
-  [ -n "${KEEP:-}" ] || rm -f "$(guest_disk "$guest")"
+  [ -n "${KEEP:-}" ] || rm -f "$(guest_folder "$guest")/disk"
   install -d -m 755 "$overlay" "$overlay/etc/ceph" "$LAB_DIR/logs/$guest"
   cp -a "$LAB/guest/." "$overlay"
   cp -a "$LAB/expect.sh" "$LAB/scenarios" "$overlay/lab"
@@ -63,7 +64,7 @@ guest_start() {
     "STEP_SECONDS=${STEP_SECONDS:-240}" "SOAK=${SOAK:-}" "SEED=${SEED:-1}" >"$folder/overlay/lab/guest.env"
   # The kernel's memory is a file in TMPDIR, mapped executable: on a disk the guest would crawl.
   TMPDIR=/dev/shm exec setsid --wait ip netns exec "$NAMESPACE" linux.uml mem=$GUEST_MEMORY umid="$guest" uml_dir="$folder" \
-    ubd0="$(guest_disk "$guest"),$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \
+    ubd0="$folder/disk,$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \
     vec0:transport=tap,ifname="$(guest_tap "$guest")",depth=128,gro=1 \
     systemd.show_status=0 systemd.wants="$unit" lab_in="$folder/overlay" lab_log="$(boot_folder "$guest" "$boot")" lab_clock="${CLOCK:-0}"
 }
