@@ -1,8 +1,8 @@
 # boot.sh: one boot of a guest, from its first process to the end of the last, and what is in the guest beside Debian.
 # Owns the User Mode Linux process, the disk (a copy-on-write file over the image) and the folder of logs of each boot.
 # The surprises: a guest is several processes on the machine, and only the first is our child. They share its session. And its disk must
-# not be on a tmpfs, which cannot fallocate(2) zeros: the kernel of the guest then forgets, at its end, what it wrote there
-# instead (linux `arch/um/drivers/ubd_kern.c`: the copy-on-write bitmap is not written for a request that failed).
+# not be on a tmpfs, which cannot fallocate(2) zeros: the guest's kernel complains of WRITE_ZEROES, and at the next boot inodes that it
+# wrote had invalid checksums (seen with Linux 6.1).
 # shellcheck shell=bash
 
 GUEST_MEMORY=1024M
