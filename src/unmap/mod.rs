@@ -152,7 +152,7 @@ impl Work<'_> {
     /// Looks what is there, and starts all that can be done now.
     fn round(&mut self) -> anyhow::Result<()> {
         // With hundreds, most rounds find that the kernel is at all of them.
-        if self.items.iter().all(|item| item.stage != Stage::Stack) {
+        if self.is_nothing_in_use() {
             return Ok(());
         }
         let seen = mounts::look(self.root)?;

@@ -94,7 +94,9 @@ impl Work<'_> {
             self.tell_waits();
             return self.patience.remaining().is_zero();
         };
-        if !self.hope.may_look() && elapsed < limits.unmap_timeout.min(limits.shutdown_timeout) {
+        let is_early = elapsed < limits.unmap_timeout.min(limits.shutdown_timeout);
+        if is_early && (!self.hope.may_look() || self.is_nothing_in_use()) {
+            self.hope.is_time(LOOK_PAUSE);
             return false;
         }
         let Some(manager) = self.shutdown.and_then(Shutdown::manager) else {
@@ -109,6 +111,12 @@ impl Work<'_> {
         // On a machine where looking takes long, it is not to take the time of those who are ending.
         self.hope.look_again_after(LOOK_PAUSE.max(now.elapsed() * 3));
         !self.hope.remains(&signs, limits.unmap_timeout.min(WITHOUT_HOPE), now)
+    }
+
+    /// Whether it is the kernel alone that is waited for. systemd is not asked then: of many units that wait for the kernel at
+    /// a time, each would have it send all its news once more.
+    fn is_nothing_in_use(&self) -> bool {
+        self.items.iter().all(|item| item.stage != Stage::Stack)
     }
 
     fn look(&mut self, manager: &Manager) -> Signs {

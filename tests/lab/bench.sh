@@ -135,7 +135,8 @@ bench_row() {
 
 # Many images, by themselves: one boot, a step for each network, number and way (guest/lab/scenarios/00-bench-many.sh).
 # bench_many [NETWORK-NUMBER-WAY…]: only these; the way `race` is ours and the floor in turns, `systemd` our units by our hand and by systemctl,
-# `look` what there is to see when all are mapped. Beside those that are measured when nothing is said: plain-200-look, plain-500-race.
+# `units` by our hand alone, `look` what there is to see when all are mapped. Beside those that are measured when nothing is said:
+# plain-200-look, plain-500-race, plain-16-units, plain-500-units.
 bench_many() {
   # shellcheck disable=SC2034 # boot.sh's, in the place of which these are
   local GUEST=bookworm POOL=bookworm BOOT_LIMIT=3600 STEP_SECONDS=900 number network way folder broken steps=("$@")

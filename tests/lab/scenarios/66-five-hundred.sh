@@ -1,5 +1,5 @@
 # five-hundred: hundreds of images up and down, again and again and by both engines: no key, no memory of the kernel's, no unit, no descriptor stays behind
-# In a soak 500, else 100. What it takes for each beside 16 is measured by `lab bench many plain-500-race`.
+# In a soak 500, else 100. What it takes for each beside 16 is measured by `lab bench many plain-{16,500}-{race,units}`.
 # shellcheck shell=bash
 
 number_of_images() { longer 100 500; }

@@ -9,7 +9,7 @@
 
 TABLE=/etc/ceph/rbdmap
 
-for step in {plain,slow}-{1,16,64,200,500}-{race,systemd,look,script,loop,parallel}; do
+for step in {plain,slow}-{1,16,64,200,500}-{race,systemd,units,look,script,loop,parallel}; do
   eval "$step() { measure ${step//-/ }; }"
 done
 
@@ -17,10 +17,11 @@ done
 # machine does is everybody's; so do those of systemd, which knows the images only for that long: where it does, it starts an
 # image's unit when a device of that name appears.
 measure() {
-  local network=$1 number=$2 ways=("$3") rules=ceph way
+  local network=$1 number=$2 ways=("$3") rules=ceph is_known="" way
   case $3 in
     race) ways=(ours floor) rules=ours ;;
-    systemd) ways=(units systemctl) rules=ours ;;
+    systemd) ways=(units systemctl) rules=ours is_known=yes ;;
+    units) rules=ours is_known=yes ;;
     look) rules=ours ;;
   esac
   modprobe rbd
@@ -28,7 +29,7 @@ measure() {
   : >$TABLE
   for image in $(seq "$number"); do table "bench-$image"; done
   rules "$rules"
-  [ "$3" != systemd ] || systemctl daemon-reload
+  [ -z "$is_known" ] || systemctl daemon-reload
   [ "$number-$3" != 64-race ] || look_at_many
   [ "$3" != look ] || { look_at_many; ways=(); }
   for _ in $(seq "$(rounds "$number" "$3")"); do
@@ -37,7 +38,7 @@ measure() {
   rules ours
   network plain
   : >$TABLE
-  [ "$3" != systemd ] || systemctl daemon-reload
+  [ -z "$is_known" ] || systemctl daemon-reload
 }
 # As many as a step has time for.
 rounds() { case $1-$2 in 64-script | 64-loop | 500-*) echo 1 ;; 64-parallel) echo 3 ;; *) echo 5 ;; esac; }
