@@ -141,7 +141,7 @@ impl Work<'_> {
         };
         let stale: Vec<String> = instances.filter(is_stale).collect();
         if !stale.is_empty() {
-            self.manager.stop(&stale, self.limits.time, &mut |_| {})?;
+            self.manager.stop(&stale, self.limits.time)?;
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ pub fn stop_images(root: &Root) -> Result<()> {
         return Ok(());
     }
     let units = manager.up(&["rbdmap@*.service"])?;
-    manager.stop(&units, Duration::ZERO, &mut |_| {}).map(drop)
+    manager.stop(&units, Duration::ZERO).map(drop)
 }
 
 /// At shutdown: ends what is still being mapped, or would be tried again, for nobody else does. Before a soft-reboot, which
@@ -50,7 +50,7 @@ pub fn end_starts(root: &Root, limit: Duration) -> Result<()> {
         return Ok(());
     }
     notify::extend(limit * 2);
-    manager.stop(&units, limit, &mut |_| {}).map(drop)
+    manager.stop(&units, limit).map(drop)
 }
 
 /// Before images are unmapped, until systemd has come to their devices, as far as it has a unit for them. A program sees a new
@@ -90,7 +90,7 @@ pub fn end_starts_of(root: &Root, images: &[&ImageSpec], limit: Duration) -> Res
         if units.is_empty() {
             break;
         }
-        manager.stop(&units, deadline.remaining(), &mut |_| {})?;
+        manager.stop(&units, deadline.remaining())?;
         sleep(SETTLE);
     }
     Ok(())

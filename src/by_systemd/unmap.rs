@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::root::Root;
 use crate::sys::journal::Journal;
 use crate::sys::rbd::{self, Mapping};
-use crate::sys::systemd::{BriefState, JobOutcome, JobReport, Manager};
+use crate::sys::systemd::{BriefState, JobOutcome, Manager};
 use crate::sys::{device, mounts};
 use crate::unit;
 use crate::unmap::{self, Losses, Manner};
@@ -41,19 +41,21 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     let specs = mapped.chain(absent).chain(table.iter().map(|entry| &entry.spec)).collect();
     let Sorted { held, mut failed, users } = sort(&manager, specs, asking, &report)?;
     stop_users(&manager, users, asking)?;
-    // With everything goes what would have some of it started yet.
-    let aside = (!table.is_empty()).then(|| unit::NOFAIL.to_owned());
-    let names: Vec<String> = held.keys().cloned().chain(aside).collect();
+    // With everything goes what would have some of it started yet. Where it does not run, asking would have systemd load it, and
+    // with it every image's unit.
+    let has_aside = !table.is_empty() && (manager.has_job(unit::NOFAIL)? || !manager.up(&[unit::NOFAIL])?.is_empty());
+    let aside = has_aside.then(|| unit::NOFAIL.to_owned());
+    let names: Vec<String> = aside.into_iter().chain(held.keys().cloned()).collect();
+    let waits = asking.block.then(|| waits::tell(root, awaited(root, &held, &plan.mappings)));
+    let jobs = manager.stop(&names, asking.limit())?;
+    drop(waits);
     let journal = Journal::new(root, JOURNAL);
-    let mut told = |job: &JobReport| {
+    for job in jobs {
         let is_fine = job.outcome == JobOutcome::Done || !asking.block && job.outcome == JobOutcome::StillRunning;
         if let (Some(spec), false) = (held.get(&job.unit), is_fine) {
-            failed.insert(spec, why(&manager, &journal, job));
+            failed.insert(spec, why(&manager, &journal, &job));
         }
-    };
-    let waits = asking.block.then(|| waits::tell(root, awaited(root, &held, &plan.mappings)));
-    manager.stop(&names, asking.limit(), &mut told)?;
-    drop(waits);
+    }
     forget_interrupted(&manager, &held, &failed)?;
     if !asking.block {
         let asked = held.values().filter(|spec| !failed.contains_key(*spec));
@@ -153,7 +155,7 @@ fn stop_users(manager: &Manager, users: BTreeSet<String>, asking: Asking) -> Res
     if users.is_empty() {
         return Ok(());
     }
-    manager.stop(&users.into_iter().collect::<Vec<_>>(), asking.limit(), &mut |_| {}).map(drop)
+    manager.stop(&users.into_iter().collect::<Vec<_>>(), asking.limit()).map(drop)
 }
 
 /// The mappings that are still there, and those that are gone.

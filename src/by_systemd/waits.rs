@@ -31,12 +31,11 @@ impl Awaited {
 
 /// Tells what these units wait for, each thing once, until it is dropped.
 pub fn tell(root: &Root, mut units: Vec<Awaited>) -> Meanwhile {
-    let (root, mut manager, mut told) = (root.clone(), None, HashMap::new());
+    let (root, mut told) = (root.clone(), HashMap::new());
     Meanwhile::every_now_and_then(move || {
-        if manager.is_none() {
-            manager = Manager::connect(&root).ok();
-        }
-        for (awaited, wait) in manager.iter().flat_map(|manager| waits(manager, &units)) {
+        // For this look only: systemd sends all its news to whoever is connected.
+        let Ok(manager) = Manager::connect(&root) else { return };
+        for (awaited, wait) in waits(&manager, &units) {
             if told.insert(awaited.unit.clone(), wait.clone()).as_ref() != Some(&wait) {
                 tracing::info!("{}: {wait}", awaited.spec);
             }

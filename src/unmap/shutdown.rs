@@ -115,7 +115,7 @@ impl Work<'_> {
 
     /// Whether it is the kernel alone that is waited for. systemd is not asked then: of many units that wait for the kernel at
     /// a time, each would have it send all its news once more.
-    fn is_nothing_in_use(&self) -> bool {
+    pub(super) fn is_nothing_in_use(&self) -> bool {
         self.items.iter().all(|item| item.stage != Stage::Stack)
     }
 

@@ -146,7 +146,7 @@ fn an_error_names_a_few_units_and_counts_the_rest() {
 #[test]
 fn units_are_stopped() {
     let (_folder, manager) = fake();
-    let reports = manager.stop(&names(&["done.service", "donealias.service"]), PLENTY, &mut |_| {}).unwrap();
+    let reports = manager.stop(&names(&["done.service", "donealias.service"]), PLENTY).unwrap();
     assert!(reports.iter().all(|report| report.outcome == JobOutcome::Done));
 }
 
