@@ -17,9 +17,8 @@ use nix::sys::stat::{major, minor};
 
 use super::file::attribute;
 use super::link;
-use super::rbd::{self, Mapping};
+use super::rbd::Mapping;
 use crate::deadline::Wait;
-use crate::image::ImageSpec;
 use crate::root::Root;
 
 /// A block device: a disk or a partition.
@@ -140,19 +139,8 @@ pub fn link_leads_to(root: &Root, mapping: &Mapping) -> bool {
     target_name(root, mapping).is_some_and(|name| name == mapping.name())
 }
 
-/// The mapping to which an image's link leads, if it is of that image.
-pub fn linked(root: &Root, spec: &ImageSpec) -> Option<Mapping> {
-    let number = target_of(root, spec)?.strip_prefix("rbd")?.parse().ok()?;
-    rbd::find(root, number).filter(|mapping| mapping.spec == *spec)
-}
-
-/// The name of the node that a mapping's link points to.
+/// The name of the node that the link points to (`../../rbd0`).
 fn target_name(root: &Root, mapping: &Mapping) -> Option<String> {
-    target_of(root, &mapping.spec)
-}
-
-/// The same of an image's (`../../rbd0`).
-fn target_of(root: &Root, spec: &ImageSpec) -> Option<String> {
-    let target = fs::read_link(root.dev(spec.link())).ok()?;
+    let target = fs::read_link(root.dev(mapping.spec.link())).ok()?;
     target.file_name().map(|name| name.to_string_lossy().into_owned())
 }

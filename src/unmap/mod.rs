@@ -149,10 +149,14 @@ impl Work<'_> {
         }
     }
 
+    /// Whether the kernel, or a hook, is at all that is left, as it is most of the time with hundreds.
+    fn has_nothing_to_do(&self) -> bool {
+        self.items.iter().all(|item| item.stage != Stage::Stack)
+    }
+
     /// Looks what is there, and starts all that can be done now.
     fn round(&mut self) -> anyhow::Result<()> {
-        // With hundreds, most rounds find that the kernel is at all of them.
-        if self.is_nothing_in_use() {
+        if self.has_nothing_to_do() {
             return Ok(());
         }
         let seen = mounts::look(self.root)?;

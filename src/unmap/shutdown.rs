@@ -95,7 +95,8 @@ impl Work<'_> {
             return self.patience.remaining().is_zero();
         };
         let is_early = elapsed < limits.unmap_timeout.min(limits.shutdown_timeout);
-        if is_early && (!self.hope.may_look() || self.is_nothing_in_use()) {
+        // Of many units that wait for the kernel at a time, each that asks systemd has it send all its news once more.
+        if is_early && (!self.hope.may_look() || self.has_nothing_to_do()) {
             self.hope.is_time(LOOK_PAUSE);
             return false;
         }
@@ -111,12 +112,6 @@ impl Work<'_> {
         // On a machine where looking takes long, it is not to take the time of those who are ending.
         self.hope.look_again_after(LOOK_PAUSE.max(now.elapsed() * 3));
         !self.hope.remains(&signs, limits.unmap_timeout.min(WITHOUT_HOPE), now)
-    }
-
-    /// Whether it is the kernel alone that is waited for. systemd is not asked then: of many units that wait for the kernel at
-    /// a time, each would have it send all its news once more.
-    pub(super) fn is_nothing_in_use(&self) -> bool {
-        self.items.iter().all(|item| item.stage != Stage::Stack)
     }
 
     fn look(&mut self, manager: &Manager) -> Signs {

@@ -80,8 +80,6 @@ fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, wish: Wish<'_>) ->
 /// is there counts.
 fn for_unit(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
     let (settings, _) = settings::read(root);
-    let specs: Vec<ImageSpec> =
-        arguments.targets.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(Error::msg)?;
     let time = arguments.engine.timeout;
     let limits = ShutdownLimits {
         unmap_timeout: time.unwrap_or(settings.unmap_timeout),
@@ -94,41 +92,26 @@ fn for_unit(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
         }
         rbd::list(root)?.into_iter().filter(|mapping| mapping.tag.is_some()).collect()
     } else {
-        mappings_of_unit(root, &specs, limits.unmap_timeout / 2)?
+        mappings_of_unit(root, &arguments.targets, limits.unmap_timeout / 2)?
     };
     let shutdown = Shutdown::new(root, limits);
     let time = limits.unmap_timeout.max(limits.shutdown_timeout);
     let limits = Limits { time, parallel: settings.parallel };
-    let manner = Manner { limits, hooks: None, shutdown: Some(&shutdown) };
-    let mut report = unmap::mappings(root, &mappings, manner);
-    if specs.iter().any(|spec| root.dev(spec.link()).is_symlink()) {
-        let others: Vec<Mapping> = made_by_table(root, &specs)?.into_iter().filter(|m| !mappings.contains(m)).collect();
-        report.include(unmap::mappings(root, &others, manner));
-    }
-    Ok(report)
+    Ok(unmap::mappings(root, &mappings, Manner { limits, hooks: None, shutdown: Some(&shutdown) }))
 }
 
 /// What the table made of these images, not what was mapped by hand beside it. A start that was interrupted may have left a
 /// write to the kernel behind, which goes on and then is a mapping; it has the image's lock as long.
-///
-/// Of hundreds of images each has a unit that would read all of their names: where an image's link leads to is looked at
-/// first. What else there may be of the image has the link when this has gone, and the caller looks again.
-fn mappings_of_unit(root: &Root, specs: &[ImageSpec], patience: Duration) -> Result<Vec<Mapping>> {
+fn mappings_of_unit(root: &Root, targets: &[String], patience: Duration) -> Result<Vec<Mapping>> {
+    let specs: Vec<ImageSpec> =
+        targets.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(Error::msg)?;
     let deadline = Deadline::after(patience);
-    for spec in specs {
+    for spec in &specs {
         let tell = || meanwhile::say(Event::Waiting, spec, lock::WHOSE);
         if let Err(error) = lock::image(root, spec, Wait { deadline: &deadline, tell: &tell }) {
             tracing::warn!("{spec}: {error:#}");
         }
     }
-    let linked =
-        specs.iter().filter_map(|spec| device::linked(root, spec)).filter(|mapping| Origin::Table.made(mapping));
-    let linked: Vec<Mapping> = linked.collect();
-    if linked.len() == specs.len() { Ok(linked) } else { made_by_table(root, specs) }
-}
-
-/// Every mapping of these images that the table made, by the names of all that are mapped.
-fn made_by_table(root: &Root, specs: &[ImageSpec]) -> Result<Vec<Mapping>> {
     let mappings = Listing::new(root).of_images(|name| specs.iter().any(|spec| spec.image == name))?;
     Ok(mappings.into_iter().filter(|mapping| specs.contains(&mapping.spec) && Origin::Table.made(mapping)).collect())
 }
