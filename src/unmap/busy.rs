@@ -78,7 +78,7 @@ impl Work<'_> {
     }
 
     /// Whether it, or something on it, was tried and found in use. It may be being tried once more.
-    fn is_in_use(&self, item: &Item) -> bool {
+    pub(super) fn is_in_use(&self, item: &Item) -> bool {
         let is_busy = |key: &Key| matches!(self.things.get(key), Some(Tried::Again(_)));
         let is_left = matches!(item.stage, Stage::Stack | Stage::Removing);
         is_left && (item.was_busy || item.things.iter().any(is_busy))

@@ -154,6 +154,11 @@ impl Work<'_> {
         self.items.iter().all(|item| item.stage != Stage::Stack)
     }
 
+    /// Whether that is so and nobody was ever found to use any of it, so nobody is worth looking for.
+    fn is_up_to_the_kernel(&self) -> bool {
+        self.has_nothing_to_do() && !self.items.iter().any(|item| self.is_in_use(item))
+    }
+
     /// Looks what is there, and starts all that can be done now.
     fn round(&mut self) -> anyhow::Result<()> {
         if self.has_nothing_to_do() {

@@ -96,7 +96,7 @@ impl Work<'_> {
         };
         let is_early = elapsed < limits.unmap_timeout.min(limits.shutdown_timeout);
         // Of many units that wait for the kernel at a time, each that asks systemd has it send all its news once more.
-        if is_early && (!self.hope.may_look() || self.has_nothing_to_do()) {
+        if is_early && (!self.hope.may_look() || self.is_up_to_the_kernel()) {
             self.hope.is_time(LOOK_PAUSE);
             return false;
         }
