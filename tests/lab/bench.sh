@@ -134,9 +134,10 @@ bench_row() {
 }
 
 # Many images, by themselves: one boot, a step for each network, number and way (guest/lab/scenarios/00-bench-many.sh).
-# bench_many [NETWORK-NUMBER-WAY…]: only these; the way `race` is ours and the floor in turns, `systemd` our units by our hand and by systemctl,
-# `units` by our hand alone, `look` what there is to see when all are mapped. Beside those that are measured when nothing is said:
-# plain-200-look, plain-500-race, plain-16-units, plain-500-units.
+# bench_many [NETWORK-NUMBER-WAY…]: only these; the way `race` is ours and the floor in turns, `systemd` our units by our hand and by
+# systemctl, `units` by our hand alone, `idle` that and, by systemctl, the stop of the same units with nothing to do, `look` what there
+# is to see when all are mapped. Beside those that are measured when nothing is said: plain-200-look, plain-500-race, plain-16-units,
+# plain-200-idle, plain-500-units.
 bench_many() {
   # shellcheck disable=SC2034 # boot.sh's, in the place of which these are
   local GUEST=bookworm POOL=bookworm BOOT_LIMIT=3600 STEP_SECONDS=900 number network way folder broken steps=("$@")
@@ -180,12 +181,12 @@ bench_many_print() {
   local number way floor figure text="no delay"
   [ "$1" = plain ] || text="every packet 20 ms later"
   printf '\n%-38s' "$2, ms, $text"
-  printf '%15s' rbdmap floor "by systemd" systemctl script "rbd loop" "rbd parallel"
-  for number in 1 16 64 500; do
+  printf '%15s' rbdmap floor "by systemd" idle systemctl script "rbd loop" "rbd parallel"
+  for number in 1 16 64 200 500; do
     floor=$(median many "$1-$number-floor-$2")
     [ -n "$floor$(median many "$1-$number-units-$2")" ] || continue
     printf '\n%-38s' "  images: $number"
-    for way in ours floor units systemctl script loop parallel; do
+    for way in ours floor units idle systemctl script loop parallel; do
       figure=$(median many "$1-$number-$way-$2")
       [ -z "$figure" ] || figure="$figure ($(awk -v a="$figure" -v b="$floor" 'BEGIN { printf "%.2f", (b ? a / b : 0) }'))"
       printf '%15s' "${figure:--}"

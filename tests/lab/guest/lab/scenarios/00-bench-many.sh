@@ -9,7 +9,7 @@
 
 TABLE=/etc/ceph/rbdmap
 
-for step in {plain,slow}-{1,16,64,200,500}-{race,systemd,units,look,script,loop,parallel}; do
+for step in {plain,slow}-{1,16,64,200,500}-{race,systemd,units,idle,look,script,loop,parallel}; do
   eval "$step() { measure ${step//-/ }; }"
 done
 
@@ -22,6 +22,7 @@ measure() {
     race) ways=(ours floor) rules=ours ;;
     systemd) ways=(units systemctl) rules=ours is_known=yes ;;
     units) rules=ours is_known=yes ;;
+    idle) ways=(units idle) rules=ours is_known=yes ;;
     look) rules=ours ;;
   esac
   modprobe rbd
@@ -41,15 +42,30 @@ measure() {
   [ -z "$is_known" ] || systemctl daemon-reload
 }
 # As many as a step has time for.
-rounds() { case $1-$2 in 64-script | 64-loop | 500-*) echo 1 ;; 64-parallel) echo 3 ;; *) echo 5 ;; esac; }
+rounds() { case $1-$2 in 64-script | 64-loop | 200-* | 500-*) echo 1 ;; 64-parallel) echo 3 ;; *) echo 5 ;; esac; }
 
 # once NETWORK-NUMBER-WAY WAY
 once() {
   local number=${1#*-}
   number=${number%%-*}
+  [ "$2" != idle ] || { stop_idle "$1"; return; }
   timed "$1-map" "map_by_$2"
   is_mapped "$number"
   timed "$1-unmap" "unmap_by_$2"
+  is_mapped 0
+}
+
+# stop_idle NAME: what systemd takes by itself for the same units of the same images: they end and do nothing.
+stop_idle() {
+  local drop_in=/run/systemd/system/rbdmap@.service.d/idle.conf
+  map_by_units
+  mkdir -p "${drop_in%/*}"
+  printf '[Service]\n%s\n' ExecStopPost= ExecStopPost=/bin/true >$drop_in
+  systemctl daemon-reload
+  timed "$1-unmap" unmap_by_systemctl
+  rm $drop_in
+  systemctl daemon-reload
+  rbdmap unmap --direct
   is_mapped 0
 }
 
