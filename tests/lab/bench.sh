@@ -176,7 +176,7 @@ bench_many_print_looks() {
   done
 }
 
-# bench_many_print plain|slow map|unmap: milliseconds, and in brackets how many times the floor's.
+# bench_many_print plain|slow map|unmap: milliseconds, and in brackets how many times the floor's, if that was measured.
 bench_many_print() {
   local number way floor figure text="no delay"
   [ "$1" = plain ] || text="every packet 20 ms later"
@@ -188,7 +188,7 @@ bench_many_print() {
     printf '\n%-38s' "  images: $number"
     for way in ours floor units idle systemctl script loop parallel; do
       figure=$(median many "$1-$number-$way-$2")
-      [ -z "$figure" ] || figure="$figure ($(awk -v a="$figure" -v b="$floor" 'BEGIN { printf "%.2f", (b ? a / b : 0) }'))"
+      [ -z "$figure" ] || [ -z "$floor" ] || figure="$figure ($(awk -v a="$figure" -v b="$floor" 'BEGIN { printf "%.2f", a / b }'))"
       printf '%15s' "${figure:--}"
     done
   done

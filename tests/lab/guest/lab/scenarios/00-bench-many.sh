@@ -1,4 +1,4 @@
-# bench-many: 1 to 500 images, mapped and unmapped in six ways, with and without a slow network; for `lab bench many`.
+# bench-many: 1 to 500 images, mapped and unmapped in seven ways, with and without a slow network; for `lab bench many`.
 # Each way is a step of its own, named NETWORK-NUMBER-WAY, for which it appends `NETWORK-NUMBER-WAY-map MILLISECONDS` and the like.
 # The surprise: the parallel floor is a race that no program can win: a shell's bare writes, all at once, and udev's work.
 # shellcheck shell=bash
