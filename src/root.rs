@@ -171,6 +171,11 @@ impl Root {
         self.join("sbin/losetup")
     }
 
+    /// udevadm(8).
+    pub fn udevadm(&self) -> PathBuf {
+        self.join("bin/udevadm")
+    }
+
     /// rbd(8), Ceph's own command, where it is installed.
     pub fn rbd(&self) -> PathBuf {
         self.join("usr/bin/rbd")

@@ -24,7 +24,7 @@ use crate::sys::systemd::{JobOutcome, JobReport, Manager, SystemState};
 pub use follow::follow;
 pub use map::{map, read_again};
 pub use nofail::{has_restarted, is_booting, start_nofail};
-pub use stop::{await_devices, end_starts, end_starts_of, stop_images};
+pub use stop::{await_devices, end_starts, end_starts_after, end_starts_of, stop_images};
 pub use unmap::{Order, unmap};
 
 /// How systemd is asked.

@@ -15,13 +15,13 @@ use crate::deadline::Deadline;
 use crate::image::ImageSpec;
 use crate::root::Root;
 use crate::sys::systemd::{BriefState, Manager, SystemState};
-use crate::sys::{notify, rbd};
+use crate::sys::{notify, rbd, udev};
 use crate::unit;
 
-/// What udev and systemd may take to come to a device that has gone.
+/// What systemd may take to read what udev has told it.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// How long systemd may take to hear of a device whose link is there already.
+/// How long systemd may take to hear of a device that is there already, or has gone.
 const NEWS: Duration = Duration::from_secs(5);
 
 /// Asks for the instances to be stopped, if rbdmap.service is being stopped for good. They are not waited for: they stop after
@@ -73,25 +73,59 @@ pub fn await_devices(root: &Root, images: &[&ImageSpec]) -> Result<()> {
 }
 
 /// After images were unmapped behind systemd's back: when a device appears, systemd starts the unit that it requires, and when
-/// the device goes before that unit has run, it maps the image again. That is ended, as often as it takes, for each of these
-/// mappings is a device that appears; who waits for it is told by systemd.
+/// the device goes before that unit has run, it maps the image again.
 pub fn end_starts_of(root: &Root, images: &[&ImageSpec], limit: Duration) -> Result<()> {
     if images.is_empty() || !root.systemd().exists() {
         return Ok(());
     }
     let (manager, deadline) = (Manager::connect(root)?, Deadline::after(limit));
+    end_until_quiet(root, &manager, &not_mapped(root, images)?, &deadline)
+}
+
+/// After starts were ended: one may have mapped its image yet, and the stop unmapped it; systemd may hear of that device when
+/// it has gone, and start the unit again.
+pub fn end_starts_after(root: &Root, interrupted: &[&ImageSpec], limit: Duration) -> Result<()> {
+    if interrupted.is_empty() {
+        return Ok(());
+    }
+    let (manager, deadline) = (Manager::connect(root)?, Deadline::after(limit));
+    let gone = not_mapped(root, interrupted)?;
+    await_news(root, &manager, &deadline)?;
+    end_until_quiet(root, &manager, &gone, &deadline)
+}
+
+/// What could not be unmapped is left alone, and so is who uses it.
+fn not_mapped<'a>(root: &Root, images: &[&'a ImageSpec]) -> Result<Vec<&'a ImageSpec>> {
     let mapped = rbd::list(root)?;
-    // What could not be unmapped is left alone, and so is who uses it.
-    let gone: Vec<&ImageSpec> = images.iter().copied().filter(|spec| !is_mapped(&mapped, spec)).collect();
+    Ok(images.iter().copied().filter(|spec| !is_mapped(&mapped, spec)).collect())
+}
+
+/// Ends starts as often as it takes, for each of their mappings is a device that appears, and goes only when systemd has come to
+/// it. Who waits for one is told by systemd.
+fn end_until_quiet(root: &Root, manager: &Manager, gone: &[&ImageSpec], deadline: &Deadline) -> Result<()> {
     while !deadline.remaining().is_zero() {
         let (starting, mapped) = (manager.being_started()?, rbd::list(root)?);
-        let comes_back = |spec: &&&ImageSpec| starting.contains(&unit::instance(spec)) || is_mapped(&mapped, spec);
-        let units: Vec<String> = gone.iter().filter(comes_back).map(|spec| unit::instance(spec)).collect();
+        let is_starting = |spec: &&&ImageSpec| starting.contains(&unit::instance(spec));
+        let (again, rest): (Vec<&ImageSpec>, Vec<_>) = gone.iter().partition(|spec| is_mapped(&mapped, spec));
+        let units: Vec<String> =
+            again.iter().chain(rest.iter().filter(is_starting)).map(|spec| unit::instance(spec)).collect();
         if units.is_empty() {
             break;
         }
+        await_devices(root, &again)?;
         manager.stop(&units, deadline.remaining())?;
-        sleep(SETTLE);
+        await_news(root, manager, deadline)?;
     }
+    Ok(())
+}
+
+/// Until systemd has heard of every device that there was, if that does not take too long. It may be reloading: then it answers
+/// when it is done, and only after that reads what udev told it.
+fn await_news(root: &Root, manager: &Manager, deadline: &Deadline) -> Result<()> {
+    if let Err(error) = udev::settle(root, &Deadline::after(NEWS.min(deadline.remaining()))) {
+        tracing::debug!("{error}");
+    }
+    manager.state()?;
+    sleep(SETTLE);
     Ok(())
 }

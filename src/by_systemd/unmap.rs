@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use anyhow::Result;
 
 use super::waits::{self, Awaited};
-use super::{Asking, JOURNAL, connect, end_starts_of, why};
+use super::{Asking, JOURNAL, connect, end_starts_after, end_starts_of, why};
 use crate::config::table::Entry;
 use crate::event::Event;
 use crate::image::ImageSpec;
@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::root::Root;
 use crate::sys::journal::Journal;
 use crate::sys::rbd::{self, Mapping};
-use crate::sys::systemd::{BriefState, JobOutcome, Manager};
+use crate::sys::systemd::{JobOutcome, Manager};
 use crate::sys::{device, mounts};
 use crate::unit;
 use crate::unmap::{self, Losses, Manner};
@@ -39,7 +39,7 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     });
     let mapped = plan.mappings.iter().map(|mapping| &mapping.spec);
     let specs = mapped.chain(absent).chain(table.iter().map(|entry| &entry.spec)).collect();
-    let Sorted { held, mut failed, users } = sort(&manager, specs, asking, &report)?;
+    let Sorted { held, interrupted, mut failed, users } = sort(&manager, specs, asking, &report)?;
     stop_users(&manager, users, asking)?;
     // With everything goes what would have some of it started yet. Where it does not run, asking would have systemd load it, and
     // with it every image's unit.
@@ -80,7 +80,9 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
         .for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, *spec, why));
     report.include(unmap::mappings(root, &ours, manner));
     let ours: Vec<&ImageSpec> = ours.iter().map(|mapping| &mapping.spec).collect();
-    end_starts_of(root, &ours, asking.time).unwrap_or_else(|error| tracing::debug!("{error:#}"));
+    end_starts_of(root, &ours, asking.time)
+        .and_then(|()| end_starts_after(root, &interrupted, asking.time))
+        .unwrap_or_else(|error| tracing::debug!("{error:#}"));
     Ok(report)
 }
 
@@ -119,6 +121,8 @@ fn forget_interrupted(
 struct Sorted<'a> {
     /// By their instances, which are to be stopped.
     held: HashMap<String, &'a ImageSpec>,
+    /// Those of them whose start is not done yet.
+    interrupted: Vec<&'a ImageSpec>,
     /// Those that are left, and why.
     failed: HashMap<&'a ImageSpec, String>,
     /// Services that are stopped before.
@@ -129,9 +133,7 @@ fn sort<'a>(manager: &Manager, specs: Vec<&'a ImageSpec>, asking: Asking, report
     let (states, mut sorted) = (manager.loaded(&["rbdmap@*.service"])?, Sorted::default());
     for spec in specs {
         let instance = unit::instance(spec);
-        if !states.get(&instance).is_some_and(BriefState::is_wanted_up) {
-            continue;
-        }
+        let Some(state) = states.get(&instance).filter(|state| state.is_wanted_up()) else { continue };
         let services = manager.services_that_need(&instance)?;
         let names = services.join(" ");
         if !services.is_empty() && !asking.stop_users {
@@ -145,6 +147,9 @@ fn sort<'a>(manager: &Manager, specs: Vec<&'a ImageSpec>, asking: Asking, report
             report.done(Event::Asked, spec, format!("stopping {names}; {again}"));
         }
         sorted.users.extend(services);
+        if !state.is_active() {
+            sorted.interrupted.push(spec);
+        }
         sorted.held.insert(instance, spec);
     }
     Ok(sorted)

@@ -22,3 +22,4 @@ pub mod privilege;
 pub mod rbd;
 pub mod session;
 pub mod systemd;
+pub mod udev;

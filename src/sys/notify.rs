@@ -3,9 +3,10 @@
 //! One datagram to the socket that `$NOTIFY_SOCKET` names; a leading `@` is an abstract one. Without the
 //! variable, as on a terminal, nothing is sent; and nobody's work fails because a status was not heard.
 //!
-//! The surprise: systemd asks /proc for the unit of who sent it, and does not find a child that has ended meanwhile. So before
+//! The surprise: systemd asks /proc for the unit of who sent it, and does not find one that has ended meanwhile. So before
 //! the end it is waited for ([`settle`]): `BARRIER=1` brings a descriptor along, which systemd closes when it has read
-//! everything before (sd_notify(3), since systemd 246).
+//! everything before (sd_notify(3), since systemd 246). Its own children it takes notice of only after what they sent (systemd
+//! `src/core/manager.c`, manager_setup_notify), so they need no such wait, for which newer ones start a process to close it.
 
 use std::env;
 use std::io::{self, IoSlice};
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
+use nix::unistd::{Pid, getppid};
 
 /// Sets the unit's status text. Newlines would start another assignment, so they become blanks.
 pub fn status(text: &str) {
@@ -28,8 +30,11 @@ pub fn extend(time: Duration) {
     send(&format!("EXTEND_TIMEOUT_USEC={}", time.as_micros()));
 }
 
-/// Waits until systemd has read what was sent, for a few seconds at most.
+/// Waits until systemd has read what was sent, for a few seconds at most, if it would not hear it otherwise.
 pub fn settle() {
+    if getppid() == Pid::from_raw(1) {
+        return;
+    }
     let Some(address) = address() else { return };
     let (Ok((read, write)), Ok(socket)) = (io::pipe(), UnixDatagram::unbound()) else { return };
     let (text, files) = ([IoSlice::new(b"BARRIER=1")], [write.as_raw_fd()]);

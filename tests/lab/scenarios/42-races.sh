@@ -18,6 +18,7 @@ by_hand() {
   map_against_unmap
   busy
   behind_systemd
+  start_in_the_middle
   nothing_left
 }
 
@@ -47,6 +48,52 @@ systemd_hears_late() {
   done
   rm /etc/udev/rules.d/99-lab.rules
   udevadm control --reload
+}
+
+is_gone() { ! mapped "$1"; }
+
+# Unmapped while its unit has a write to the kernel under way: what that makes is a device as well, of which systemd hears later.
+start_in_the_middle() {
+  local unit unmap user
+  unit=rbdmap@$(systemd-escape "$POOL/race-b").service
+  mkdir "/run/systemd/system/$unit.d"
+  cat >"/run/systemd/system/$unit.d/lab.conf" <<EOF
+[Service]
+SystemCallFilter=
+SystemCallArchitectures=
+ExecStart=
+ExecStart=sh -c 'rm slow || exec rbdmap map --direct --no-mount "\$0"; exec strace -D -f -o /dev/null -P $ADD -e trace=write -e inject=write:delay_enter=1500000 rbdmap map --direct --no-mount "\$0"' %I
+WorkingDirectory=$PWD
+EOF
+  systemctl daemon-reload
+  rbdmap map
+  echo 'ACTION=="add", KERNEL=="rbd*", RUN+="/bin/sleep 2"' >/etc/udev/rules.d/99-lab.rules
+  udevadm control --reload
+  # The unmapping of race-a lasts until the unit of race-b is at its write.
+  sleep 60 <"/dev/rbd/$POOL/race-a" &
+  user=$!
+  rbdmap unmap --direct >unmap.said 2>&1 &
+  unmap=$!
+  wait_for 5 is_gone race-b
+  touch slow
+  systemctl restart --no-block "$unit"
+  wait_for 5 [ ! -e slow ]
+  sleep 0.5
+  kill $user
+  wait $user || true
+  wait $unmap || fail "unmap ended with $?: $(cat unmap.said)"
+  sleep 3
+  nothing_left
+  touch slow
+  systemctl start --no-block "$unit"
+  wait_for 5 [ ! -e slow ]
+  sleep 0.5
+  rbdmap unmap
+  sleep 3
+  nothing_left
+  rm -r /etc/udev/rules.d/99-lab.rules "/run/systemd/system/$unit.d"
+  udevadm control --reload
+  systemctl daemon-reload
 }
 
 map_against_map() {
