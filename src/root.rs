@@ -156,6 +156,16 @@ impl Root {
         self.join("run/rbdmap")
     }
 
+    /// Names of what is mapped, as earlier runs have read them.
+    pub fn names(&self) -> PathBuf {
+        self.locks().join("names")
+    }
+
+    /// What this boot is called by the kernel (random(4)).
+    pub fn boot_id(&self) -> PathBuf {
+        self.join("proc/sys/kernel/random/boot_id")
+    }
+
     /// modprobe(8), where the kernel looks for it as well.
     pub fn modprobe(&self) -> PathBuf {
         self.join("sbin/modprobe")

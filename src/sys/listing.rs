@@ -3,18 +3,17 @@
 //! A mapping is nine files of sysfs. A run that maps many images would read them all for each, and at boot there is a run for
 //! each image. What does not change while a device lives is remembered by the inode of its entry in
 //! `/sys/bus/rbd/devices`, which the kernel hands out anew for each device (linux `fs/kernfs/dir.c`, kernfs_fop_readdir), so
-//! that a number that is another image's now is not mistaken.
+//! that a number that is another image's now is not mistaken. Names are remembered from run to run as well ([`record`]).
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 
 use super::rbd::{self, Mapping};
+use super::record::{self, Key};
 use crate::root::Root;
-
-/// A device by its number and inode.
-type Key = (u32, u64);
 
 /// The mappings that have been seen.
 pub struct Listing {
@@ -24,8 +23,16 @@ pub struct Listing {
 
 #[derive(Default)]
 struct Known {
-    names: HashMap<Key, String>,
+    /// Those of the record when the first is needed.
+    names: Option<HashMap<Key, Name>>,
     mappings: HashMap<Key, Mapping>,
+}
+
+/// An image's.
+struct Name {
+    text: String,
+    /// Whether the record has it.
+    is_recorded: bool,
 }
 
 impl Listing {
@@ -36,7 +43,8 @@ impl Listing {
 
     /// Every mapping there is now.
     pub fn mappings(&self) -> Result<Vec<Mapping>> {
-        self.of_images(|_| true)
+        let (keys, mut known) = (rbd::entries(&self.root)?, self.known());
+        Ok(keys.into_iter().filter_map(|key| known.mapping(&self.root, key)).collect())
     }
 
     /// Those of images with such names, in whatever pool.
@@ -62,21 +70,31 @@ impl Listing {
 }
 
 impl Known {
-    /// One that is just being made has no disk yet, and so is not remembered: whether it is read-only is the disk's word.
+    /// One that is wanted is written down: of hundreds, each then is read by its own run only.
     fn of_image(&mut self, root: &Root, key: Key, is_wanted: impl Fn(&str) -> bool) -> Option<Mapping> {
+        let recorded = || record::read(root).into_iter().map(|(key, text)| (key, Name { text, is_recorded: true }));
+        let name = match self.names.get_or_insert_with(|| recorded().collect()).entry(key) {
+            Entry::Occupied(name) => name.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(Name { text: rbd::attribute(root, key.0, "name")?, is_recorded: false })
+            }
+        };
+        if !is_wanted(&name.text) {
+            return None;
+        }
+        if !name.is_recorded {
+            name.is_recorded = true;
+            if let Err(error) = record::add(root, key, &name.text) {
+                tracing::debug!("{}: its name is not remembered: {error}", name.text);
+            }
+        }
+        self.mapping(root, key)
+    }
+
+    /// One that is just being made has no disk yet, and so is not remembered: whether it is read-only is the disk's word.
+    fn mapping(&mut self, root: &Root, key: Key) -> Option<Mapping> {
         if let Some(mapping) = self.mappings.get(&key) {
-            return is_wanted(&mapping.spec.image).then(|| mapping.clone());
-        }
-        if let Some(name) = self.names.get(&key)
-            && !is_wanted(name)
-        {
-            return None;
-        }
-        let name = rbd::attribute(root, key.0, "name")?;
-        let is_wanted = is_wanted(&name);
-        self.names.insert(key, name);
-        if !is_wanted {
-            return None;
+            return Some(mapping.clone());
         }
         let (mapping, has_disk) = rbd::look(root, key.0)?;
         if has_disk {

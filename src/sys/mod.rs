@@ -20,6 +20,7 @@ pub mod notify;
 pub mod peer;
 pub mod privilege;
 pub mod rbd;
+pub mod record;
 pub mod session;
 pub mod systemd;
 pub mod udev;

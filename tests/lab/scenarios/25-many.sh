@@ -26,8 +26,22 @@ by_hand() {
   ends 0 rbdmap map --direct --no-mount
   echo "found mapped in $TOOK ms"
   same "$before" "$(state)" "the mappings after a second map"
+  reads_one_name
   ends 0 rbdmap unmap --direct
   echo "unmapped in $TOOK ms"
   within 30000
   nothing_left
+}
+
+# As each image's unit is run: what the others are called is written down. What was in another boot says nothing.
+reads_one_name() {
+  local file=/run/rbdmap/names
+  strace -f -o trace -e trace=openat rbdmap map --direct --no-mount "$POOL/many/1"
+  same 1 "$(grep -c '/sys/bus/rbd/devices/[0-9]*/name"' trace)" "names that are read when all are written down"
+  sed -i 's|^[^ ]* \(.*\) [^ ]*$|other \1 00000000-0000-0000-0000-000000000000|' $file
+  rbdmap map --direct --no-mount "$POOL/many/1"
+  same 1 "$(mappings | grep -c "^$POOL/many/1 ")" "mappings of many/1 with a file of another boot"
+  rm $file
+  rbdmap map --direct --no-mount "$POOL/many/1"
+  same 1 "$(mappings | grep -c "^$POOL/many/1 ")" "mappings of many/1 without the file"
 }
