@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::waits::{self, Awaited};
 use super::{Asking, JOURNAL, connect, end_starts_after, end_starts_of, why};
 use crate::config::table::Entry;
+use crate::deadline::Deadline;
 use crate::event::Event;
 use crate::image::ImageSpec;
 use crate::plan::teardown::{Picture, Thing};
@@ -16,7 +17,7 @@ use crate::report::Report;
 use crate::root::Root;
 use crate::sys::journal::Journal;
 use crate::sys::rbd::{self, Mapping};
-use crate::sys::systemd::{JobOutcome, Manager};
+use crate::sys::systemd::{JobOutcome, JobReport, Manager};
 use crate::sys::{device, mounts};
 use crate::unit;
 use crate::unmap::{self, Losses, Manner};
@@ -47,7 +48,7 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     let aside = has_aside.then(|| unit::NOFAIL.to_owned());
     let names: Vec<String> = aside.into_iter().chain(held.keys().cloned()).collect();
     let waits = asking.block.then(|| waits::tell(root, awaited(root, &held, &plan.mappings)));
-    let jobs = manager.stop(&names, asking.limit())?;
+    let jobs = stop(&manager, &names, &interrupted, asking)?;
     drop(waits);
     let journal = Journal::new(root, JOURNAL);
     for job in jobs {
@@ -84,6 +85,25 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
         .and_then(|()| end_starts_after(root, &interrupted, asking.time))
         .unwrap_or_else(|error| tracing::debug!("{error:#}"));
     Ok(report)
+}
+
+/// Stops the units. A start that is interrupted may have mapped its image yet; systemd then hears of the device and starts the
+/// unit anew, in the place of our stop. What is started so is stopped again.
+fn stop(manager: &Manager, names: &[String], interrupted: &[&ImageSpec], asking: Asking) -> Result<Vec<JobReport>> {
+    let is_started_anew = |job: &JobReport| {
+        job.outcome == JobOutcome::Canceled && interrupted.iter().any(|spec| unit::instance(spec) == job.unit)
+    };
+    let (deadline, mut done, mut names) = (Deadline::after(asking.limit()), Vec::new(), names.to_vec());
+    loop {
+        let jobs = manager.stop(&names, deadline.remaining())?;
+        let (anew, rest): (Vec<JobReport>, Vec<JobReport>) = jobs.into_iter().partition(is_started_anew);
+        done.extend(rest);
+        if anew.is_empty() || deadline.remaining().is_zero() {
+            done.extend(anew);
+            return Ok(done);
+        }
+        names = anew.into_iter().map(|job| job.unit).collect();
+    }
 }
 
 /// The instances that are to be stopped, and the hooks and mounts that go before them.
