@@ -70,7 +70,7 @@ EOF
   echo 'ACTION=="add", KERNEL=="rbd*", RUN+="/bin/sleep 2"' >/etc/udev/rules.d/99-lab.rules
   udevadm control --reload
   # The unmapping of race-a lasts until the unit of race-b is at its write.
-  sleep 60 <"/dev/rbd/$POOL/race-a" &
+  sleep 60 3<"/dev/rbd/$POOL/race-a" &
   user=$!
   rbdmap unmap --direct >unmap.said 2>&1 &
   unmap=$!
