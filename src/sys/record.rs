@@ -55,29 +55,29 @@ fn boot(root: &Root) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn booted(root: &Root, boot: &str) {
+    /// A machine in its boot `one`.
+    fn booted() -> (tempfile::TempDir, Root) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path());
         fs::create_dir_all(root.boot_id().parent().unwrap()).unwrap();
         fs::create_dir_all(root.locks()).unwrap();
-        fs::write(root.boot_id(), format!("{boot}\n")).unwrap();
+        fs::write(root.boot_id(), "one\n").unwrap();
+        (folder, root)
     }
 
     #[test]
     fn a_name_is_known_by_number_and_inode_in_its_boot_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path());
-        booted(&root, "one");
+        let (_folder, root) = booted();
         add(&root, (0, 70), "a").unwrap();
         add(&root, (1, 71), "b").unwrap();
         assert_eq!(read(&root), HashMap::from([((0, 70), "a".to_owned()), ((1, 71), "b".to_owned())]));
-        booted(&root, "two");
+        fs::write(root.boot_id(), "two\n").unwrap();
         assert_eq!(read(&root), HashMap::new());
     }
 
     #[test]
     fn what_does_not_fit_into_a_line_or_was_cut_off_is_no_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path());
-        booted(&root, "one");
+        let (_folder, root) = booted();
         add(&root, (0, 70), "a 70 0 one").unwrap();
         add(&root, (0, 70), "a\nb").unwrap();
         assert!(!root.names().exists());
@@ -91,9 +91,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_too_long_is_begun_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path());
-        booted(&root, "one");
+        let (_folder, root) = booted();
         fs::write(root.names(), "x".repeat(usize::try_from(LONGEST).unwrap() + 1)).unwrap();
         add(&root, (0, 70), "a").unwrap();
         assert_eq!(fs::read_to_string(root.names()).unwrap(), "a 70 0 one\n");
