@@ -101,14 +101,20 @@ fn not_mapped<'a>(root: &Root, images: &[&'a ImageSpec]) -> Result<Vec<&'a Image
 }
 
 /// Ends starts as often as it takes, for each of their mappings is a device that appears, and goes only when systemd has come to
-/// it. Who waits for one is told by systemd.
+/// it. Who waits for one is told by systemd. What somebody has mapped by hand meanwhile is theirs.
 fn end_until_quiet(root: &Root, manager: &Manager, gone: &[&ImageSpec], deadline: &Deadline) -> Result<()> {
     while !deadline.remaining().is_zero() {
-        let (starting, mapped) = (manager.being_started()?, rbd::list(root)?);
-        let is_starting = |spec: &&&ImageSpec| starting.contains(&unit::instance(spec));
-        let (again, rest): (Vec<&ImageSpec>, Vec<_>) = gone.iter().partition(|spec| is_mapped(&mapped, spec));
-        let units: Vec<String> =
-            again.iter().chain(rest.iter().filter(is_starting)).map(|spec| unit::instance(spec)).collect();
+        // In this order: the unit that has mapped it by then is not down yet.
+        let mapped = rbd::list(root)?;
+        let (starting, loaded) = (manager.being_started()?, manager.loaded(&["rbdmap@*.service"])?);
+        let is_mapping = |unit: &String| loaded.get(unit).is_some_and(|state| !state.is_down());
+        let (mut again, mut units) = (Vec::new(), Vec::new());
+        for spec in gone {
+            let unit = unit::instance(spec);
+            let is_again = is_mapped(&mapped, spec) && is_mapping(&unit);
+            again.extend(is_again.then_some(*spec));
+            units.extend((is_again || starting.contains(&unit)).then_some(unit));
+        }
         if units.is_empty() {
             break;
         }

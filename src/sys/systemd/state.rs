@@ -61,6 +61,11 @@ impl BriefState {
         self.is_active() || self.active == "activating"
     }
 
+    /// It is not up, and neither on its way up or down nor to be tried again.
+    pub fn is_down(&self) -> bool {
+        matches!(self.active.as_str(), "inactive" | "failed")
+    }
+
     /// It is not up and it, or the last run of it, may say why.
     pub fn has_a_reason(&self) -> bool {
         !self.is_active() && self.active != "inactive"
