@@ -5,8 +5,7 @@
 //! `/sys/bus/rbd/devices`, which the kernel hands out anew for each device (linux `fs/kernfs/dir.c`, kernfs_fop_readdir), so
 //! that a number that is another image's now is not mistaken. Names are remembered from run to run as well ([`record`]).
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
@@ -24,8 +23,8 @@ pub struct Listing {
 #[derive(Default)]
 struct Known {
     /// Those of the record when the first is needed.
-    names: Option<HashMap<Key, Name>>,
-    mappings: HashMap<Key, Mapping>,
+    names: Option<BTreeMap<Key, Name>>,
+    mappings: BTreeMap<Key, Mapping>,
 }
 
 /// An image's.

@@ -8,7 +8,7 @@
 //! during the write does harm, so that each has a process of its own ([`apart::write`]).
 
 use std::ffi::CString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirEntryExt;
@@ -88,11 +88,13 @@ impl Mapping {
 
 /// Every mapping, in the order in which `rbd device list` prints them: that of their numbers as text.
 pub fn list(root: &Root) -> Result<Vec<Mapping>> {
+    let mut entries = entries(root)?;
+    entries.sort_by_cached_key(|(id, _)| id.to_string());
     // A device that goes while it is read has no attributes any more: it is not mapped.
-    Ok(entries(root)?.into_iter().filter_map(|(id, _)| find(root, id)).collect())
+    Ok(entries.into_iter().filter_map(|(id, _)| find(root, id)).collect())
 }
 
-/// The numbers of all mappings, in that order, each with the inode of its entry on the bus.
+/// The numbers of all mappings, sorted, each with the inode of its entry on the bus.
 pub fn entries(root: &Root) -> Result<Vec<(u32, u64)>> {
     let folder = root.rbd_bus().join("devices");
     let entries = match fs::read_dir(&folder) {
@@ -100,10 +102,11 @@ pub fn entries(root: &Root) -> Result<Vec<(u32, u64)>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("reading {}", folder.display())),
     };
-    let mut named: Vec<(String, u64)> =
-        entries.flatten().map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.ino())).collect();
-    named.sort_unstable();
-    Ok(named.iter().filter_map(|(name, inode)| Some((name.parse().ok()?, *inode))).collect())
+    let number = |entry: &DirEntry| entry.file_name().to_str()?.parse().ok();
+    let mut found: Vec<(u32, u64)> =
+        entries.flatten().filter_map(|entry| Some((number(&entry)?, entry.ino()))).collect();
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// The mapping of this number, if there is one.

@@ -6,7 +6,7 @@
 //! `fs/kernfs/dir.c`, __kernfs_new_node). So a line that is old says nothing about what is there now, a line that was cut off
 //! says nothing at all, and of what no line tells the name is read. Nobody waits for anybody.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -21,8 +21,8 @@ pub type Key = (u32, u64);
 const LONGEST: u64 = 1 << 18;
 
 /// What was written down in this boot. Nothing, where there is no such file or it is not for us.
-pub fn read(root: &Root) -> HashMap<Key, String> {
-    let Some(boot) = boot(root) else { return HashMap::new() };
+pub fn read(root: &Root) -> BTreeMap<Key, String> {
+    let Some(boot) = boot(root) else { return BTreeMap::new() };
     let text = fs::read_to_string(root.names()).unwrap_or_default();
     text.lines().filter_map(|line| parse(line, &boot)).collect()
 }
@@ -70,9 +70,9 @@ mod tests {
         let (_folder, root) = booted();
         add(&root, (0, 70), "a").unwrap();
         add(&root, (1, 71), "b").unwrap();
-        assert_eq!(read(&root), HashMap::from([((0, 70), "a".to_owned()), ((1, 71), "b".to_owned())]));
+        assert_eq!(read(&root), BTreeMap::from([((0, 70), "a".to_owned()), ((1, 71), "b".to_owned())]));
         fs::write(root.boot_id(), "two\n").unwrap();
-        assert_eq!(read(&root), HashMap::new());
+        assert_eq!(read(&root), BTreeMap::new());
     }
 
     #[test]
@@ -85,7 +85,7 @@ mod tests {
             ["", "a", "a 70", "a 70 0", "a 70 0 on", "a 70 0 one ", "a 70 0 onea 70 0 one", "a x 0 one", "a 70 -1 one"]
         {
             fs::write(root.names(), line).unwrap();
-            assert_eq!(read(&root), HashMap::new(), "{line:?}");
+            assert_eq!(read(&root), BTreeMap::new(), "{line:?}");
         }
     }
 
