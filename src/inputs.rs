@@ -12,6 +12,7 @@ use crate::config::fstab::{self, FstabEntry};
 use crate::config::settings::{self, DeclaredImage, Settings};
 use crate::config::table::{self, Entry};
 use crate::hook::OwnHooks;
+use crate::image::ImageSpec;
 use crate::root::Root;
 use crate::sys::file::read_if_there;
 
@@ -32,22 +33,37 @@ pub struct Inputs {
 impl Inputs {
     /// Reads all of it. What does not exist says nothing; what cannot be read is a fault.
     pub fn read(root: &Root) -> Self {
+        let mut inputs = Self::of(root, table::parse);
+        let fstab = fstab::read(root).unwrap_or_else(|error| (Vec::new(), vec![unreadable(&root.fstab(), &error)]));
+        inputs.lines = fstab.0;
+        inputs.faults.extend(fstab.1);
+        inputs.put_together()
+    }
+
+    /// What there is about these images, and nothing of fstab: for the run that only maps them, of which boot has one for each.
+    pub fn of_images(root: &Root, images: &[ImageSpec]) -> Self {
+        let mut inputs = Self::of(root, |path, text| table::parse_only(path, text, images));
+        inputs.settings.images.retain(|image| images.contains(&image.entry.spec));
+        inputs.put_together()
+    }
+
+    fn of(root: &Root, parse: impl Fn(&Path, &str) -> (Vec<Entry>, Vec<Fault>)) -> Self {
         let table = table_path(root);
-        let unreadable = |path: &Path, error: &anyhow::Error| Fault::new(path, (0, 0), error.root_cause().to_string());
         let (entries, mut faults) = match read_if_there(&table) {
-            Ok(text) => table::parse(&table, &text.unwrap_or_default()),
+            Ok(text) => parse(&table, &text.unwrap_or_default()),
             Err(error) => (Vec::new(), vec![unreadable(&table, &error)]),
         };
         let (settings, settings_faults) = settings::read(root);
-        let (lines, fstab_faults) =
-            fstab::read(root).unwrap_or_else(|error| (Vec::new(), vec![unreadable(&root.fstab(), &error)]));
-        faults.extend(settings_faults.into_iter().chain(fstab_faults));
-        let mut inputs = Self { entries, lines, settings, faults, table };
-        for image in std::mem::take(&mut inputs.settings.images) {
-            inputs.add(image);
+        faults.extend(settings_faults);
+        Self { entries, lines: Vec::new(), settings, faults, table }
+    }
+
+    fn put_together(mut self) -> Self {
+        for image in std::mem::take(&mut self.settings.images) {
+            self.add(image);
         }
-        inputs.complete(&Environment::of_process());
-        inputs
+        self.complete(&Environment::of_process());
+        self
     }
 
     /// Whether the table is the machine's own, from which systemd's units are made.
@@ -90,6 +106,10 @@ impl Inputs {
     }
 }
 
+fn unreadable(path: &Path, error: &anyhow::Error) -> Fault {
+    Fault::new(path, (0, 0), error.root_cause().to_string())
+}
+
 const KEY_IN_TABLE: &str = "key= puts the secret where anybody may read it; write it into a file of mode 0600 and say \
     keyfile=FILE";
 
@@ -110,12 +130,16 @@ fn machines_table(root: &Root) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn inputs(files: &[(&str, &str)]) -> Inputs {
+    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::new(folder.path());
         std::fs::create_dir_all(root.join("etc/ceph")).unwrap();
         files.iter().for_each(|(path, text)| std::fs::write(root.join(path), text).unwrap());
-        Inputs::read(&root)
+        folder
+    }
+
+    fn inputs(files: &[(&str, &str)]) -> Inputs {
+        Inputs::read(&Root::new(machine(files).path()))
     }
 
     #[test]
@@ -145,5 +169,26 @@ mod tests {
             ("etc/rbdmap.toml", "nonsense = 1\n"),
         ]);
         assert_eq!((inputs.entries.len(), inputs.lines.len(), inputs.faults.len()), (1, 1, 3));
+    }
+
+    #[test]
+    fn who_maps_one_image_reads_of_the_files_what_is_about_it() {
+        let folder = machine(&[
+            ("etc/ceph/rbdmap", "rbd/a id=x\nrbd/b nonsense=1\nrbd/abc\n"),
+            ("etc/fstab", "nonsense\n/dev/rbd/rbd/a /a xfs noauto 0 0\n"),
+            (
+                "etc/rbdmap.toml",
+                "map_options = \"queue_depth=8\"\n[[image]]\nspec = \"rbd/c\"\n[[image]]\nspec = \"rbd/d\"\n",
+            ),
+        ]);
+        for (name, options, faults) in
+            [("rbd/a", Some("queue_depth=8"), 0), ("rbd/d", Some("queue_depth=8"), 0), ("rbd/b", None, 1)]
+        {
+            let inputs = Inputs::of_images(&Root::new(folder.path()), &[name.parse().unwrap()]);
+            let found: Vec<_> =
+                inputs.entries.iter().map(|entry| (entry.spec.to_string(), entry.options.map.to_string())).collect();
+            let expected: Vec<_> = options.into_iter().map(|options| (name.to_owned(), options.to_owned())).collect();
+            assert_eq!((found, inputs.lines.len(), inputs.faults.len()), (expected, 0, faults), "{name}");
+        }
     }
 }

@@ -65,9 +65,10 @@ fn for_nofail(root: &Root, arguments: &MapArguments, attempts: &Attempts) -> Res
 }
 
 fn by_table(root: &Root, arguments: &MapArguments, patience: Patience) -> Result<Report> {
-    let inputs = Inputs::read(root);
     let named = arguments.specs.iter().map(|text| text.parse()).collect::<Result<Vec<ImageSpec>, String>>();
     let named = named.map_err(|error| anyhow!(error))?;
+    let is_only_mapping = arguments.no_mount && !named.is_empty();
+    let inputs = if is_only_mapping { Inputs::of_images(root, &named) } else { Inputs::read(root) };
     let lines = if arguments.no_mount { &[][..] } else { &inputs.lines };
     let plan = plan::map(&inputs.entries, lines, &named);
     let limits = limits(&arguments.engine, &inputs.settings);
@@ -83,14 +84,7 @@ fn by_table(root: &Root, arguments: &MapArguments, patience: Patience) -> Result
     if !units.is_empty() && report.is_clean() {
         by_systemd::follow(root, &units).unwrap_or_else(|error| tracing::warn!("{error:#}"));
     }
-    for spec in &plan.unknown {
-        let table = inputs.table.display();
-        report.image_failed(
-            Event::MapFailed,
-            spec,
-            format!("not in {table}; add a line such as `{spec} id=USER`, or say --id USER"),
-        );
-    }
+    tell_of_unknown(&inputs, &plan.unknown, &mut report);
     // A line that cannot be read fails a run over all of them, not one that names other images.
     if named.is_empty() {
         let (served, refused): (Vec<&Fault>, Vec<&Fault>) = inputs.faults.iter().partition(|fault| fault.is_served);
@@ -101,6 +95,21 @@ fn by_table(root: &Root, arguments: &MapArguments, patience: Patience) -> Result
         }
     }
     Ok(report)
+}
+
+/// An image without a line, or whose line is one of those that cannot be read.
+fn tell_of_unknown(inputs: &Inputs, unknown: &[ImageSpec], report: &mut Report) {
+    let unread: Vec<&Fault> = inputs.faults.iter().filter(|fault| !fault.is_served && !unknown.is_empty()).collect();
+    unread.iter().for_each(|fault| tracing::warn!("{fault}"));
+    for spec in unknown {
+        let table = inputs.table.display();
+        let why = if unread.is_empty() {
+            format!("not in {table}; add a line such as `{spec} id=USER`, or say --id USER")
+        } else {
+            format!("not among what can be read of {table}; mend what is named above, or say --id USER")
+        };
+        report.image_failed(Event::MapFailed, spec, why);
+    }
 }
 
 /// systemd knows nothing of such a mapping, so it is made here; at shutdown the sweep takes it down.

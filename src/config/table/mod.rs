@@ -128,6 +128,24 @@ pub fn parse(path: &Path, text: &str) -> (Vec<Entry>, Vec<Fault>) {
     (entries, faults)
 }
 
+/// The same of the lines that can be about these images. The others are not looked into: at boot there is a run for each image,
+/// and of hundreds each would read hundreds of lines. A backslash anywhere may join lines or stand in a name: then it is all.
+pub fn parse_only(path: &Path, text: &str, images: &[ImageSpec]) -> (Vec<Entry>, Vec<Fault>) {
+    if text.contains('\\') {
+        return parse(path, text);
+    }
+    let is_about = |line: &str| images.iter().any(|spec| names(line, &spec.image));
+    // With the others empty, so that the numbers stay.
+    let lines: Vec<&str> = text.split('\n').map(|line| if is_about(line) { line } else { "" }).collect();
+    parse(path, &lines.join("\n"))
+}
+
+/// Whether a line has this image's name where a name ends.
+fn names(line: &str, image: &str) -> bool {
+    let ends = |rest: &str| rest.chars().next().is_none_or(|next| next.is_whitespace() || next == '@' || next == '#');
+    line.match_indices(image).any(|(at, _)| ends(&line[at + image.len()..]))
+}
+
 fn parse_line(path: &Path, line: &Line) -> Result<Option<Entry>, Problem> {
     let characters = &line.characters;
     let Some(start) = characters.iter().position(|c| !c.is_whitespace()) else { return Ok(None) };

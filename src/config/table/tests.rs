@@ -85,6 +85,19 @@ fn one_bad_line_never_stops_a_good_one() {
 
 proptest! {
     #[test]
+    fn what_is_about_an_image_is_read_the_same_without_the_other_lines(
+        text in "(rbd/|p/n/|a|b|ab|@s|#|'|\\\\|=|,| |\t|\r|\n|\n|\n| id=x| namespace=n){0,40}"
+    ) {
+        let of = |spec: &ImageSpec, entries: Vec<Entry>| -> Vec<Entry> {
+            entries.into_iter().filter(|entry| entry.spec == *spec).collect()
+        };
+        for entry in parse(Path::new("t"), &text).0 {
+            let only = parse_only(Path::new("t"), &text, std::slice::from_ref(&entry.spec)).0;
+            prop_assert_eq!(of(&entry.spec, only), of(&entry.spec, parse(Path::new("t"), &text).0));
+        }
+    }
+
+    #[test]
     fn no_text_panics(text in "(?s).*") {
         parse(Path::new("rbdmap"), &text);
     }
