@@ -137,10 +137,10 @@ bench_row() {
 # bench_many [NETWORK-NUMBER-WAY…]: only these; the way `race` is ours and the floor in turns, `systemd` our units by our hand and by
 # systemctl, `units` by our hand alone, `idle` that and, by systemctl, the stop of the same units with nothing to do, `look` what there
 # is to see when all are mapped. Beside those that are measured when nothing is said: plain-200-look, plain-500-race, plain-16-units,
-# plain-200-idle, plain-500-units.
+# plain-200-idle, plain-500-units. Where there is no ceph-common: `units` and `idle` only.
 bench_many() {
   # shellcheck disable=SC2034 # boot.sh's, in the place of which these are
-  local GUEST=bookworm POOL=bookworm BOOT_LIMIT=3600 STEP_SECONDS=900 number network way folder broken steps=("$@")
+  local GUEST=${CHOSEN_GUESTS[0]} POOL=${CHOSEN_GUESTS[0]} BOOT_LIMIT=3600 STEP_SECONDS=1500 number network way folder broken steps=("$@")
   [ $# -gt 0 ] || steps=({plain,slow}-{1,16,64}-{race,systemd,script,loop,parallel})
   guest_ready "$GUEST"
   guest_prepare "$GUEST"
@@ -160,10 +160,25 @@ bench_many() {
   for network in plain slow; do
     for way in map unmap; do bench_many_print "$network" "$way"; done
   done
+  bench_many_print_growth
   bench_many_print_looks
 }
 # The largest number of images among the steps.
 most() { printf '%s\n' "$@" | cut -d - -f 2 | sort -n | tail -n 1; }
+
+# What one of many images takes beside one of 16, by systemd. With MACHINE=qemu that depends on what is done, and not on what
+# it costs User Mode Linux that process 1, which has grown, forks.
+bench_many_print_growth() {
+  local number way few many
+  for number in 64 200 500; do
+    for way in units-map units-unmap idle-unmap; do
+      few=$(median many "plain-16-$way") many=$(median many "plain-$number-$way")
+      [ -n "$few" ] || continue
+      [ -n "$many" ] || continue
+      bench_row "$way, ms for each of 16; of $number" $((few / 16)) $((many / number))
+    done
+  done
+}
 
 bench_many_print_looks() {
   local number

@@ -1,5 +1,6 @@
 # boot.sh: one boot of a guest, from its first process to the end of the last, and what is in the guest beside Debian.
-# Owns the User Mode Linux process, the disk (a copy-on-write file over the image) and the folder of logs of each boot.
+# Owns the User Mode Linux process (another machine is qemu.sh's), the disk (a copy-on-write file over the image) and the folder of logs
+# of each boot.
 # The surprises: a guest is several processes on the machine, and only the first is our child. They share its session. And its disk must
 # not be on a tmpfs, which cannot fallocate(2) zeros: the guest's kernel complains of WRITE_ZEROES, and at the next boot inodes that it
 # wrote had invalid checksums (seen with Linux 6.1).
@@ -33,6 +34,7 @@ guest_prepare() {
   local guest=$1 overlay prefix=/usr
   overlay=$(guest_folder "$guest")/overlay
   guest_ready "$guest"
+  ! is_qemu || qemu_ready "$guest"
   rm -rf "$overlay" "$LAB_DIR/logs/$guest"/boot-*
   [ -n "${KEEP:-}" ] || rm -f "$(guest_folder "$guest")/disk"
   install -d -m 755 "$overlay" "$overlay/etc/ceph" "$LAB_DIR/logs/$guest"
@@ -62,11 +64,13 @@ guest_start() {
   folder=$(guest_folder "$guest")
   printf '%s\n' "GUEST=$guest" "POOL=$guest" "ADDRESS=$(guest_address "$guest")" "BOOT=$boot" "NETWORK_DELAY=${NETWORK_DELAY:-}" \
     "STEP_SECONDS=${STEP_SECONDS:-240}" "SOAK=${SOAK:-}" "SEED=${SEED:-1}" >"$folder/overlay/lab/guest.env"
+  set -- systemd.show_status=0 systemd.wants="$unit" lab_clock="${CLOCK:-0}"
+  ! is_qemu || qemu_start "$guest" "$boot" "$@"
   # The kernel's memory is a file in TMPDIR, mapped executable: on a disk the guest would crawl.
   TMPDIR=/dev/shm exec setsid --wait ip netns exec "$NAMESPACE" linux.uml mem=$GUEST_MEMORY umid="$guest" uml_dir="$folder" \
     ubd0="$folder/disk,$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \
     vec0:transport=tap,ifname="$(guest_tap "$guest")",depth=128,gro=1 \
-    systemd.show_status=0 systemd.wants="$unit" lab_in="$folder/overlay" lab_log="$(boot_folder "$guest" "$boot")" lab_clock="${CLOCK:-0}"
+    "$@" lab_in="$folder/overlay" lab_log="$(boot_folder "$guest" "$boot")"
 }
 
 # guest_boot GUEST BOOT: boots, runs the steps on standard input, and is over when the guest has powered itself off.

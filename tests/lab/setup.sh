@@ -20,8 +20,9 @@ HOST_PACKAGES=(
 )
 
 setup_host() {
-  local package missing=()
-  for package in "${HOST_PACKAGES[@]}"; do
+  local package missing=() packages=("${HOST_PACKAGES[@]}")
+  ! is_qemu || packages+=("${QEMU_PACKAGES[@]}")
+  for package in "${packages[@]}"; do
     dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
   done
   [ ${#missing[@]} -gt 0 ] || return 0

@@ -94,7 +94,7 @@ peak() {
 rules() {
   local ours=/usr/local/lib/udev/rules.d/50-rbd.rules
   case $1 in
-    ours) [ -e $ours ] || mv $ours.off $ours ;;
+    ours) [ ! -e $ours.off ] || mv $ours.off $ours ;;
     ceph) mv $ours $ours.off ;;
   esac
   udevadm control --reload
