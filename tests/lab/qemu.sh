@@ -19,7 +19,7 @@ qemu_kernel() { echo "$LAB_DIR/kernels/$(guest_suite "$1")"; }
 
 # Debian's kernel of the guest's suite, unpacked, and an initramfs for it, if they are not there yet.
 qemu_ready() {
-  local folder version
+  local folder version modules
   folder=$(qemu_kernel "$1")
   [ ! -e "$folder/ready" ] || return 0
   progress "fetching Debian's own kernel for $1"
@@ -27,11 +27,12 @@ qemu_ready() {
   mkdir -p "$folder" "$LAB_DIR/logs/$1"
   logged "$LAB_DIR/logs/$1/kernel" unshare --pid --mount-proc --fork --kill-child mmdebstrap --variant=extract \
     --include=linux-image-amd64 "$(guest_suite "$1")" "$folder/root"
-  version=$(ls "$folder/root/usr/lib/modules")
+  version=$(basename "$folder"/root/boot/vmlinuz-*)
+  version=${version#vmlinuz-}
   mv "$folder/root/boot/vmlinuz-$version" "$folder/vmlinuz"
-  mv "$folder/root/usr/lib/modules/$version" "$folder/$version"
   mkdir -p "$folder/lib/modules"
-  mv "$folder/$version" "$folder/lib/modules/"
+  # Below /lib in Debian 12's package, below /usr/lib in 13's.
+  for modules in "$folder"/root/{,usr/}lib/modules/"$version"; do [ ! -d "$modules" ] || mv "$modules" "$folder/lib/modules/"; done
   rm -rf --one-file-system "$folder/root"
   depmod -b "$folder" "$version"
   qemu_initramfs "$folder" "$version"
