@@ -213,9 +213,8 @@ impl Work<'_> {
     }
 
     fn describe(&self, spec: &ImageSpec) -> String {
-        let now = self.listing.mappings().unwrap_or_default();
-        match now.iter().find(|mapping| mapping.spec == *spec) {
-            Some(mapping) if self.before.contains(mapping) => format!("already mapped as /dev/{}", mapping.name()),
+        match self.listing.of_image(spec).unwrap_or_default() {
+            Some(mapping) if self.before.contains(&mapping) => format!("already mapped as /dev/{}", mapping.name()),
             Some(mapping) => format!("mapped as /dev/{}", mapping.name()),
             None => "was mapped, and is no longer".to_owned(),
         }

@@ -12,6 +12,7 @@ use anyhow::Result;
 
 use super::rbd::{self, Mapping};
 use super::record::{self, Key};
+use crate::image::ImageSpec;
 use crate::root::Root;
 
 /// The mappings that have been seen.
@@ -44,6 +45,16 @@ impl Listing {
     pub fn mappings(&self) -> Result<Vec<Mapping>> {
         let (keys, mut known) = (rbd::entries(&self.root)?, self.known());
         Ok(keys.into_iter().filter_map(|key| known.mapping(&self.root, key)).collect())
+    }
+
+    /// That of this image; each of the others is read once, as always.
+    pub fn of_image(&self, spec: &ImageSpec) -> Result<Option<Mapping>> {
+        let (keys, mut known) = (rbd::entries(&self.root)?, self.known());
+        let is_it = |mapping: &Mapping| mapping.spec == *spec;
+        Ok(keys.into_iter().find_map(|key| match known.mappings.get(&key) {
+            Some(mapping) => is_it(mapping).then(|| mapping.clone()),
+            None => known.mapping(&self.root, key).filter(is_it),
+        }))
     }
 
     /// Those of images with such names, in whatever pool.

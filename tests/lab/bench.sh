@@ -135,7 +135,7 @@ bench_row() {
 
 # Many images, by themselves: one boot, a step for each network, number and way (guest/lab/scenarios/00-bench-many.sh).
 # bench_many [NETWORK-NUMBER-WAY…]: only these; the way `race` is ours and the floor in turns, `systemd` our units by our hand and by
-# systemctl, `units` by our hand alone, `idle` that and, by systemctl, the stop of the same units with nothing to do, `look` what there
+# systemctl, `units` by our hand alone, `idle` that and, by systemctl, the same units with nothing to do, `look` what there
 # is to see when all are mapped. Beside those that are measured when nothing is said: plain-200-look, plain-500-race, plain-16-units,
 # plain-200-idle, plain-500-units. Where there is no ceph-common: `units` and `idle` only.
 bench_many() {
@@ -171,7 +171,7 @@ most() { printf '%s\n' "$@" | cut -d - -f 2 | sort -n | tail -n 1; }
 bench_many_print_growth() {
   local number way few many
   for number in 64 200 500; do
-    for way in units-map units-unmap idle-unmap; do
+    for way in {units,idle}-{map,unmap}; do
       few=$(median many "plain-16-$way") many=$(median many "plain-$number-$way")
       [ -n "$few" ] || continue
       [ -n "$many" ] || continue

@@ -48,25 +48,34 @@ rounds() { case $1-$2 in 64-script | 64-loop | 200-* | 500-*) echo 1 ;; 64-paral
 once() {
   local number=${1#*-}
   number=${number%%-*}
-  [ "$2" != idle ] || { stop_idle "$1"; return; }
+  [ "$2" != idle ] || { idle "$1"; return; }
   timed "$1-map" "map_by_$2"
   is_mapped "$number"
   timed "$1-unmap" "unmap_by_$2"
   is_mapped 0
 }
 
-# stop_idle NAME: what systemd takes by itself for the same units of the same images: they end and do nothing.
-stop_idle() {
-  local drop_in=/run/systemd/system/rbdmap@.service.d/idle.conf
+# idle NAME: what systemd takes by itself for the same units, which start and do nothing, and end, with their images mapped, and do
+# nothing.
+idle() {
+  only ExecStart=/bin/true ExecStopPost=
+  timed "$1-map" map_by_systemctl
+  unmap_by_systemctl
+  only
   map_by_units
-  mkdir -p "${drop_in%/*}"
-  printf '[Service]\n%s\n' ExecStopPost= ExecStopPost=/bin/true >$drop_in
-  systemctl daemon-reload
+  only ExecStopPost=/bin/true
   timed "$1-unmap" unmap_by_systemctl
-  rm $drop_in
-  systemctl daemon-reload
+  only
   rbdmap unmap --direct
   is_mapped 0
+}
+# only [LINE…]: what the units of images do instead, if anything.
+only() {
+  local folder=/run/systemd/system/rbdmap@.service.d line
+  rm -rf $folder
+  mkdir -p $folder
+  for line; do printf '[Service]\n%s=\n%s\n' "${line%%=*}" "$line" >$folder/${line%%=*}.conf; done
+  systemctl daemon-reload
 }
 
 # What there is to see when all are mapped, by us and by rbd.
