@@ -4,12 +4,6 @@
 # the same (guest.sh). There is no KVM: the processor is emulated, too, and a guest about as fast as one of User Mode Linux.
 # shellcheck shell=bash
 
-QEMU_PACKAGES=(
-  qemu-system-x86     # the PC
-  qemu-utils          # its disk: what is written, over the guest's image
-  busybox-static      # its initramfs
-  xz-utils            # whose modules are compressed in Debian 13
-)
 # What mounts the guest's root and the lab's folders.
 QEMU_MODULES=(virtio_pci virtio_blk virtio_net virtio_rng crc32c_generic ext4 9p 9pnet_virtio)
 
@@ -64,7 +58,7 @@ qemu_start() {
   folder=$(guest_folder "$guest")
   kernel=$(qemu_kernel "$guest")
   [ -e "$folder/disk" ] || qemu-img create -q -f qcow2 -F raw -b "$(guest_image "$guest")" "$folder/disk"
-  exec setsid --wait ip netns exec "$NAMESPACE" qemu-system-x86_64 -accel tcg -cpu max -m $GUEST_MEMORY -no-reboot \
+  exec setsid --wait ip netns exec "$NAMESPACE" qemu-system-x86_64 -accel tcg -cpu max -m "$GUEST_MEMORY" -no-reboot \
     -display none -monitor none -serial stdio -kernel "$kernel/vmlinuz" -initrd "$kernel/initramfs" \
     -append "console=ttyS0 quiet loglevel=4 net.ifnames=0 rw $*" -drive file="$folder/disk",if=virtio,cache=unsafe \
     -netdev tap,id=lab,ifname="$(guest_tap "$guest")",script=no,downscript=no -device virtio-net-pci,netdev=lab \

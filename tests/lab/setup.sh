@@ -19,6 +19,14 @@ HOST_PACKAGES=(
   squashfs-tools      # what a scenario mounts read-only
 )
 
+# With MACHINE=qemu.
+QEMU_PACKAGES=(
+  qemu-system-x86     # the guest's PC
+  qemu-utils          # its disk: what is written, over the guest's image
+  busybox-static      # its initramfs
+  xz-utils            # whose modules are compressed in Debian 13
+)
+
 setup_host() {
   local package missing=() packages=("${HOST_PACKAGES[@]}")
   ! is_qemu || packages+=("${QEMU_PACKAGES[@]}")

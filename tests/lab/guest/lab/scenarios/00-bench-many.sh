@@ -74,7 +74,7 @@ only() {
   local folder=/run/systemd/system/rbdmap@.service.d line
   rm -rf $folder
   mkdir -p $folder
-  for line; do printf '[Service]\n%s=\n%s\n' "${line%%=*}" "$line" >$folder/${line%%=*}.conf; done
+  for line; do printf '[Service]\n%s=\n%s\n' "${line%%=*}" "$line" >"$folder/${line%%=*}.conf"; done
   systemctl daemon-reload
 }
 
