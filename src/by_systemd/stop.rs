@@ -104,9 +104,10 @@ fn not_mapped<'a>(root: &Root, images: &[&'a ImageSpec]) -> Result<Vec<&'a Image
 /// it. Who waits for one is told by systemd. What somebody has mapped by hand meanwhile is theirs.
 fn end_until_quiet(root: &Root, manager: &Manager, gone: &[&ImageSpec], deadline: &Deadline) -> Result<()> {
     while !deadline.remaining().is_zero() {
-        // In this order: the unit that has mapped it by then is not down yet.
+        // In this order: who is done starting at the second look has mapped it, and is not down yet at the third.
+        let starting = manager.being_started()?;
         let mapped = rbd::list(root)?;
-        let (starting, loaded) = (manager.being_started()?, manager.loaded(&["rbdmap@*.service"])?);
+        let loaded = manager.loaded(&["rbdmap@*.service"])?;
         let is_mapping = |unit: &String| loaded.get(unit).is_some_and(|state| !state.is_down());
         let (mut again, mut units) = (Vec::new(), Vec::new());
         for spec in gone {

@@ -147,6 +147,11 @@ command_lines() {
   wrong_usage "image \"..\" is not a name" map "$POOL/.." --id boot
   ends 1 rbdmap map "$POOL/good"
   same "rbdmap: $POOL/good: not in $TABLE; add a line such as \`$POOL/good id=USER\`, or say --id USER" "$SAID" "what map says"
+  echo "$POOL/good ib=boot" >$TABLE
+  ends 1 rbdmap map "$POOL/good"
+  says "$TABLE:1:$((${#POOL} + 7)): unknown option \"ib\"; did you mean \"id\"?"
+  says "$POOL/good: not among what can be read of $TABLE; mend what is named above, or say --id USER"
+  : >$TABLE
   ends 1 rbdmap map "$POOL/good" --id boot --conf /nowhere
   same "rbdmap: /nowhere does not exist, but was named as ceph.conf" "$SAID" "what map says of ceph.conf"
   ends 0 rbdmap unmap "$POOL/good"
