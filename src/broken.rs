@@ -1,9 +1,9 @@
 //! What `map` says of images that it finds mapped, and that are of no use: what is written to them does not arrive.
 
+use crate::model::mapping::Mapping;
 use crate::reason::Harms;
 use crate::root::Root;
 use crate::sys::kernel_log::Since;
-use crate::sys::rbd::Mapping;
 
 /// Warns of those of the mappings, found there, that have suffered since they were made.
 pub fn warn<'a>(root: &Root, found: impl IntoIterator<Item = &'a Mapping>) {

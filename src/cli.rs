@@ -10,8 +10,8 @@ use clap::{Arg, Args, Command, Parser, Subcommand, ValueEnum};
 
 use crate::config::map_options::MapOptions;
 use crate::config::table::client_id;
-use crate::hook::Call;
-use crate::image::ImageSpec;
+use crate::model::hook_call::HookCall;
+use crate::model::image_spec::ImageSpec;
 
 /// Maps Ceph RBD images listed in /etc/ceph/rbdmap, mounts them, and takes them down.
 #[derive(Debug, Parser)]
@@ -53,11 +53,11 @@ pub enum Verb {
     /// Have systemd stop all images (for rbdmap.service)
     #[command(hide = true)]
     StopImages,
-    /// Call an image's hook (for rbdmap-hook@.service)
+    /// HookCall an image's hook (for rbdmap-hook@.service)
     #[command(hide = true)]
     Hook {
         /// After mapping, or before unmapping
-        call: Call,
+        call: HookCall,
         /// The image
         instance: ImageSpec,
     },

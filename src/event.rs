@@ -7,8 +7,8 @@ use std::fmt::Display;
 
 use tracing::{error, info, warn};
 
-use crate::image::ImageSpec;
-use crate::sys::rbd::Mapping;
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
 
 /// A kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,6 @@
 //! It runs as root, so it must be root's own, and nobody else may be able to replace it: the file and every folder above
 //! it, up to /etc/ceph/rbd.d, and where a symbolic link leads out of there, up to /.
 
-use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,31 +15,10 @@ use nix::unistd::geteuid;
 use crate::config::table::Entry;
 use crate::deadline::{Deadline, Wait};
 use crate::event::Event;
-use crate::image::ImageSpec;
-use crate::meanwhile;
+use crate::model::hook_call::HookCall;
+use crate::model::image_spec::ImageSpec;
 use crate::root::Root;
-use crate::sys;
-
-/// Whether hooks are run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hooks {
-    /// Here, in their turn.
-    Run,
-    /// Not here: somebody else does, or nobody wants them.
-    Skip,
-}
-
-/// The hooks that settings name, by their images; the others are found by their names.
-pub type OwnHooks = HashMap<ImageSpec, PathBuf>;
-
-/// What has happened to the image, or is about to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Call {
-    /// It has been mapped and mounted.
-    Map,
-    /// It is going to be unmounted and unmapped.
-    Unmap,
-}
+use crate::{meanwhile, sys};
 
 /// The entries whose images have a hook, or something in the place of one. Without a folder of hooks, which few machines
 /// have, none is looked for.
@@ -52,7 +30,7 @@ pub fn wanted<'a>(root: &Root, entries: impl IntoIterator<Item = &'a Entry>) -> 
 
 /// Runs the image's hook if there is one: the program that `own` names, or that which is called like the image. The error is
 /// a sentence without the image's name.
-pub fn run(root: &Root, image: (&ImageSpec, Option<&Path>), call: Call, deadline: &Deadline) -> Result<(), String> {
+pub fn run(root: &Root, image: (&ImageSpec, Option<&Path>), call: HookCall, deadline: &Deadline) -> Result<(), String> {
     let (spec, own) = image;
     let Some(hook) = own.map(|path| root.join(path)).or_else(|| find(root, spec)) else { return Ok(()) };
     let name = hook.display();
@@ -60,13 +38,13 @@ pub fn run(root: &Root, image: (&ImageSpec, Option<&Path>), call: Call, deadline
         return Err(format!("hook {name} is not run: {reason}"));
     }
     let verb = match call {
-        Call::Map => "map",
-        Call::Unmap => "unmap",
+        HookCall::Map => "map",
+        HookCall::Unmap => "unmap",
     };
     let arguments = [verb.into(), root.dev(spec.link()).into_os_string()];
     let event = match call {
-        Call::Map => Event::MapWaits,
-        Call::Unmap => Event::Waiting,
+        HookCall::Map => Event::MapWaits,
+        HookCall::Unmap => Event::Waiting,
     };
     let tell = || meanwhile::say(event, spec, &format!("its hook {name} {verb}"));
     match sys::hook::run(&hook, &arguments, spec, Wait { deadline, tell: &tell }) {
@@ -155,7 +133,7 @@ mod tests {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    fn call(root: &Root, why: Call, limit: Duration) -> Result<(), String> {
+    fn call(root: &Root, why: HookCall, limit: Duration) -> Result<(), String> {
         run(root, (&"rbd/a".parse().unwrap(), None), why, &Deadline::after(limit))
     }
 
@@ -164,7 +142,7 @@ mod tests {
     #[test]
     fn a_hook_is_told_what_happens_and_reads_nothing() {
         let (_folder, root, _) = with_hook("#!/bin/sh\ncat; echo \"$# $1 $2\" >>\"${0%/etc*}/said\"\n");
-        assert_eq!((call(&root, Call::Map, SOON), call(&root, Call::Unmap, SOON)), (Ok(()), Ok(())));
+        assert_eq!((call(&root, HookCall::Map, SOON), call(&root, HookCall::Unmap, SOON)), (Ok(()), Ok(())));
         let link = root.dev("rbd/rbd/a");
         let expected = format!("2 map {0}\n2 unmap {0}\n", link.display());
         assert_eq!(fs::read_to_string(root.join("said")).unwrap(), expected);
@@ -174,27 +152,31 @@ mod tests {
     fn an_image_without_a_hook_or_with_a_folder_there_is_fine() {
         let (_folder, root, hook) = with_hook("#!/bin/sh\nexit 1\n");
         for name in ["rbd/b", "rbd/ns/a", "other/a"] {
-            assert_eq!(run(&root, (&name.parse().unwrap(), None), Call::Map, &Deadline::after(SOON)), Ok(()), "{name}");
+            assert_eq!(
+                run(&root, (&name.parse().unwrap(), None), HookCall::Map, &Deadline::after(SOON)),
+                Ok(()),
+                "{name}"
+            );
         }
         fs::remove_file(&hook).unwrap();
         fs::create_dir(&hook).unwrap();
-        assert_eq!(call(&root, Call::Map, SOON), Ok(()));
+        assert_eq!(call(&root, HookCall::Map, SOON), Ok(()));
     }
 
     #[test]
     fn failures_say_how_it_ended() {
         let (_folder, root, hook) = with_hook("#!/bin/sh\nexit 3\n");
-        let said = call(&root, Call::Map, SOON).unwrap_err();
+        let said = call(&root, HookCall::Map, SOON).unwrap_err();
         assert_eq!(said, format!("hook {} map failed: exit status: 3", hook.display()));
         fs::write(&hook, "#!/nonexistent/interpreter\n").unwrap();
-        assert!(call(&root, Call::Map, SOON).unwrap_err().contains("failed: No such file"));
+        assert!(call(&root, HookCall::Map, SOON).unwrap_err().contains("failed: No such file"));
     }
 
     #[test]
     fn a_hook_that_hangs_is_killed_with_its_children() {
         let (_folder, root, _) = with_hook("#!/bin/sh\necho $$ >\"${0%/etc*}/pid\"\nsleep 300 & wait\n");
         let start = Instant::now();
-        let said = call(&root, Call::Unmap, Duration::from_millis(500)).unwrap_err();
+        let said = call(&root, HookCall::Unmap, Duration::from_millis(500)).unwrap_err();
         assert!(said.ends_with("unmap failed: killed, for it has not ended in time"), "{said}");
         assert!(start.elapsed() < Duration::from_secs(30));
     }
@@ -203,7 +185,7 @@ mod tests {
     fn a_child_that_keeps_its_output_open_is_not_waited_for() {
         let (_folder, root, _) = with_hook("#!/bin/sh\nsleep 20 &\n");
         let start = Instant::now();
-        assert_eq!(call(&root, Call::Map, SOON), Ok(()));
+        assert_eq!(call(&root, HookCall::Map, SOON), Ok(()));
         assert!(start.elapsed() < Duration::from_secs(15));
     }
 
@@ -218,12 +200,12 @@ mod tests {
             (root.hooks(), 0o775, "can be written by others"),
         ] {
             mode(&path, bits);
-            let said = call(&root, Call::Map, SOON).unwrap_err();
+            let said = call(&root, HookCall::Map, SOON).unwrap_err();
             assert!(said.starts_with(&format!("hook {} is not run: {}", hook.display(), path.display())), "{said}");
             assert!(said.contains(reason), "{said}");
             mode(&path, 0o755);
         }
-        assert_eq!(call(&root, Call::Map, SOON), Ok(()));
+        assert_eq!(call(&root, HookCall::Map, SOON), Ok(()));
     }
 
     #[test]
@@ -232,16 +214,16 @@ mod tests {
         let shared = root.hooks().join("shared");
         fs::rename(&hook, &shared).unwrap();
         symlink("../shared", &hook).unwrap();
-        assert_eq!(call(&root, Call::Map, SOON), Ok(()));
+        assert_eq!(call(&root, HookCall::Map, SOON), Ok(()));
         let open = folder.path().join("open");
         fs::create_dir(&open).unwrap();
         mode(&open, 0o777);
         fs::rename(&shared, open.join("hook")).unwrap();
         fs::remove_file(&hook).unwrap();
         symlink(open.join("hook"), &hook).unwrap();
-        assert!(call(&root, Call::Map, SOON).unwrap_err().contains("/open can be written by others"));
+        assert!(call(&root, HookCall::Map, SOON).unwrap_err().contains("/open can be written by others"));
         fs::remove_file(open.join("hook")).unwrap();
-        assert!(call(&root, Call::Map, SOON).unwrap_err().contains("it cannot be found"));
+        assert!(call(&root, HookCall::Map, SOON).unwrap_err().contains("it cannot be found"));
     }
 
     #[test]
@@ -258,6 +240,6 @@ mod tests {
         fs::write(folder.path().join("etc/ceph/a"), "#!/bin/sh\nexit 9\n").unwrap();
         mode(&folder.path().join("etc/ceph/a"), 0o755);
         let spec = ImageSpec { pool: "..".into(), namespace: None, image: "a".into(), snapshot: None };
-        assert_eq!(run(&root, (&spec, None), Call::Map, &Deadline::after(SOON)), Ok(()));
+        assert_eq!(run(&root, (&spec, None), HookCall::Map, &Deadline::after(SOON)), Ok(()));
     }
 }

@@ -7,12 +7,13 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::config::environment::{self, Environment};
-use crate::config::fault::Fault;
-use crate::config::fstab::{self, FstabEntry};
+use crate::config::fstab;
 use crate::config::settings::{self, DeclaredImage, Settings};
 use crate::config::table::{self, Entry};
-use crate::hook::OwnHooks;
-use crate::image::ImageSpec;
+use crate::model::fault::Fault;
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::hook_call::DeclaredHooks;
+use crate::model::image_spec::ImageSpec;
 use crate::root::Root;
 use crate::sys::file::read_if_there;
 
@@ -72,7 +73,7 @@ impl Inputs {
     }
 
     /// The hooks that the settings name.
-    pub fn own_hooks(&self) -> OwnHooks {
+    pub fn own_hooks(&self) -> DeclaredHooks {
         let named = self.entries.iter().filter_map(|entry| Some((entry.spec.clone(), entry.hook.clone()?)));
         named.collect()
     }

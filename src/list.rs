@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::cli::Format;
-use crate::sys::rbd::Mapping;
+use crate::model::mapping::Mapping;
 
 /// One row of `--format json`, in the order of `rbd`'s keys.
 #[derive(Serialize)]

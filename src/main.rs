@@ -9,14 +9,13 @@ mod deadline; // until when something may take
 mod direct; // the engine that works in this process
 mod event; // what happens to images, by kinds
 mod generator; // units for systemd, from table and fstab
-mod holder; // who keeps a device busy, in words
 mod hook; // the administrator's program for an image
-mod image; // the name of an image
 mod inputs; // all that administrators have written, together
 mod list; // `rbdmap list`
 mod logging; // journal or terminal
 mod map; // one image upward
 mod meanwhile; // what is waited for, told while it is
+mod model; // the nouns, as plain data
 mod plan; // what is to be done, as data
 mod pool; // a bounded number of threads
 mod prepare; // what needs no network, before it is there
@@ -29,8 +28,6 @@ mod root; // every absolute path
 mod status; // `rbdmap status`
 mod summary; // the status of rbdmap.service
 mod sys; // everything that touches the machine
-mod tag; // our mark in the kernel
-mod unit; // names as systemd writes them
 mod unmap; // mappings downward
 mod verb; // from what was typed to an engine
 

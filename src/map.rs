@@ -11,20 +11,22 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, bail};
 use nix::errno::Errno;
 
-use crate::config::monitors::Messenger;
 use crate::config::table::Entry;
 use crate::deadline::{Deadline, WORTH_A_WORD, Wait};
 use crate::event::{About, Event};
-use crate::image::ImageSpec;
 use crate::meanwhile;
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
+use crate::model::messenger::Messenger;
+use crate::model::owner_tag::{Origin, OwnerTag};
+use crate::model::wanted::Wanted;
 use crate::reason::{self, Facts, Failure, Heard};
-use crate::request::{Request, Sources, Wanted};
+use crate::request::{Request, Sources};
 use crate::retry::Backoff;
 use crate::root::Root;
 use crate::sys::listing::Listing;
-use crate::sys::rbd::{self, Mapping, Way};
+use crate::sys::rbd::{self, Way};
 use crate::sys::{device, kernel_log, lock, module, monitor, names, notify, peer, session};
-use crate::tag::{Origin, Tag};
 
 /// For how long a monitor that has greeted need not be asked again.
 const GREETING_HOLDS: Duration = Duration::from_secs(5);
@@ -198,7 +200,7 @@ impl Mapper {
         let is_met = || fsid.map_or(Ok(false), |fsid| self.listing.knows_cluster(fsid));
         let tell = || meanwhile::say(Event::MapWaits, &request.wanted.spec, session::WHOSE);
         let turn = session::turn(&self.root, &request.cluster(), is_met, Wait { tell: &tell, ..way.wait })?;
-        let tag = Tag::new(origin, rbd::nonce(&self.root)?);
+        let tag = OwnerTag::new(origin, rbd::nonce(&self.root)?);
         let (facts, is_met) = (Facts::of(request), is_met()?);
         let mut log = kernel_log::Since::now(&self.root);
         let meanwhile = meanwhile::tell(&self.root, facts.clone(), is_met);

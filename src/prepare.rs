@@ -34,7 +34,7 @@ pub fn run(root: &Root) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::keyring::Secret;
+    use crate::model::secret::Secret;
     use base64::prelude::{BASE64_STANDARD, Engine};
 
     #[test]

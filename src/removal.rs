@@ -8,8 +8,10 @@ use nix::errno::Errno;
 use crate::deadline::{Deadline, Wait};
 use crate::event::Event;
 use crate::meanwhile;
+use crate::model::block_node::BlockNode;
+use crate::model::mapping::Mapping;
 use crate::root::Root;
-use crate::sys::rbd::{self, BusError, Mapping, Way};
+use crate::sys::rbd::{self, BusError, Way};
 use crate::sys::{device, link, lock};
 
 /// How long udev may take to remove the link of a device that is gone.
@@ -90,7 +92,7 @@ pub fn by_force(root: &Root, mapping: &Mapping) -> Result<(), String> {
 }
 
 /// Has the link taken away, so that what follows finds nothing left. A link that stays is told, no more.
-fn await_no_link(root: &Root, mapping: &Mapping, nodes: &[device::Node]) {
+fn await_no_link(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) {
     let spec = &mapping.spec;
     if !root.udev_control().exists() {
         if let Err(error) = link::remove(root, spec, nodes) {

@@ -1,8 +1,8 @@
 //! `rbdmap summary`: how much of the table is mapped and mounted, as the status text of rbdmap.service. It acts on
 //! nothing and never fails: the instances carry their own failures.
 
-use crate::config::fstab::FstabEntry;
 use crate::inputs::Inputs;
+use crate::model::fstab_entry::FstabEntry;
 use crate::plan;
 use crate::root::Root;
 use crate::sys::{mounts, notify, rbd};

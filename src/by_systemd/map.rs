@@ -11,22 +11,22 @@ use anyhow::Result;
 
 use super::waits::{self, Awaited};
 use super::{Asking, JOURNAL, connect, is_mapped, why};
-use crate::broken;
 use crate::config::table::Entry;
 use crate::direct::{self, Limits, Manner};
 use crate::event::Event;
-use crate::hook::{self, Hooks};
-use crate::image::ImageSpec;
 use crate::map::Patience;
+use crate::model::hook_call::HookPolicy;
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
+use crate::model::owner_tag::Origin;
+use crate::model::unit_name;
 use crate::plan::MapPlan;
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::journal::Journal;
 use crate::sys::listing::Listing;
-use crate::sys::rbd::Mapping;
 use crate::sys::systemd::{BriefState, JobOutcome, JobReport, Manager};
-use crate::tag::Origin;
-use crate::unit;
+use crate::{broken, hook};
 
 /// Has systemd start the instances and mounts of the plan.
 pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits, asking: Asking) -> Result<Report> {
@@ -104,13 +104,13 @@ type Subject<'a> = (&'a ImageSpec, What<'a>);
 
 /// The units of the plan: an instance for each image, a mount for each line, and the hooks.
 fn subjects<'p>(root: &Root, plan: &MapPlan<'p>) -> HashMap<String, Subject<'p>> {
-    let instances = plan.images.iter().map(|entry| (unit::instance(&entry.spec), (&entry.spec, What::Map)));
+    let instances = plan.images.iter().map(|entry| (unit_name::instance(&entry.spec), (&entry.spec, What::Map)));
     let mounts = plan.mounts.iter().map(|step| {
         let target = step.entry.target.as_path();
-        (unit::mount(target), (step.images[0], What::Mount(target)))
+        (unit_name::mount(target), (step.images[0], What::Mount(target)))
     });
     let hooked = hook::wanted(root, plan.images.iter().copied());
-    let hooks = hooked.into_iter().map(|entry| (unit::hook(&entry.spec), (&entry.spec, What::Hook)));
+    let hooks = hooked.into_iter().map(|entry| (unit_name::hook(&entry.spec), (&entry.spec, What::Hook)));
     instances.chain(mounts).chain(hooks).collect()
 }
 
@@ -132,7 +132,7 @@ impl Work<'_> {
             self.manager.reset_failed(unit)?;
         }
         let unmapped = plan.images.iter().filter(|entry| !is_mapped(&self.before, &entry.spec));
-        let instances = unmapped.map(|entry| unit::instance(&entry.spec));
+        let instances = unmapped.map(|entry| unit_name::instance(&entry.spec));
         let is_stale = |instance: &String| {
             states.get(instance).is_some_and(|state| {
                 let restarts = || self.manager.restarts(instance).unwrap_or(0);
@@ -189,7 +189,7 @@ impl Work<'_> {
         let mapped = self.listing.mappings()?;
         for step in &plan.mounts {
             let has_images = step.images.iter().all(|spec| is_mapped(&mapped, spec));
-            if has_images && lost.contains(&unit::mount(&step.entry.target)) {
+            if has_images && lost.contains(&unit_name::mount(&step.entry.target)) {
                 let target = step.entry.target.display();
                 let text = format!(
                     "not mounted on {target}: something that it needs has failed; `systemctl --failed` shows what"
@@ -208,7 +208,12 @@ impl Work<'_> {
         Ok(direct::map(
             self.root,
             &rest,
-            Manner { origin: Origin::Table, limits: self.limits, hooks: Hooks::Skip, patience: Patience::UntilTheEnd },
+            Manner {
+                origin: Origin::Table,
+                limits: self.limits,
+                hooks: HookPolicy::Skip,
+                patience: Patience::UntilTheEnd,
+            },
         ))
     }
 

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::image::ImageSpec;
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
 use crate::root::Root;
 use crate::sys::journal::Journal;
-use crate::sys::rbd::Mapping;
 use crate::sys::systemd::{JobOutcome, JobReport, Manager, SystemState};
 
 pub use follow::follow;

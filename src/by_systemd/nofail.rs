@@ -12,15 +12,15 @@ use std::time::Duration;
 use anyhow::{Error, Result, anyhow};
 
 use super::connect;
-use crate::config::monitors::Messenger;
 use crate::config::table::Entry;
 use crate::deadline::Deadline;
-use crate::image::ImageSpec;
+use crate::model::image_spec::ImageSpec;
+use crate::model::messenger::Messenger;
+use crate::model::unit_name;
 use crate::request::{Request, Sources};
 use crate::root::Root;
 use crate::sys::systemd::{JobOutcome, SystemState};
 use crate::sys::{monitor, notify};
-use crate::unit;
 
 /// How long monitors may take to greet before they are asked again.
 const GREETING: Duration = Duration::from_secs(1);
@@ -54,7 +54,7 @@ pub fn has_restarted(root: &Root, specs: &[String]) -> Result<bool> {
     let manager = connect(root)?;
     let restarts = |text: &String| {
         let spec: ImageSpec = text.parse().map_err(Error::msg)?;
-        manager.restarts(&unit::instance(&spec))
+        manager.restarts(&unit_name::instance(&spec))
     };
     specs.iter().map(restarts).try_fold(false, |any, restarts| Ok(any || restarts? > 0))
 }
@@ -65,7 +65,8 @@ fn goes_on_booting(state: &SystemState) -> bool {
 
 /// Units by the monitors that they need. Those of which nothing can be found out are the first: they say what is missing.
 fn sort(root: &Root, entries: &[Entry], units: &[String]) -> (Vec<String>, HashMap<Whom, Vec<String>>) {
-    let entries: HashMap<String, &Entry> = entries.iter().map(|entry| (unit::instance(&entry.spec), entry)).collect();
+    let entries: HashMap<String, &Entry> =
+        entries.iter().map(|entry| (unit_name::instance(&entry.spec), entry)).collect();
     let sources = Sources::new(root);
     let (mut at_once, mut by_monitors) = (Vec::new(), HashMap::<Whom, Vec<String>>::new());
     for unit in units {

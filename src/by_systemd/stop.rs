@@ -12,11 +12,11 @@ use anyhow::Result;
 
 use super::is_mapped;
 use crate::deadline::Deadline;
-use crate::image::ImageSpec;
+use crate::model::image_spec::ImageSpec;
+use crate::model::unit_name;
 use crate::root::Root;
 use crate::sys::systemd::{BriefState, Manager, SystemState};
 use crate::sys::{notify, rbd, udev};
-use crate::unit;
 
 /// What systemd may take to read what udev has told it.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -57,7 +57,7 @@ pub fn end_starts(root: &Root, limit: Duration) -> Result<()> {
 /// device's link before systemd hears of the device, for udev tells when all its rules' programs are done (`RUN+=`, systemd
 /// `src/udev/udev-worker.c`). systemd would start the image's unit then, with the image gone and nobody looking any more.
 pub fn await_devices(root: &Root, images: &[&ImageSpec]) -> Result<()> {
-    let device = |spec: &&ImageSpec| unit::device(&Path::new("/dev").join(spec.link()));
+    let device = |spec: &&ImageSpec| unit_name::device(&Path::new("/dev").join(spec.link()));
     let is_required = |device: &String| root.generated_units("generator").join(format!("{device}.requires")).exists();
     let mut unseen: Vec<String> = images.iter().map(device).filter(is_required).collect();
     if unseen.is_empty() || !root.udev_control().exists() {
@@ -111,7 +111,7 @@ fn end_until_quiet(root: &Root, manager: &Manager, gone: &[&ImageSpec], deadline
         let is_mapping = |unit: &String| loaded.get(unit).is_some_and(|state| !state.is_down());
         let (mut again, mut units) = (Vec::new(), Vec::new());
         for spec in gone {
-            let unit = unit::instance(spec);
+            let unit = unit_name::instance(spec);
             let is_again = is_mapped(&mapped, spec) && is_mapping(&unit);
             again.extend(is_again.then_some(*spec));
             units.extend((is_again || starting.contains(&unit)).then_some(unit));

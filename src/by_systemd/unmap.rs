@@ -10,16 +10,16 @@ use super::{Asking, JOURNAL, connect, end_starts_after, end_starts_of, why};
 use crate::config::table::Entry;
 use crate::deadline::Deadline;
 use crate::event::Event;
-use crate::image::ImageSpec;
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
+use crate::model::unit_name;
 use crate::plan::teardown::{Picture, Thing};
 use crate::plan::{Target, UnmapPlan};
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::journal::Journal;
-use crate::sys::rbd::{self, Mapping};
 use crate::sys::systemd::{JobOutcome, JobReport, Manager};
-use crate::sys::{device, mounts};
-use crate::unit;
+use crate::sys::{device, mounts, rbd};
 use crate::unmap::{self, Losses, Manner};
 
 /// What is to go.
@@ -44,8 +44,9 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
     stop_users(&manager, users, asking)?;
     // With everything goes what would have some of it started yet. Where it does not run, asking would have systemd load it, and
     // with it every image's unit.
-    let has_aside = !table.is_empty() && (manager.has_job(unit::NOFAIL)? || !manager.up(&[unit::NOFAIL])?.is_empty());
-    let aside = has_aside.then(|| unit::NOFAIL.to_owned());
+    let has_aside =
+        !table.is_empty() && (manager.has_job(unit_name::NOFAIL)? || !manager.up(&[unit_name::NOFAIL])?.is_empty());
+    let aside = has_aside.then(|| unit_name::NOFAIL.to_owned());
     let names: Vec<String> = aside.into_iter().chain(held.keys().cloned()).collect();
     let waits = asking.block.then(|| waits::tell(root, awaited(root, &held, &plan.mappings)));
     let jobs = stop(&manager, &names, &interrupted, asking)?;
@@ -91,7 +92,7 @@ pub fn unmap(root: &Root, order: &Order<'_>, manner: Manner, asking: Asking) -> 
 /// unit anew, in the place of our stop. What is started so is stopped again.
 fn stop(manager: &Manager, names: &[String], interrupted: &[&ImageSpec], asking: Asking) -> Result<Vec<JobReport>> {
     let is_started_anew = |job: &JobReport| {
-        job.outcome == JobOutcome::Canceled && interrupted.iter().any(|spec| unit::instance(spec) == job.unit)
+        job.outcome == JobOutcome::Canceled && interrupted.iter().any(|spec| unit_name::instance(spec) == job.unit)
     };
     let (deadline, mut done, mut names) = (Deadline::after(asking.limit()), Vec::new(), names.to_vec());
     loop {
@@ -111,14 +112,17 @@ fn awaited(root: &Root, held: &HashMap<String, &ImageSpec>, mappings: &[Mapping]
     let seen = mounts::look(root).unwrap_or_default();
     let picture = Picture::of(&seen);
     let mut awaited: Vec<Awaited> = held.values().map(|spec| Awaited::instance(spec)).collect();
-    let hook =
-        |spec: &ImageSpec| Awaited { unit: unit::hook(spec), spec: spec.clone(), job: Some("its hook".to_owned()) };
+    let hook = |spec: &ImageSpec| Awaited {
+        unit: unit_name::hook(spec),
+        spec: spec.clone(),
+        job: Some("its hook".to_owned()),
+    };
     awaited.extend(held.values().map(|spec| hook(spec)));
     for mapping in mappings {
         for step in picture.standing_on(&device::nodes(root, &mapping.name())) {
             let Thing::Mount(mount) = step.thing else { continue };
             let job = Some(format!("the unmounting of {}", mount.target.display()));
-            awaited.push(Awaited { unit: unit::mount(&mount.target), spec: mapping.spec.clone(), job });
+            awaited.push(Awaited { unit: unit_name::mount(&mount.target), spec: mapping.spec.clone(), job });
         }
     }
     awaited
@@ -152,7 +156,7 @@ struct Sorted<'a> {
 fn sort<'a>(manager: &Manager, specs: Vec<&'a ImageSpec>, asking: Asking, report: &Report) -> Result<Sorted<'a>> {
     let (states, mut sorted) = (manager.loaded(&["rbdmap@*.service"])?, Sorted::default());
     for spec in specs {
-        let instance = unit::instance(spec);
+        let instance = unit_name::instance(spec);
         let Some(state) = states.get(&instance).filter(|state| state.is_wanted_up()) else { continue };
         let services = manager.services_that_need(&instance)?;
         let names = services.join(" ");

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
-use crate::image::ImageSpec;
 use crate::meanwhile::Meanwhile;
+use crate::model::image_spec::ImageSpec;
+use crate::model::unit_name;
 use crate::root::Root;
 use crate::sys::systemd::Manager;
-use crate::unit;
 
 /// At how many units to look each time, for systemd has better to do; the others' turn comes later.
 const LOOKS: usize = 16;
@@ -25,7 +25,7 @@ pub struct Awaited {
 impl Awaited {
     /// The unit of an image, which says itself what it waits for.
     pub fn instance(spec: &ImageSpec) -> Self {
-        Self { unit: unit::instance(spec), spec: spec.clone(), job: None }
+        Self { unit: unit_name::instance(spec), spec: spec.clone(), job: None }
     }
 }
 

@@ -6,72 +6,8 @@
 
 use std::path::Path;
 
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use zeroize::Zeroizing;
-
 use super::ceph_conf::CephConf;
-
-/// A cluster secret: its decoded bytes. It cannot be printed and is wiped when it goes.
-#[derive(Clone)]
-pub struct Secret(Zeroizing<Vec<u8>>);
-
-/// Bytes before the key proper.
-const HEADER: usize = 12;
-
-/// Bits after the last whole byte are nobody's business (ceph `src/common/armor.c`). Padding may be missing, which Ceph does
-/// not take: its script loses it from a table's `key=…==`.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
-
-impl Secret {
-    /// Decodes a key as keyrings and key files hold it. The error never repeats the text.
-    pub fn decode(text: &str) -> Result<Self, String> {
-        let standard = standard_base64(text);
-        let bytes = BASE64.decode(standard.as_bytes()).map_err(|_| "the key is not base64".to_owned())?;
-        let mut secret = Self(Zeroizing::new(bytes));
-        let length = match secret.0.get(HEADER - 2..HEADER) {
-            Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
-            _ => return Err("the key is too short to be a Ceph key".to_owned()),
-        };
-        if length == 0 || secret.0.len() < HEADER + length {
-            return Err("the key is cut short: its length does not match what it says of itself".to_owned());
-        }
-        secret.0.truncate(HEADER + length);
-        Ok(secret)
-    }
-
-    /// The payload of a kernel key of type `ceph`.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl AsRef<[u8]> for Secret {
-    fn as_ref(&self) -> &[u8] {
-        self.bytes()
-    }
-}
-
-/// What counts of a key's text, as Ceph has it: newlines do not, nor does anything after the padding; `-` and `_` are the
-/// `+` and `/` of base64 for URLs.
-fn standard_base64(text: &str) -> Zeroizing<String> {
-    let mut standard = Zeroizing::new(String::with_capacity(text.len()));
-    for c in text.split('=').next().unwrap_or_default().trim_end().chars() {
-        match c {
-            '\n' => {}
-            '-' => standard.push('+'),
-            '_' => standard.push('/'),
-            c => standard.push(c),
-        }
-    }
-    standard
-}
+use crate::model::secret::Secret;
 
 /// The secret of `client.ID` in a keyring's text; `None` where the keyring has no such user.
 pub fn from_keyring(path: &Path, text: &str, user: &str) -> Result<Option<Secret>, String> {

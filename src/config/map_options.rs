@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::fault::suggestion;
 use super::monitors::endpoint;
+use crate::model::fault::suggestion;
 
 /// A set of options, one per subject.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

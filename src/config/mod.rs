@@ -3,7 +3,6 @@
 
 pub mod ceph_conf;
 pub mod environment;
-pub mod fault;
 pub mod fstab;
 pub mod keyring;
 pub mod map_options;

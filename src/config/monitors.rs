@@ -5,16 +5,8 @@
 //! addresses, msgr2 on 3300 and msgr1 on 6789; port 3300 means msgr2 only, 6789 msgr1 only, any other port both. If
 //! any item is not an address, all of them are taken for host names. Names are resolved by the caller.
 
+use crate::model::messenger::Messenger;
 use std::net::{IpAddr, SocketAddr};
-
-/// Which messenger protocol an address speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Messenger {
-    /// msgr1, port 6789.
-    V1,
-    /// msgr2, port 3300.
-    V2,
-}
 
 /// One address of a monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,16 +24,6 @@ pub enum MonHost {
     Addresses(Vec<Monitor>),
     /// Host names with their ports, to be resolved.
     Names(Vec<(String, Option<u16>)>),
-}
-
-impl Messenger {
-    /// The port that monitors listen on where nobody says otherwise.
-    pub fn default_port(self) -> u16 {
-        match self {
-            Self::V1 => 6789,
-            Self::V2 => 3300,
-        }
-    }
 }
 
 /// Reads a `mon_host`: separated by commas, semicolons and blanks.

@@ -17,21 +17,21 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::broken;
 use crate::config::table::Entry;
 use crate::deadline::Deadline;
 use crate::event::{About, Event};
-use crate::hook::{self, Call, Hooks};
-use crate::image::ImageSpec;
 use crate::map::{Mapped, Mapper, Patience};
+use crate::model::hook_call::{HookCall, HookPolicy};
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
+use crate::model::owner_tag::Origin;
 use crate::plan::{MapPlan, MountStep};
 use crate::pool::Pool;
 use crate::reason::Failure;
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::notify;
-use crate::sys::rbd::Mapping;
-use crate::tag::Origin;
+use crate::{broken, hook};
 use mount::MountJob;
 
 /// What a run may take.
@@ -51,7 +51,7 @@ pub struct Manner {
     /// How long an image, a mount or a hook may take, and how many of them are under way at a time.
     pub limits: Limits,
     /// Whether the hooks of new mappings are run.
-    pub hooks: Hooks,
+    pub hooks: HookPolicy,
     /// How long monitors that do not answer are asked.
     pub patience: Patience,
 }
@@ -70,7 +70,7 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, manner: Manner) -> Report {
     work.map_images();
     loop {
         work.mount_what_can_be();
-        if manner.hooks == Hooks::Run {
+        if manner.hooks == HookPolicy::Run {
             work.run_hooks();
         }
         // Every job ends by itself within its limit.
@@ -243,7 +243,7 @@ impl<'a> Work<'a> {
             let (root, spec, limit) = (self.root.clone(), (*spec).clone(), self.manner.limits.time);
             let own = self.plan.images.iter().find(|entry| entry.spec == spec).and_then(|entry| entry.hook.clone());
             self.pool.submit(move || {
-                let result = hook::run(&root, (&spec, own.as_deref()), Call::Map, &Deadline::after(limit));
+                let result = hook::run(&root, (&spec, own.as_deref()), HookCall::Map, &Deadline::after(limit));
                 Done::Hook(spec, result)
             });
         }

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::twice;
-use crate::config::fstab::FstabEntry;
 use crate::deadline::{Deadline, Wait};
 use crate::event::Event;
-use crate::image::ImageSpec;
 use crate::meanwhile;
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
 use crate::plan::present;
 use crate::root::Root;
-use crate::sys::rbd::Mapping;
 use crate::sys::{device, lock, mounts};
 
 /// One mount, with all that it takes to make it in another thread.

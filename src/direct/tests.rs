@@ -40,7 +40,7 @@ fn run(root: &Root, lines: &str) -> bool {
     let table = table::parse(Path::new("table"), lines).0;
     let fstab = fstab::read(root).unwrap().0;
     let limits = Limits { time: Duration::from_secs(20), parallel: 4 };
-    let manner = Manner { origin: Origin::Table, limits, hooks: Hooks::Run, patience: Patience::UntilTheEnd };
+    let manner = Manner { origin: Origin::Table, limits, hooks: HookPolicy::Run, patience: Patience::UntilTheEnd };
     let report = map(root, &plan::map(&table, &fstab, &[]), manner);
     report.is_clean()
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use libmount::Mounted;
 
 use crate::deadline::Deadline;
+use crate::model::unit_name;
 use crate::root::Root;
 use crate::sys::mounts;
 use crate::sys::systemd::Manager;
-use crate::unit;
 
 /// How long systemd may take for a mount that it has begun, and between two looks.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ fn await_systemd(root: &Root, target: &Path) {
         return;
     }
     let Ok(manager) = Manager::connect(root) else { return };
-    let unit = unit::mount(target);
+    let unit = unit_name::mount(target);
     Deadline::after(LIMIT).poll(|| {
         let loaded = manager.loaded(&[&unit]).unwrap_or_default();
         (loaded.get(&unit).is_none_or(|state| state.active != "activating")).then_some(())

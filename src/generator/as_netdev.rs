@@ -15,14 +15,14 @@ use std::path::Path;
 use super::file::{Folder, GeneratedFile};
 use super::mount::Line;
 use super::row::{Made, is_unit_name};
-use crate::config::fstab::FstabEntry;
-use crate::unit::{self, escape_path, escape_specifiers};
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::unit_name::{self, escape_path, escape_specifiers};
 
 /// The mount unit, that of the automount, and what growing needs; the device's drop-in is `device`'s. The entry has been found writable
 /// by `Row::of`.
 pub fn units(line: &Line, folder: Folder) -> Vec<GeneratedFile> {
     let entry = line.entry;
-    let mut files = vec![GeneratedFile::text(folder, unit::mount(&entry.target), &mount_text(line))];
+    let mut files = vec![GeneratedFile::text(folder, unit_name::mount(&entry.target), &mount_text(line))];
     // An automount has no order that would have to be taken back.
     if line.row.automount && line.row.made == Made::Nothing {
         files.push(GeneratedFile::text(folder, line.row.start_unit(&entry.target), &automount_text(line)));
@@ -155,8 +155,8 @@ fn values<'a>(entry: &'a FstabEntry, option: &str) -> Vec<&'a str> {
 /// A unit's name as it is, a path as the unit of its device or mount.
 fn unit_name(value: &str) -> String {
     match Path::new(value) {
-        path if path.starts_with("/dev") => unit::device(path),
-        path if path.is_absolute() => unit::mount(path),
+        path if path.starts_with("/dev") => unit_name::device(path),
+        path if path.is_absolute() => unit_name::mount(path),
         _ => value.to_owned(),
     }
 }

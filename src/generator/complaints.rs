@@ -3,9 +3,9 @@
 
 use super::kernel_log::Message;
 use super::row::{Row, lost_options};
-use crate::config::fstab::FstabEntry;
 use crate::config::table::Entry;
-use crate::image::ImageSpec;
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::image_spec::ImageSpec;
 use crate::root::Root;
 
 const LACKS_NETDEV: &str = "taken as if it had _netdev, without which systemd would unmount it after the network; \

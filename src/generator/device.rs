@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::file::{Folder, GeneratedFile};
-use crate::unit;
+use crate::model::unit_name;
 
 /// How long systemd waits for a device, in seconds: a little longer than for its instance (`TimeoutStartSec=` in
 /// rbdmap@.service), so that the instance fails first and says why; and not for ever, for the instance may succeed and
@@ -40,7 +40,7 @@ impl Devices {
     pub fn require(&mut self, device: &Path, instance: &str) -> GeneratedFile {
         self.required += 1;
         self.limited.insert(unit_of(device));
-        GeneratedFile::hook(&format!("{}.requires", unit::device(device)), instance)
+        GeneratedFile::hook(&format!("{}.requires", unit_name::device(device)), instance)
     }
 
     /// A device of a mount whose unit is ours, in this folder.
@@ -61,7 +61,7 @@ impl Devices {
 
 /// The unit whose drop-ins a device reads.
 fn unit_of(device: &Path) -> Cow<'static, str> {
-    if device.starts_with("/dev/rbd") { ALL.into() } else { unit::device(device).into() }
+    if device.starts_with("/dev/rbd") { ALL.into() } else { unit_name::device(device).into() }
 }
 
 #[cfg(test)]

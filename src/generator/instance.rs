@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::file::GeneratedFile;
 use crate::config::table::{Entry, paths};
-use crate::image::ImageSpec;
+use crate::model::image_spec::ImageSpec;
+use crate::model::unit_name::{self, escape_specifiers};
 use crate::root::Root;
-use crate::unit::{self, escape_specifiers};
 
 /// The image's device node, where fstab has it.
 pub fn device(spec: &ImageSpec) -> PathBuf {
@@ -63,7 +63,7 @@ impl<'a> Instances<'a> {
     pub fn drop_ins(&self) -> Vec<GeneratedFile> {
         match self.0.split_first() {
             Some(((_, Some(told)), rest)) if rest.iter().all(|(_, other)| other.as_ref() == Some(told)) => {
-                vec![told.drop_in(unit::TEMPLATE)]
+                vec![told.drop_in(unit_name::TEMPLATE)]
             }
             _ => self.0.iter().filter_map(|(name, told)| Some(told.as_ref()?.drop_in(name))).collect(),
         }

@@ -27,11 +27,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::config::fault::Fault;
-use crate::config::fstab::{FstabEntry, Images};
+use crate::config::fstab::Images;
 use crate::hook;
-use crate::image::ImageSpec;
 use crate::inputs::Inputs;
+use crate::model::fault::Fault;
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::image_spec::ImageSpec;
 use crate::root::Root;
 use administrator::AdministratorUnits;
 use decide::decide;

@@ -8,9 +8,9 @@ use super::as_netdev;
 use super::file::{Folder, GeneratedFile};
 use super::instance::quoted;
 use super::row::{Made, Row};
-use crate::config::fstab::FstabEntry;
-use crate::plan::overlay;
-use crate::unit::{self, escape_specifiers};
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::overlay_options;
+use crate::model::unit_name::{self, escape_specifiers};
 
 /// An entry with how it is served.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Line<'_> {
         let start = || self.row.start_unit(&self.entry.target);
         let mut files = match self.folder() {
             Some(folder) => as_netdev::units(self, folder),
-            None => vec![GeneratedFile::drop_in(&unit::mount(&self.entry.target), &self.drop_in())],
+            None => vec![GeneratedFile::drop_in(&unit_name::mount(&self.entry.target), &self.drop_in())],
         };
         if automount && made != Made::Nothing {
             files.push(GeneratedFile::drop_in(&start(), &format!("[Unit]\n{}", self.order_of_automount())));
@@ -74,7 +74,7 @@ impl Line<'_> {
             text += "# The image is there before it is mounted, and until it is unmounted.\n";
             text += &format!("Requires={instance}\nAfter={instance}\n");
         }
-        let layers = overlay::folders(self.entry.options.iter().map(String::as_str));
+        let layers = overlay_options::folders(self.entry.options.iter().map(String::as_str));
         let layers: Vec<String> = layers.iter().filter_map(|folder| quoted(&folder.to_string_lossy())).collect();
         if self.entry.fstype == "overlay" && !layers.is_empty() {
             text += "# What it is made of; systemd does not look into the options of an overlay.\n";

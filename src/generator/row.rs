@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::config::fstab::FstabEntry;
-use crate::unit;
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::unit_name;
 
 /// What systemd's own generator has made of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Row {
     /// The unit that is started to have the entry mounted on `target`: the automount, if it has one.
     pub fn start_unit(&self, target: &Path) -> String {
         let kind = if self.automount { "automount" } else { "mount" };
-        format!("{}.{kind}", unit::escape_path(target))
+        format!("{}.{kind}", unit_name::escape_path(target))
     }
 }
 

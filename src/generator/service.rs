@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::file::GeneratedFile;
 use super::instance::assignment;
-use crate::unit::{self, escape_specifiers};
+use crate::model::unit_name::{self, escape_specifiers};
 
 /// The units that rbdmap.service starts.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Service {
     /// An image's unit that is no part of the boot.
     pub fn starts_aside(&mut self, unit: String) {
         self.nofail.insert(unit);
-        self.wants.insert(unit::NOFAIL.to_owned());
+        self.wants.insert(unit_name::NOFAIL.to_owned());
     }
 
     /// The drop-ins, if there is anything to start.
@@ -41,7 +41,7 @@ impl Service {
     fn of_nofail(&self) -> Option<GeneratedFile> {
         let units: Vec<&str> = self.nofail.iter().map(String::as_str).collect();
         let text = format!("[Service]\nEnvironment={}\n", assignment("RBDMAP_INSTANCES", &units));
-        (!units.is_empty()).then(|| GeneratedFile::drop_in(unit::NOFAIL, &text))
+        (!units.is_empty()).then(|| GeneratedFile::drop_in(unit_name::NOFAIL, &text))
     }
 
     fn of_all(&self) -> Option<GeneratedFile> {

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use super::file::{Folder, GeneratedFile};
 use super::row::Row;
-use crate::config::fstab::FstabEntry;
-use crate::unit;
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::unit_name;
 
 /// The files of one entry; `instance` where the image is its source.
 pub fn files(entry: &FstabEntry, row: Row, instance: Option<&str>) -> Vec<GeneratedFile> {
-    let unit = format!("{}.swap", unit::escape_path(&entry.node()));
+    let unit = format!("{}.swap", unit_name::escape_path(&entry.node()));
     let mut text = "[Unit]\n".to_owned();
     if let Some(instance) = instance {
         text += &format!("Requires={instance}\nAfter={instance}\n");

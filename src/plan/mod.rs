@@ -5,7 +5,6 @@
 
 pub mod closure; // which fstab entries stand on our images, and in which order
 pub mod mount_tree; // which mount a path lies in
-pub mod overlay; // the folders of an overlay
 pub mod present; // what is mounted already
 pub mod reload; // what a changed table changes
 pub mod teardown; // what stands on a mapping
@@ -13,11 +12,11 @@ pub mod teardown; // what stands on a mapping
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::config::fstab::FstabEntry;
 use crate::config::table::Entry;
-use crate::image::ImageSpec;
-use crate::sys::rbd::Mapping;
-use crate::tag::Origin;
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
+use crate::model::owner_tag::Origin;
 pub use closure::{MountStep, Refused};
 
 /// What `map` does.
@@ -111,7 +110,7 @@ impl Target {
 mod tests {
     use super::*;
     use crate::config::table;
-    use crate::tag::Tag;
+    use crate::model::owner_tag::OwnerTag;
     use std::path::Path;
 
     fn entries(text: &str) -> Vec<Entry> {
@@ -130,7 +129,7 @@ mod tests {
     }
 
     fn mapping(id: u32, spec: &str, origin: Option<Origin>) -> Mapping {
-        let tag = origin.map(|origin| Tag::new(origin, [0; 8]));
+        let tag = origin.map(|origin| OwnerTag::new(origin, [0; 8]));
         Mapping { id, spec: spec.parse().unwrap(), fsid: String::new(), read_only: false, tag, number: (252, id * 16) }
     }
 

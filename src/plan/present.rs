@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::mount_tree::MountTree;
-use crate::config::fstab::FstabEntry;
-use crate::sys::device::Node;
-use crate::sys::mounts::Seen;
+use crate::model::block_node::BlockNode;
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::mount_snapshot::MountSnapshot;
 
 /// Whether the entry, with paths that have no symbolic links, is mounted. `devices` are those of its own image.
-pub fn is_mounted(entry: &FstabEntry, devices: &[Node], seen: &Seen) -> bool {
+pub fn is_mounted(entry: &FstabEntry, devices: &[BlockNode], seen: &MountSnapshot) -> bool {
     let here = seen.mounts.iter().filter(|mount| mount.target == entry.target);
     if !devices.is_empty() {
         return here.into_iter().any(|mount| devices.iter().any(|node| node.carries(mount)));
@@ -21,7 +21,7 @@ pub fn is_mounted(entry: &FstabEntry, devices: &[Node], seen: &Seen) -> bool {
         return here.into_iter().any(|mount| mount.device == origin.device && mount.root == origin.root.join(inside));
     }
     let made_of = seen.loops.iter().filter(|device| device.file == source).flat_map(|device| &device.nodes);
-    let made_of: Vec<&Node> = made_of.collect();
+    let made_of: Vec<&BlockNode> = made_of.collect();
     here.into_iter().any(|mount| {
         let same = (entry.fstype == mount.fstype || entry.fstype == "auto") && entry.source == mount.source;
         same || made_of.iter().any(|node| node.carries(mount))
@@ -31,8 +31,8 @@ pub fn is_mounted(entry: &FstabEntry, devices: &[Node], seen: &Seen) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::mount_snapshot::LoopDevice;
     use crate::plan::mount_tree::tests::mounts;
-    use crate::sys::loops::LoopDevice;
 
     fn entry(source: &str, target: &str, fstype: &str) -> FstabEntry {
         let options = if fstype == "none" { vec!["bind".to_owned()] } else { vec!["noauto".to_owned()] };
@@ -46,8 +46,8 @@ mod tests {
         }
     }
 
-    fn node(name: &str, number: (u32, u32)) -> Node {
-        Node { name: name.into(), number, partition: None }
+    fn node(name: &str, number: (u32, u32)) -> BlockNode {
+        BlockNode { name: name.into(), number, partition: None }
     }
 
     #[test]
@@ -58,7 +58,7 @@ mod tests {
         );
         let file = "/a/x.img".into();
         let loops = vec![LoopDevice { name: "loop3".into(), nodes: vec![node("loop3", (7, 3))], file }];
-        let seen = Seen { mounts, loops, ..Seen::default() };
+        let seen = MountSnapshot { mounts, loops, ..MountSnapshot::default() };
         let disk = [node("rbd0", (252, 0))];
         let rows = [
             (entry("/dev/rbd/rbd/a", "/a", "xfs"), &disk[..], true),

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::config::table::Entry;
-use crate::sys::rbd::Mapping;
-use crate::tag::Origin;
+use crate::model::mapping::Mapping;
+use crate::model::owner_tag::Origin;
 
 /// What is to be done, each image once.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -54,11 +54,11 @@ pub fn changed_options(config_info: &str, line: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::config::table;
-    use crate::tag::Tag;
+    use crate::model::owner_tag::OwnerTag;
     use std::path::Path;
 
     fn mapping(id: u32, spec: &str, origin: Option<Origin>) -> Mapping {
-        let tag = origin.map(|origin| Tag::new(origin, [0; 8]));
+        let tag = origin.map(|origin| OwnerTag::new(origin, [0; 8]));
         Mapping { id, spec: spec.parse().unwrap(), fsid: String::new(), read_only: false, tag, number: (252, id * 16) }
     }
 

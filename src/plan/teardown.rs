@@ -10,9 +10,8 @@ use std::path::Path;
 use libmount::Mounted;
 
 use super::mount_tree::MountTree;
-use crate::sys::device::Node;
-use crate::sys::loops::LoopDevice;
-use crate::sys::mounts::Seen;
+use crate::model::block_node::BlockNode;
+use crate::model::mount_snapshot::{LoopDevice, MountSnapshot};
 
 /// Something that stands on a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,14 +45,14 @@ pub struct Step<'a> {
 /// What there was at one moment, and what stood on what. Mounts are meant by their place in the list, loop devices by
 /// theirs after the last mount.
 pub struct Picture<'a> {
-    seen: &'a Seen,
+    seen: &'a MountSnapshot,
     tree: MountTree<'a>,
     above: HashMap<usize, Vec<usize>>,
 }
 
 impl<'a> Picture<'a> {
     /// The picture of what was seen.
-    pub fn of(seen: &'a Seen) -> Self {
+    pub fn of(seen: &'a MountSnapshot) -> Self {
         let tree = MountTree::of(&seen.mounts);
         let count = seen.mounts.len();
         let mut above: HashMap<usize, Vec<usize>> = HashMap::new();
@@ -80,7 +79,7 @@ impl<'a> Picture<'a> {
     }
 
     /// What stands on the block devices, in the order in which to take it away.
-    pub fn standing_on(&self, devices: &[Node]) -> Vec<Step<'a>> {
+    pub fn standing_on(&self, devices: &[BlockNode]) -> Vec<Step<'a>> {
         let all = self.all_on(devices);
         let above = |at: usize| self.above.get(&at).into_iter().flatten().filter(|upper| all.contains(upper));
         let mut missing: HashMap<usize, usize> = all.iter().map(|at| (*at, above(*at).count())).collect();
@@ -104,7 +103,7 @@ impl<'a> Picture<'a> {
     }
 
     /// Everything on the devices, directly or not.
-    fn all_on(&self, devices: &[Node]) -> BTreeSet<usize> {
+    fn all_on(&self, devices: &[BlockNode]) -> BTreeSet<usize> {
         let is_on_them = |at: &usize| match self.thing(*at) {
             Thing::Mount(mount) => devices.iter().any(|node| node.carries(mount)),
             Thing::Loop(device) => devices.iter().any(|node| node.is_at(&device.file)),
@@ -135,30 +134,30 @@ impl<'a> Picture<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::overlay_options;
     use crate::plan::mount_tree::tests::mounts;
-    use crate::plan::overlay;
     use std::path::PathBuf;
 
     const DISK: &[(&str, (u32, u32))] = &[("rbd0", (252, 0)), ("rbd0p1", (252, 1))];
 
-    fn nodes(list: &[(&str, (u32, u32))]) -> Vec<Node> {
-        list.iter().map(|(name, number)| Node { name: (*name).into(), number: *number, partition: None }).collect()
+    fn nodes(list: &[(&str, (u32, u32))]) -> Vec<BlockNode> {
+        list.iter().map(|(name, number)| BlockNode { name: (*name).into(), number: *number, partition: None }).collect()
     }
 
-    fn seen(text: &str, loops: &[(&str, u32, &str)]) -> Seen {
+    fn seen(text: &str, loops: &[(&str, u32, &str)]) -> MountSnapshot {
         let mounts = mounts(text);
         let layers = mounts.iter().filter(|mount| mount.fstype == "overlay");
-        let layers = layers.map(|mount| (mount.id, overlay::folders(mount.fs_options.split(',')))).collect();
+        let layers = layers.map(|mount| (mount.id, overlay_options::folders(mount.fs_options.split(',')))).collect();
         let loops = loops.iter().map(|(name, minor, file)| LoopDevice {
             name: (*name).into(),
             nodes: nodes(&[(name, (7, *minor))]),
             file: PathBuf::from(file),
         });
-        Seen { loops: loops.collect(), layers, mounts }
+        MountSnapshot { loops: loops.collect(), layers, mounts }
     }
 
     /// The targets in order; `*` marks those that can go at once.
-    fn order(seen: &Seen) -> Vec<String> {
+    fn order(seen: &MountSnapshot) -> Vec<String> {
         let name = |step: &Step| {
             let name = match step.thing {
                 Thing::Mount(mount) => mount.target.display().to_string(),

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::libc;
 
 use super::kernel::{Said, Wait};
-use crate::image::{FEATURES, ImageSpec};
+use crate::model::image_spec::{FEATURES, ImageSpec};
 use crate::request::Request;
 
 /// What explaining needs of a request: nothing secret.

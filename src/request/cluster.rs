@@ -12,8 +12,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::sources::Sources;
 use crate::config::ceph_conf::{CephConf, Identity};
 use crate::config::map_options::MapOptions;
-use crate::config::monitors::{self, Messenger, MonHost, Monitor};
+use crate::config::monitors::{self, MonHost, Monitor};
 use crate::config::table::{EntryOptions, paths};
+use crate::model::messenger::Messenger;
 use crate::root::Root;
 use crate::sys::names::{Answer, NotFound};
 

@@ -23,12 +23,12 @@ use anyhow::{Result, anyhow, bail};
 use zeroize::Zeroizing;
 
 use crate::config::ceph_conf::{CephConf, Identity};
-use crate::config::keyring::Secret;
 use crate::config::map_options::MapOptions;
-use crate::config::monitors::Messenger;
 use crate::config::table::{Entry, EntryOptions};
-use crate::image::ImageSpec;
-use crate::tag::{Origin, Tag};
+use crate::model::messenger::Messenger;
+use crate::model::owner_tag::{Origin, OwnerTag};
+use crate::model::secret::Secret;
+use crate::model::wanted::Wanted;
 use cluster::{ceph_conf, find_monitors, identity, select_messenger};
 use secret::find_secret;
 pub use sources::Sources;
@@ -57,17 +57,6 @@ pub struct Request {
     pub monitors: Vec<SocketAddr>,
     /// Options for the kernel, `ms_mode` among them where it is not legacy.
     pub options: MapOptions,
-}
-
-/// What tells a mapping from others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// The image.
-    pub spec: ImageSpec,
-    /// The cluster's id, where ceph.conf or an option says it.
-    pub fsid: Option<String>,
-    /// Whether it is read-only: asked for, or of a snapshot.
-    pub read_only: bool,
 }
 
 impl Wanted {
@@ -132,7 +121,7 @@ impl Request {
     }
 
     /// The line for the kernel. `credential` is `key=…` or nothing.
-    pub fn line(&self, credential: Option<&str>, tag: &Tag) -> Result<Zeroizing<String>> {
+    pub fn line(&self, credential: Option<&str>, tag: &OwnerTag) -> Result<Zeroizing<String>> {
         let monitors: Vec<String> = self.monitors.iter().take(MONITORS_MAX).map(SocketAddr::to_string).collect();
         let namespace = self.wanted.spec.namespace.as_ref().map(|namespace| format!("_pool_ns={namespace}"));
         let parts = [
@@ -159,7 +148,7 @@ impl Request {
     /// the name by which the kernel would have it.
     pub fn preview(&self) -> Result<String> {
         let key = self.secret.as_ref().map(|_| format!("key=client.{}", self.user));
-        let line = self.line(key.as_deref(), &Tag::new(Origin::Table, [0; 8]))?;
+        let line = self.line(key.as_deref(), &OwnerTag::new(Origin::Table, [0; 8]))?;
         Ok(line.rsplit_once(' ').map_or_else(String::new, |(line, _mark)| line.to_owned()))
     }
 

@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 
 use super::sources::Sources;
 use crate::config::ceph_conf::{CephConf, Identity};
-use crate::config::keyring::{self, Secret};
+use crate::config::keyring;
 use crate::config::table::{EntryOptions, paths};
+use crate::model::secret::Secret;
 
 /// Where Ceph looks for a user's key if nobody says.
 const KEYRINGS: &str =

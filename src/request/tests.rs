@@ -27,7 +27,7 @@ fn line(files: &[(&str, &str)], text: &str) -> Result<String> {
     let (_folder, root) = machine(files);
     let request = Request::resolve(&Sources::new(&root), &entry(text), Duration::ZERO)?;
     let credential = request.secret.as_ref().map(|_| "key=client.x");
-    Ok(request.line(credential, &Tag::new(Origin::Table, [0; 8]))?.to_string())
+    Ok(request.line(credential, &OwnerTag::new(Origin::Table, [0; 8]))?.to_string())
 }
 
 /// The lines, but for key, tag and mount_timeout, are what `rbd device map` 16.2.15 writes.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::print::readable;
 use super::row::{Origin, Row};
 use super::{LOOK_LIMIT, Seen};
-use crate::image::features;
+use crate::model::image_spec::features;
 use crate::root::Root;
 use crate::sys::journal::Journal;
 use crate::sys::rbd;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::holder::{Holder, Process};
+use crate::model::holder::{Holder, Process};
 
 /// An item of `holders` in packaging/status.schema.json, which says what the keys mean.
 #[derive(Debug, Default, Serialize)]
@@ -61,7 +61,7 @@ impl<'a> Entry<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::holder;
+    use crate::model::holder;
     use serde_json::{Value, json};
 
     /// The keys that are not null.

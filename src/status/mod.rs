@@ -19,19 +19,20 @@ use anyhow::Result;
 
 use crate::cli::StatusArguments;
 use crate::config::table::Entry;
-use crate::holder::Holder;
-use crate::image::ImageSpec;
 use crate::inputs::Inputs;
-use crate::plan::MapPlan;
+use crate::model::block_node::BlockNode;
+use crate::model::holder::Holder;
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
+use crate::model::unit_name;
+use crate::plan::{self, MapPlan};
 use crate::reason::Harms;
 use crate::report::Report;
 use crate::root::Root;
-use crate::sys::device::{self, Node};
 use crate::sys::journal::Journal;
-use crate::sys::rbd::{self, Mapping};
 use crate::sys::systemd::{BriefState, Manager};
-use crate::sys::{kernel_log, mounts};
-use crate::{plan, unit, unmap};
+use crate::sys::{device, kernel_log, mounts, rbd};
+use crate::unmap;
 use row::{Facts, Origin, Row, UnitFacts};
 
 /// How long the journal, and looking for who uses an image, may take.
@@ -77,7 +78,7 @@ struct Seen<'a> {
     manager: Option<Manager>,
     journal: Journal,
     sizes: HashMap<u32, u64>,
-    nodes: HashMap<u32, Vec<Node>>,
+    nodes: HashMap<u32, Vec<BlockNode>>,
     harms: Harms,
 }
 
@@ -86,8 +87,9 @@ impl<'a> Seen<'a> {
         let plan = plan::map(&inputs.entries, &inputs.lines, &[]);
         let mappings = rbd::list(root)?;
         let manager = root.systemd().exists().then(|| Manager::connect(root).ok()).flatten();
-        let states =
-            manager.as_ref().and_then(|manager| manager.loaded(&["rbdmap@*.service", unit::NOFAIL, "*.mount"]).ok());
+        let states = manager
+            .as_ref()
+            .and_then(|manager| manager.loaded(&["rbdmap@*.service", unit_name::NOFAIL, "*.mount"]).ok());
         let sizes = mappings.iter().filter_map(|m| Some((m.id, device::size(root, &m.name())?))).collect();
         let nodes = mappings.iter().map(|mapping| (mapping.id, device::nodes(root, &mapping.name()))).collect();
         let mounted = mounts::list(root)?;
@@ -116,7 +118,7 @@ impl<'a> Seen<'a> {
     fn row(&self, spec: &ImageSpec, mapping: Option<&Mapping>, entry: Option<&Entry>) -> Row {
         let is_wanted = entry.is_some();
         let wanted: Vec<PathBuf> = if is_wanted { self.wanted_targets(spec) } else { Vec::new() };
-        let instance = unit::instance(spec);
+        let instance = unit_name::instance(spec);
         let unit = self.states.as_ref().zip(entry).map(|(states, entry)| {
             let state = states.get(&instance).cloned().unwrap_or_else(BriefState::inactive);
             let reason = if state.has_a_reason() { self.reason(&instance) } else { String::new() };
@@ -124,7 +126,7 @@ impl<'a> Seen<'a> {
         });
         let is_mounted = |target: &PathBuf| self.mounted.iter().any(|mount| mount.target == *target);
         let missing = wanted.iter().find(|target| !is_mounted(target)).map(|target| {
-            let name = unit::mount(target);
+            let name = unit_name::mount(target);
             let state = self.states.as_ref().and_then(|states| states.get(&name));
             let is_failed = state.is_some_and(|state| state.active == "failed");
             let reason = if is_failed { self.reason(&name) } else { String::new() };
@@ -154,7 +156,8 @@ impl<'a> Seen<'a> {
     /// Whether rbdmap-nofail.service has its unit started yet.
     fn is_aside(&self, states: &HashMap<String, BriefState>, entry: &Entry) -> bool {
         let steps = self.plan.mounts.iter().filter(|step| step.own == Some(&entry.spec));
-        states.get(unit::NOFAIL).is_some_and(BriefState::is_active) && entry.is_nofail(steps.map(|step| step.entry))
+        states.get(unit_name::NOFAIL).is_some_and(BriefState::is_active)
+            && entry.is_nofail(steps.map(|step| step.entry))
     }
 
     /// Who uses a row's image, or what is mounted on it; `None` where it is not mapped, or that takes too long.

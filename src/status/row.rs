@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::holder::Holder;
-use crate::image::ImageSpec;
+use crate::model::holder::Holder;
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
+use crate::model::owner_tag;
 use crate::reason::Harm;
-use crate::sys::rbd::Mapping;
-use crate::tag;
 
 /// One image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Origin {
     /// Who made a mapping.
     pub fn of(mapping: &Mapping) -> Self {
         match &mapping.tag {
-            Some(tag) if tag.origin == tag::Origin::Table => Self::Table,
+            Some(tag) if tag.origin == owner_tag::Origin::Table => Self::Table,
             Some(_) => Self::Hand,
             None if nix::unistd::geteuid().is_root() => Self::Other,
             None => Self::Hidden,
@@ -197,10 +197,10 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tag::Tag;
+    use crate::model::owner_tag::OwnerTag;
 
-    fn mapping(origin: Option<tag::Origin>) -> Mapping {
-        let (spec, tag) = ("rbd/a".parse().unwrap(), origin.map(|origin| Tag::new(origin, [0; 8])));
+    fn mapping(origin: Option<owner_tag::Origin>) -> Mapping {
+        let (spec, tag) = ("rbd/a".parse().unwrap(), origin.map(|origin| OwnerTag::new(origin, [0; 8])));
         Mapping { id: 0, spec, fsid: String::new(), read_only: false, tag, number: (252, 0) }
     }
 
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_is_wanted_is_told_by_what_there_is() {
-        let table = mapping(Some(tag::Origin::Table));
+        let table = mapping(Some(owner_tag::Origin::Table));
         let rows = [
             (Some(&table), "active", false, "mounted"),
             (Some(&table), "active", true, "not-mounted"),
@@ -230,8 +230,8 @@ mod tests {
 
     #[test]
     fn what_is_not_wanted_is_told_by_who_mapped_it() {
-        assert_eq!(word(Some(&mapping(Some(tag::Origin::Table))), false, "active", false), "left-over");
-        assert_eq!(word(Some(&mapping(Some(tag::Origin::Hand))), false, "inactive", false), "by-hand");
+        assert_eq!(word(Some(&mapping(Some(owner_tag::Origin::Table))), false, "active", false), "left-over");
+        assert_eq!(word(Some(&mapping(Some(owner_tag::Origin::Hand))), false, "inactive", false), "by-hand");
     }
 
     #[test]

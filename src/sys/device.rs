@@ -12,40 +12,17 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use libmount::Mounted;
 use nix::sys::stat::{major, minor};
 
 use super::file::attribute;
 use super::link;
-use super::rbd::Mapping;
 use crate::deadline::Wait;
+use crate::model::block_node::BlockNode;
+use crate::model::mapping::Mapping;
 use crate::root::Root;
 
-/// A block device: a disk or a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
-    /// The kernel's name for it, that of its node in /dev.
-    pub name: String,
-    /// Major and minor number.
-    pub number: (u32, u32),
-    /// Which partition, if it is one.
-    pub partition: Option<u32>,
-}
-
-impl Node {
-    /// Whether a mount's file system is on it. Some, btrfs for one, have a number of their own; their source tells.
-    pub fn carries(&self, mount: &Mounted) -> bool {
-        mount.device == self.number || (mount.device.0 == 0 && self.is_at(Path::new(&mount.source)))
-    }
-
-    /// Whether a path is that of its node.
-    pub fn is_at(&self, path: &Path) -> bool {
-        path.strip_prefix("/dev").is_ok_and(|name| name == Path::new(&self.name))
-    }
-}
-
 /// A disk and its partitions, the disk first. Empty where there is no such disk.
-pub fn nodes(root: &Root, disk: &str) -> Vec<Node> {
+pub fn nodes(root: &Root, disk: &str) -> Vec<BlockNode> {
     let folder = root.block(disk);
     let number = |path: &Path| -> Option<(u32, u32)> {
         let text = attribute(&path.join("dev"))?;
@@ -56,20 +33,20 @@ pub fn nodes(root: &Root, disk: &str) -> Vec<Node> {
     let partitions = fs::read_dir(&folder).into_iter().flatten().flatten().filter_map(|entry| {
         let name = entry.file_name().into_string().ok().filter(|name| name.starts_with(&prefix))?;
         let partition = attribute(&entry.path().join("partition"))?.parse().ok()?;
-        Some(Node { name, number: number(&entry.path())?, partition: Some(partition) })
+        Some(BlockNode { name, number: number(&entry.path())?, partition: Some(partition) })
     });
-    let mut nodes: Vec<Node> = partitions.collect();
+    let mut nodes: Vec<BlockNode> = partitions.collect();
     nodes.sort_by_key(|node| node.partition);
-    nodes.splice(0..0, number(&folder).map(|number| Node { name: disk.to_owned(), number, partition: None }));
+    nodes.splice(0..0, number(&folder).map(|number| BlockNode { name: disk.to_owned(), number, partition: None }));
     nodes
 }
 
 /// The block device that a path leads to, if it is one's.
-pub fn at(path: &Path) -> Option<Node> {
+pub fn at(path: &Path) -> Option<BlockNode> {
     let path = fs::canonicalize(path).ok()?;
     let metadata = fs::metadata(&path).ok().filter(|metadata| metadata.file_type().is_block_device())?;
     let number = (u32::try_from(major(metadata.rdev())).ok()?, u32::try_from(minor(metadata.rdev())).ok()?);
-    Some(Node { name: path.file_name()?.to_string_lossy().into_owned(), number, partition: None })
+    Some(BlockNode { name: path.file_name()?.to_string_lossy().into_owned(), number, partition: None })
 }
 
 /// A disk's size in bytes; the kernel tells it in sectors of 512.
@@ -129,7 +106,7 @@ fn partitioned(root: &Root) -> HashSet<String> {
 
 /// Whether udev is done with a disk and its partitions. The kernel knew these before its write returned; udev comes to
 /// them after the disk.
-fn is_done(root: &Root, mapping: &Mapping, nodes: &[Node]) -> bool {
+fn is_done(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) -> bool {
     let has_record = |number: (u32, u32)| root.udev_record(number).exists();
     has_record(mapping.number) && nodes.iter().all(|node| node.number == mapping.number || has_record(node.number))
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::child;
 use crate::deadline::{Deadline, Wait};
-use crate::image::ImageSpec;
+use crate::model::image_spec::ImageSpec;
 
 /// How long its last words are waited for.
 const LAST_WORDS: Duration = Duration::from_secs(1);

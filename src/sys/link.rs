@@ -17,9 +17,10 @@ use nix::fcntl::{AtFlags, OFlag, openat, readlinkat, renameat};
 use nix::sys::stat::{Mode, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
-use super::device::{self, Node};
-use super::rbd::{self, Mapping};
-use crate::image::ImageSpec;
+use super::{device, rbd};
+use crate::model::block_node::BlockNode;
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
 use crate::root::Root;
 
 /// Makes the links of a mapping, or finds them made.
@@ -30,7 +31,7 @@ pub fn make(root: &Root, mapping: &Mapping) -> Result<()> {
     if !root.dev(&name).exists() {
         bail!("it is mapped as /dev/{name}, but that is not there: is this the /dev of the host?");
     }
-    let disk = Node { name: name.clone(), number: mapping.number, partition: None };
+    let disk = BlockNode { name: name.clone(), number: mapping.number, partition: None };
     for node in std::iter::once(&disk).chain(nodes.iter().filter(|node| node.partition.is_some())) {
         // Twice: another of us may just have removed a folder that was empty.
         make_one(root, spec, node).or_else(|_| make_one(root, spec, node)).with_context(context)?;
@@ -39,7 +40,7 @@ pub fn make(root: &Root, mapping: &Mapping) -> Result<()> {
 }
 
 /// Removes those links of a mapping that lead to its devices, and the folders that are empty then.
-pub fn remove(root: &Root, spec: &ImageSpec, nodes: &[Node]) -> Result<()> {
+pub fn remove(root: &Root, spec: &ImageSpec, nodes: &[BlockNode]) -> Result<()> {
     for node in nodes {
         let (folders, name) = parts(spec, node)?;
         let Ok(opened) = open_folders(root, &folders, Missing::Leave) else { continue };
@@ -58,7 +59,7 @@ pub fn remove(root: &Root, spec: &ImageSpec, nodes: &[Node]) -> Result<()> {
     Ok(())
 }
 
-fn make_one(root: &Root, spec: &ImageSpec, node: &Node) -> Result<()> {
+fn make_one(root: &Root, spec: &ImageSpec, node: &BlockNode) -> Result<()> {
     let (folders, name) = parts(spec, node)?;
     let opened = open_folders(root, &folders, Missing::Make)?;
     let folder = opened.last().context("no folder")?;
@@ -83,7 +84,7 @@ fn make_one(root: &Root, spec: &ImageSpec, node: &Node) -> Result<()> {
 }
 
 /// Whether a link's device is an image of the same name, mapped from another cluster or a second time.
-fn serves_another(root: &Root, spec: &ImageSpec, node: &Node, target: &Path) -> bool {
+fn serves_another(root: &Root, spec: &ImageSpec, node: &BlockNode, target: &Path) -> bool {
     let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let disk = |mapping: &Mapping| name == mapping.name() || name.starts_with(&format!("{}p", mapping.name()));
     name != node.name
@@ -91,7 +92,7 @@ fn serves_another(root: &Root, spec: &ImageSpec, node: &Node, target: &Path) -> 
 }
 
 /// The folders below /dev, `rbd` first, and the link's name in the last.
-fn parts(spec: &ImageSpec, node: &Node) -> Result<(Vec<String>, String)> {
+fn parts(spec: &ImageSpec, node: &BlockNode) -> Result<(Vec<String>, String)> {
     let link = spec.link();
     let mut parts: Vec<String> = link.to_string_lossy().split('/').map(str::to_owned).collect();
     if parts.iter().any(|part| part.is_empty() || part == "." || part == ".." || part.contains('\0')) {

@@ -10,9 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 
-use super::rbd::{self, Mapping};
+use super::rbd;
 use super::record::{self, Key};
-use crate::image::ImageSpec;
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
 use crate::root::Root;
 
 /// The mappings that have been seen.

@@ -17,9 +17,9 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::deadline::Wait;
-use crate::image::ImageSpec;
+use crate::model::image_spec::ImageSpec;
+use crate::model::unit_name;
 use crate::root::Root;
-use crate::unit;
 
 /// How much of a name fits into a file's, with room for hash and ending; file systems take 255 bytes.
 const NAME_MAX: usize = 200;
@@ -55,7 +55,7 @@ pub fn mount_point(root: &Root, target: &Path, wait: Wait<'_>) -> Result<Lock> {
 
 /// A name as a file's: escaped, and where that is too long for a file system, cut and told apart by a hash.
 fn file_name(name: &str) -> String {
-    let escaped = unit::escape(name);
+    let escaped = unit_name::escape(name);
     if escaped.len() <= NAME_MAX {
         return format!("{escaped}.lock");
     }

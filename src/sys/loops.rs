@@ -13,18 +13,8 @@ use std::time::Duration;
 use super::file::attribute;
 use super::{child, device};
 use crate::deadline::Deadline;
+use crate::model::mount_snapshot::LoopDevice;
 use crate::root::Root;
-
-/// A loop device that has a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoopDevice {
-    /// `loopN`.
-    pub name: String,
-    /// Itself and its partitions, by name and number.
-    pub nodes: Vec<device::Node>,
-    /// The file.
-    pub file: PathBuf,
-}
 
 /// Every loop device that has a file, by name.
 pub fn list(root: &Root) -> Vec<LoopDevice> {

@@ -11,8 +11,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::config::monitors::Messenger;
 use crate::deadline::Deadline;
+use crate::model::messenger::Messenger;
 
 /// How long one monitor may take to greet.
 const GREETING_LIMIT: Duration = Duration::from_secs(3);

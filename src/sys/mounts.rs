@@ -1,27 +1,16 @@
 //! What is mounted, and mounting and unmounting, through libmount.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use libmount::{MountRequest, Mounted};
 
-use super::loops::{self, LoopDevice};
-use crate::config::fstab::FstabEntry;
-use crate::plan::overlay;
+use super::loops;
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::mount_snapshot::MountSnapshot;
+use crate::model::overlay_options;
 use crate::root::Root;
-
-/// What stood where at one moment.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// Every mount of this process's namespace.
-    pub mounts: Vec<Mounted>,
-    /// Every loop device that has a file.
-    pub loops: Vec<LoopDevice>,
-    /// The folders of each overlay, by the id of its mount, without symbolic links.
-    pub layers: HashMap<i32, Vec<PathBuf>>,
-}
 
 /// Every mount of this process's namespace, in the kernel's order.
 pub fn list(root: &Root) -> Result<Vec<Mounted>> {
@@ -30,15 +19,15 @@ pub fn list(root: &Root) -> Result<Vec<Mounted>> {
 }
 
 /// Looks at mounts and loop devices.
-pub fn look(root: &Root) -> Result<Seen> {
+pub fn look(root: &Root) -> Result<MountSnapshot> {
     let (mounts, loops) = (list(root)?, loops::list(root));
     // An overlay keeps its folders in the kernel's memory: resolving them asks no disk.
     let real = |folder: PathBuf| fs::canonicalize(root.join(&folder)).unwrap_or(folder);
     let layers = mounts.iter().filter(|mount| mount.fstype == "overlay").map(|mount| {
-        let folders = overlay::folders(mount.fs_options.split(','));
+        let folders = overlay_options::folders(mount.fs_options.split(','));
         (mount.id, folders.into_iter().map(real).collect())
     });
-    Ok(Seen { layers: layers.collect(), mounts, loops })
+    Ok(MountSnapshot { layers: layers.collect(), mounts, loops })
 }
 
 /// Mounts an fstab entry. `_netdev` is added so that libmount's record in utab tells systemd, which reads it back, to

@@ -18,9 +18,9 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::child;
-use crate::config::monitors::Messenger;
 use crate::deadline::{Deadline, Wait};
-use crate::image::ImageSpec;
+use crate::model::image_spec::ImageSpec;
+use crate::model::messenger::Messenger;
 use crate::request::Request;
 use crate::root::Root;
 

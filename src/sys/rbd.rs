@@ -21,29 +21,13 @@ use nix::unistd::{AccessFlags, access};
 
 use super::lock::Lock;
 use super::{file, privilege};
-use crate::config::keyring::Secret;
 use crate::deadline::Wait;
-use crate::image::ImageSpec;
-use crate::request::{Request, Wanted};
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
+use crate::model::owner_tag::OwnerTag;
+use crate::model::secret::Secret;
+use crate::request::Request;
 use crate::root::Root;
-use crate::tag::{Origin, Tag};
-
-/// One mapped image, as the kernel tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mapping {
-    /// N of /dev/rbdN.
-    pub id: u32,
-    /// Which image.
-    pub spec: ImageSpec,
-    /// The cluster's id; empty on kernels before 4.9.
-    pub fsid: String,
-    /// Whether it is read-only.
-    pub read_only: bool,
-    /// Our mark, if we mapped it. Only root can see it.
-    pub tag: Option<Tag>,
-    /// Major and minor number of the whole disk.
-    pub number: (u32, u32),
-}
 
 /// How a write to the bus failed.
 #[derive(Debug)]
@@ -69,20 +53,6 @@ impl BusError {
             Self::Kernel(error) => error.raw_os_error().map(Errno::from_raw),
             _ => None,
         }
-    }
-}
-
-impl Mapping {
-    /// `rbdN`.
-    pub fn name(&self) -> String {
-        format!("rbd{}", self.id)
-    }
-
-    /// Whether this is what is asked for, so that mapping it again would be a second device. Where ceph.conf
-    /// says no fsid, equal names have to do.
-    pub fn serves(&self, wanted: &Wanted) -> bool {
-        let same_cluster = wanted.fsid.as_ref().is_none_or(|fsid| self.fsid.is_empty() || *fsid == self.fsid);
-        self.spec == wanted.spec && same_cluster && self.read_only == wanted.read_only
     }
 }
 
@@ -135,7 +105,7 @@ pub fn may_write(root: &Root) -> Result<(), BusError> {
 }
 
 /// Maps: the key where the kernel looks for it, and one write. `lock` is the image's; who has it may write.
-pub fn add(root: &Root, request: &Request, tag: &Tag, way: Way<'_>) -> Result<(), BusError> {
+pub fn add(root: &Root, request: &Request, tag: &OwnerTag, way: Way<'_>) -> Result<(), BusError> {
     let name = format!("client.{}", request.user);
     let key = request.secret.as_ref().map(|secret| (name.as_str(), secret));
     let credential = key.map(|_| format!("key={name}"));
@@ -226,15 +196,8 @@ fn read(root: &Root, folder: &Path, id: u32) -> Option<(Mapping, bool)> {
         spec,
         fsid: attribute("cluster_fsid").unwrap_or_default(),
         read_only: read_only.as_deref() == Some("1"),
-        tag: attribute("config_info").and_then(|line| Tag::from_config_info(&line)),
+        tag: attribute("config_info").and_then(|line| OwnerTag::from_config_info(&line)),
         number: (number("major")?, number("minor").unwrap_or(0)),
     };
     Some((mapping, read_only.is_some()))
-}
-
-impl Origin {
-    /// Whether a mapping carries our mark with this origin.
-    pub fn made(self, mapping: &Mapping) -> bool {
-        mapping.tag.as_ref().is_some_and(|tag| tag.origin == self)
-    }
 }

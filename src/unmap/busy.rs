@@ -7,12 +7,12 @@ use super::thing::{Key, Tried};
 use super::{Item, Shutdown, Stage, Work};
 use crate::deadline::Deadline;
 use crate::event::Event;
-use crate::holder::{self, Holder};
+use crate::model::block_node::BlockNode;
+use crate::model::holder::{self, Holder};
+use crate::model::mapping::Mapping;
 use crate::plan::teardown::{Picture, Step, Thing};
 use crate::root::Root;
-use crate::sys::device::Node;
 use crate::sys::holders::{self, Held};
-use crate::sys::rbd::Mapping;
 use crate::sys::{mounts, notify, rbd};
 
 /// How long a last try may take, at the end.
@@ -143,7 +143,7 @@ pub fn holders(root: &Root, mapping: &Mapping, limit: Duration) -> (String, Opti
     (name, look(root, &item.nodes, &steps, limit))
 }
 
-fn look(root: &Root, nodes: &[Node], steps: &[Step<'_>], limit: Duration) -> Option<Vec<Holder>> {
+fn look(root: &Root, nodes: &[BlockNode], steps: &[Step<'_>], limit: Duration) -> Option<Vec<Holder>> {
     let mount_points = steps.iter().filter_map(mount_point).collect();
     let (root, held) = (root.clone(), Held { nodes: nodes.to_vec(), mount_points });
     Deadline::after(limit).run(move || holders::of(&root, &held))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
-use crate::image::ImageSpec;
+use crate::model::image_spec::ImageSpec;
 
 /// Until the first look: what is quicker is worth none.
 const FIRST_LOOK: Duration = Duration::from_secs(2);

@@ -1,11 +1,11 @@
 //! What was written to a mapping and has not arrived, told when the mapping is gone: umount(2) succeeds all the same.
 
 use crate::event::{About, Event};
+use crate::model::mapping::Mapping;
 use crate::reason::Harms;
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::kernel_log::Since;
-use crate::sys::rbd::Mapping;
 
 /// What is known of all mappings so far.
 pub struct Losses {

@@ -25,15 +25,16 @@ use std::time::{Duration, Instant};
 use crate::deadline::Deadline;
 use crate::direct::Limits;
 use crate::event::Event;
-use crate::hook::{self, Call, OwnHooks};
+use crate::hook;
+use crate::model::block_node::BlockNode;
+use crate::model::hook_call::{DeclaredHooks, HookCall};
+use crate::model::mapping::Mapping;
 use crate::plan::teardown::{Picture, Step, Thing};
 use crate::pool::Pool;
 use crate::removal::{self, Removal};
 use crate::report::Report;
 use crate::root::Root;
-use crate::sys::device::{self, Node};
-use crate::sys::mounts;
-use crate::sys::rbd::Mapping;
+use crate::sys::{device, mounts};
 use hope::Hope;
 use thing::{Key, Tried, busy_pause};
 
@@ -43,7 +44,7 @@ pub struct Manner<'a> {
     /// How long it may take until something more has gone, and how many things are done at a time.
     pub limits: Limits,
     /// The hooks that settings name, if hooks are to be run at all.
-    pub hooks: Option<&'a OwnHooks>,
+    pub hooks: Option<&'a DeclaredHooks>,
     /// If the system may be going down: what to go by then, in the place of the time.
     pub shutdown: Option<&'a Shutdown<'a>>,
 }
@@ -88,7 +89,7 @@ enum Stage {
 /// One mapping that is to go.
 struct Item {
     mapping: Mapping,
-    nodes: Vec<Node>,
+    nodes: Vec<BlockNode>,
     stage: Stage,
     /// All that was ever seen on it.
     things: HashSet<Key>,
@@ -100,7 +101,7 @@ struct Item {
 
 impl Item {
     fn new(root: &Root, mapping: &Mapping, stage: Stage) -> Self {
-        let disk = Node { name: mapping.name(), number: mapping.number, partition: None };
+        let disk = BlockNode { name: mapping.name(), number: mapping.number, partition: None };
         let mut nodes = device::nodes(root, &mapping.name());
         if !nodes.contains(&disk) {
             nodes.push(disk);
@@ -140,12 +141,13 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Hooks may take half of the time: the other half is for what they leave.
-    fn start_hooks(&mut self, own: &OwnHooks) {
+    fn start_hooks(&mut self, own: &DeclaredHooks) {
         let deadline = Deadline::after(self.patience.limit() / 2);
         for (at, item) in self.items.iter().enumerate().filter(|(_, item)| item.stage == Stage::Hook) {
             let (root, spec) = (self.root.clone(), item.mapping.spec.clone());
             let own = own.get(&spec).cloned();
-            self.pool.submit(move || Done::Hook(at, hook::run(&root, (&spec, own.as_deref()), Call::Unmap, &deadline)));
+            self.pool
+                .submit(move || Done::Hook(at, hook::run(&root, (&spec, own.as_deref()), HookCall::Unmap, &deadline)));
         }
     }
 

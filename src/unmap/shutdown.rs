@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::hope::Signs;
 use super::{Item, Stage, Work};
 use crate::event::Event;
-use crate::holder::{self, Holder};
+use crate::model::holder::{self, Holder};
 use crate::plan::teardown::{Picture, Step, Thing};
 use crate::removal;
 use crate::root::Root;
@@ -189,7 +189,7 @@ fn is_being_stopped(holder: &Holder, stopping: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::holder::Process;
+    use crate::model::holder::Process;
 
     #[test]
     fn a_holder_is_worth_waiting_for_if_its_own_unit_is_being_stopped() {

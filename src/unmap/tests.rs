@@ -1,8 +1,7 @@
 //! Unmapping on a fake root. Nothing of it may be mounted for real: unmounting is not faked.
 
 use super::*;
-use crate::sys::link;
-use crate::sys::rbd;
+use crate::sys::{link, rbd};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -33,7 +32,7 @@ fn fake(images: &[&str], mountinfo: &str) -> (tempfile::TempDir, Root) {
 
 const LIMITS: Limits = Limits { time: Duration::from_millis(300), parallel: 4 };
 
-fn unmap(root: &Root, hooks: Option<&OwnHooks>) -> bool {
+fn unmap(root: &Root, hooks: Option<&DeclaredHooks>) -> bool {
     let report = mappings(root, &rbd::list(root).unwrap(), Manner { limits: LIMITS, hooks, shutdown: None });
     report.is_clean()
 }
@@ -92,7 +91,7 @@ fn the_hook_comes_first_and_its_failure_stops_nothing() {
     for path in [root.hooks(), root.hooks().join("rbd"), hook] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    assert!(!unmap(&root, Some(&OwnHooks::new())));
+    assert!(!unmap(&root, Some(&DeclaredHooks::new())));
     assert!(root.join("first").exists());
     assert_eq!(removed(&root), "0");
 }

@@ -11,24 +11,24 @@ use super::asks_systemd_to_map;
 use crate::by_systemd::{self, Asking};
 use crate::cli::{ByHand, Engine, MapArguments};
 use crate::config::environment::Environment;
-use crate::config::fault::Fault;
 use crate::config::settings::Settings;
 use crate::config::table::{Entry, EntryOptions, client_id};
 use crate::deadline::Deadline;
 use crate::direct::{self, Limits, Manner};
 use crate::event::Event;
-use crate::hook::Hooks;
-use crate::image::ImageSpec;
 use crate::inputs::Inputs;
 use crate::logging::Attempts;
 use crate::map::Patience;
+use crate::model::fault::Fault;
+use crate::model::hook_call::HookPolicy;
+use crate::model::image_spec::ImageSpec;
+use crate::model::owner_tag::Origin;
 use crate::plan::{self, MapPlan};
 use crate::report::Report;
 use crate::request::{self, Request, Sources};
 use crate::retry::Backoff;
 use crate::root::Root;
 use crate::sys::names;
-use crate::tag::Origin;
 
 /// How long the unit of an image that boot does not wait for goes on trying, and the least that it pauses.
 const AN_HOUR: Duration = Duration::from_secs(3600);
@@ -148,7 +148,7 @@ fn is_nofail() -> bool {
 
 /// Without mounts no hook either: units map so, and a hook comes after the mounts.
 fn manner(arguments: &MapArguments, origin: Origin, limits: Limits) -> Manner {
-    let hooks = if arguments.no_mount { Hooks::Skip } else { Hooks::Run };
+    let hooks = if arguments.no_mount { HookPolicy::Skip } else { HookPolicy::Run };
     Manner { origin, limits, hooks, patience: Patience::UntilTheEnd }
 }
 

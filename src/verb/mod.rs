@@ -15,13 +15,13 @@ use crate::cli::{Cli, Engine, Format, UnmapAllArguments, UnmapArguments, Verb};
 use crate::deadline::Deadline;
 use crate::event::Event;
 use crate::generator::{self, Directories};
-use crate::hook::{self, Call};
-use crate::image::ImageSpec;
 use crate::inputs::Inputs;
+use crate::model::hook_call::HookCall;
+use crate::model::image_spec::ImageSpec;
 use crate::report::Report;
 use crate::root::Root;
 use crate::sys::{notify, rbd};
-use crate::{by_systemd, list, logging, prepare, status, summary};
+use crate::{by_systemd, hook, list, logging, prepare, status, summary};
 
 /// Does what was asked; the answer is the exit status.
 pub fn run(cli: Cli) -> ExitCode {
@@ -109,12 +109,12 @@ fn start_nofail(root: &Root) -> Result<Report> {
 }
 
 /// For an image's unit: its hook, and nothing else.
-fn hooked(root: &Root, call: Call, spec: &ImageSpec) -> Report {
+fn hooked(root: &Root, call: HookCall, spec: &ImageSpec) -> Report {
     let inputs = Inputs::read(root);
     let (own, mut report) = (inputs.own_hooks(), Report::default());
     let limit = match call {
-        Call::Map => inputs.settings.map_timeout,
-        Call::Unmap => inputs.settings.unmap_timeout,
+        HookCall::Map => inputs.settings.map_timeout,
+        HookCall::Unmap => inputs.settings.unmap_timeout,
     };
     if let Err(why) = hook::run(root, (spec, own.get(spec).map(PathBuf::as_path)), call, &Deadline::after(limit)) {
         report.image_failed(Event::HookFailed, spec, why);

@@ -8,21 +8,21 @@ use anyhow::Result;
 use super::{asks_systemd, asks_systemd_to_map};
 use crate::by_systemd::{self, Asking, Order};
 use crate::cli::Engine;
-use crate::config::fault::Fault;
 use crate::config::table::Entry;
 use crate::direct::{self, Limits, Manner};
-use crate::holder;
-use crate::hook::Hooks;
 use crate::inputs::Inputs;
 use crate::map::Patience;
+use crate::model::fault::Fault;
+use crate::model::holder;
+use crate::model::hook_call::HookPolicy;
+use crate::model::mapping::Mapping;
+use crate::model::owner_tag::Origin;
 use crate::plan::reload::{self, ReloadPlan};
 use crate::plan::{self, UnmapPlan};
 use crate::report::Report;
 use crate::request::{Request, Sources};
 use crate::root::Root;
-use crate::sys::names;
-use crate::sys::rbd::{self, Mapping};
-use crate::tag::Origin;
+use crate::sys::{names, rbd};
 use crate::{summary, unmap};
 
 /// How long looking for who uses an image may take.
@@ -100,7 +100,7 @@ impl Work<'_> {
             return by_systemd::map(self.root, &plan, limits, self.asking(limits.time));
         }
         let (origin, patience) = (Origin::Table, Patience::UntilTheEnd);
-        Ok(direct::map(self.root, &plan, Manner { origin, limits, hooks: Hooks::Run, patience }))
+        Ok(direct::map(self.root, &plan, Manner { origin, limits, hooks: HookPolicy::Run, patience }))
     }
 }
 

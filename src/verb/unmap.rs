@@ -13,18 +13,18 @@ use crate::config::settings;
 use crate::deadline::{Deadline, Wait};
 use crate::direct::Limits;
 use crate::event::Event;
-use crate::image::ImageSpec;
 use crate::inputs::Inputs;
 use crate::meanwhile;
+use crate::model::block_node::BlockNode;
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
+use crate::model::owner_tag::Origin;
 use crate::plan::teardown::Picture;
 use crate::plan::{self, Target, UnmapPlan};
 use crate::report::Report;
 use crate::root::Root;
-use crate::sys::device::{self, Node};
 use crate::sys::listing::Listing;
-use crate::sys::rbd::{self, Mapping};
-use crate::sys::{lock, mounts};
-use crate::tag::Origin;
+use crate::sys::{device, lock, mounts, rbd};
 use crate::unmap::{self, Manner, Shutdown, ShutdownLimits};
 
 /// Unmaps what was asked for.
@@ -117,7 +117,8 @@ fn mappings_of_unit(root: &Root, targets: &[String], patience: Duration) -> Resu
 }
 
 fn show(root: &Root, plan: &UnmapPlan) -> Result<Report> {
-    let devices: Vec<Node> = plan.mappings.iter().flat_map(|mapping| device::nodes(root, &mapping.name())).collect();
+    let devices: Vec<BlockNode> =
+        plan.mappings.iter().flat_map(|mapping| device::nodes(root, &mapping.name())).collect();
     let seen = mounts::look(root)?;
     Picture::of(&seen).standing_on(&devices).iter().for_each(|step| println!("would {}", step.thing));
     plan.mappings.iter().for_each(|mapping| println!("would unmap {} (/dev/{})", mapping.spec, mapping.name()));

@@ -7,8 +7,8 @@ use std::process::{Command, Output};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::ceph_conf::{CephConf, Identity};
-use super::keyring::from_keyring;
+use super::config::ceph_conf::{CephConf, Identity};
+use super::config::keyring::from_keyring;
 use super::{Question, Reading};
 
 /// A client with sections of its own in the files, and one without.

@@ -4,15 +4,18 @@
 //! file there may be one named `.ours`: then we are to differ, it says why, and what we read instead. It is a program and no
 //! `#[test]`, so that nothing is skipped where Ceph's commands are missing; `tests/oracle/run` runs it.
 
-#[allow(unused, reason = "the parsers are whole, and only some of each is asked here")]
-#[path = "../../src/config/ceph_conf/mod.rs"]
-mod ceph_conf;
+#[allow(unused, reason = "the parsers are whole, and the oracle asks only some of each")]
+#[path = "../../src/config"]
+mod config {
+    pub mod ceph_conf;
+    pub mod keyring;
+}
 #[allow(unused, reason = "the same")]
-#[path = "../../src/config/fault.rs"]
-mod fault;
-#[allow(unused, reason = "the same")]
-#[path = "../../src/config/keyring.rs"]
-mod keyring;
+#[path = "../../src/model"]
+mod model {
+    pub mod fault;
+    pub mod secret;
+}
 
 mod files;
 

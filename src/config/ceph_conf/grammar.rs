@@ -9,7 +9,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::super::fault::Fault;
+use crate::model::fault::Fault;
 
 /// One section, as it stands in the file.
 pub struct Section {

@@ -9,7 +9,7 @@ mod tests;
 
 use std::path::Path;
 
-use super::fault::Fault;
+use crate::model::fault::Fault;
 use grammar::Section;
 
 /// A parsed file. Values are wiped from memory when it goes, because a keyring's are secrets.

@@ -10,7 +10,7 @@ use nix::libc::O_NONBLOCK;
 use nix::unistd::geteuid;
 
 use super::value::place;
-use crate::config::fault::Fault;
+use crate::model::fault::Fault;
 use crate::root::Root;
 
 /// `rbdmap.toml`, then `rbdmap.toml.d/*.toml` by name. Hidden files are an editor's and no settings.

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
 use super::image::ImageFragment;
 use super::value::{Between, MessengerMode, Options, Problem};
-use crate::config::fault::suggestion;
+use crate::model::fault::suggestion;
 
 /// What a statement, or a whole file, can say.
 #[derive(Debug, Default, Deserialize)]

@@ -7,9 +7,9 @@ use toml::Spanned;
 
 use super::DeclaredImage;
 use super::value::{Between, FilePath, Folder, Fsid, Monitors, MountOptions, Options, Problem, Spec, Subfolder, Word};
-use crate::config::fstab::FstabEntry;
 use crate::config::map_options::MapOptions;
 use crate::config::table::{Entry, EntryOptions};
+use crate::model::fstab_entry::FstabEntry;
 
 /// `[[image]]`. What is absent comes from ceph.conf, as for a line of the table.
 #[derive(Debug, Deserialize)]

@@ -14,10 +14,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::fault::Fault;
-use super::fstab::FstabEntry;
 use super::map_options::MapOptions;
 use super::table::Entry;
+use crate::model::fault::Fault;
+use crate::model::fstab_entry::FstabEntry;
 use crate::root::Root;
 use fragment::Fragment;
 use value::{MessengerMode, Problem, place};

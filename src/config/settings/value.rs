@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error, Unexpected, Visitor};
 
 use crate::config::map_options::MapOptions;
 use crate::config::monitors::{self, MonHost};
-use crate::image::ImageSpec;
+use crate::model::image_spec::ImageSpec;
 
 /// What is wrong in a file's text, and the byte at which it starts.
 #[derive(Debug)]

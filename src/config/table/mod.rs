@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::fault::{Fault, suggestion};
-use super::fstab::FstabEntry;
 use super::map_options::MapOptions;
-use crate::image::ImageSpec;
+use crate::model::fault::{Fault, suggestion};
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::image_spec::ImageSpec;
 use words::{Item, Line, Problem, items, logical_lines, open_quote};
 
 /// One line of the table.

@@ -8,7 +8,7 @@ use crate::config::table::Entry;
 use crate::generator::administrator::AdministratorUnits;
 use crate::generator::file::GeneratedFile;
 use crate::generator::instance::{self, Told, needed_files};
-use crate::unit;
+use crate::model::unit_name;
 
 /// An image to serve.
 pub(super) struct Image<'a> {
@@ -26,7 +26,7 @@ impl<'a> Image<'a> {
     pub(super) fn of(entry: &'a Entry, mounts: &[&Mount], administrator: &AdministratorUnits) -> Self {
         let own = mounts.iter().filter(|mount| mount.own == Some(&entry.spec) && mount.row.is_some());
         let nofail = entry.is_nofail(own.map(|mount| mount.entry));
-        let unit = unit::instance(&entry.spec);
+        let unit = unit_name::instance(&entry.spec);
         Self { entry, nofail, is_theirs: administrator.has(&unit), unit }
     }
 
@@ -56,7 +56,7 @@ impl<'a> Work<'a, '_> {
             starts.extend(mounts.iter().filter_map(|mount| mount.start_unit()));
         }
         if is_hooked {
-            let hook = unit::hook(&image.spec);
+            let hook = unit_name::hook(&image.spec);
             // It needs the image, and would have it started with the boot.
             if !is_aside {
                 self.service.wants(hook.clone());

@@ -23,12 +23,13 @@ use super::mount::Line;
 use super::row::{Made, Row};
 use super::service::Service;
 use super::swap;
-use crate::config::fstab::{FstabEntry, Images};
+use crate::config::fstab::Images;
 use crate::config::table::Entry;
-use crate::image::ImageSpec;
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::image_spec::ImageSpec;
+use crate::model::unit_name;
 use crate::plan::closure;
 use crate::root::Root;
-use crate::unit;
 use image::Image;
 
 /// All that is known.
@@ -151,7 +152,7 @@ impl<'a> Work<'a, '_> {
                 continue;
             }
             first.insert(&entry.spec, entry.line);
-            if !self.inputs.administrator.masks(&unit::instance(&entry.spec)) {
+            if !self.inputs.administrator.masks(&unit_name::instance(&entry.spec)) {
                 images.push(entry);
             }
         }
@@ -187,10 +188,10 @@ impl<'a> Work<'a, '_> {
     /// started too; that one has it started instead (`instance`). An automount needs none until somebody looks into it.
     fn mount(&mut self, mount: &Mount<'a>, aside: &HashSet<&ImageSpec>) {
         let (Some(row), entry) = (mount.row, mount.entry) else { return };
-        if self.inputs.administrator.has(&unit::mount(&entry.target)) {
+        if self.inputs.administrator.has(&unit_name::mount(&entry.target)) {
             return;
         }
-        let instance = mount.own.filter(|own| self.is_listed(own)).map(unit::instance);
+        let instance = mount.own.filter(|own| self.is_listed(own)).map(unit_name::instance);
         let path = self.inputs.root.outside(&entry.path);
         let is_ours = mount.images.iter().any(|image| self.is_listed(image));
         let line = Line { entry, path, row, instance, is_ours };
@@ -216,13 +217,13 @@ impl<'a> Work<'a, '_> {
         let targets: Vec<&Path> = mounts.iter().map(|mount| mount.entry.target.as_path()).collect();
         for entry in swaps {
             let own = images.below(entry);
-            let unit = format!("{}.swap", unit::escape_path(&entry.node()));
+            let unit = format!("{}.swap", unit_name::escape_path(&entry.node()));
             if own.is_none() && !swap::lies_on(entry, &targets) || self.inputs.administrator.has(&unit) {
                 continue;
             }
             match Row::of(entry, false) {
                 Ok(row) => {
-                    let instance = own.filter(|own| self.is_listed(own)).map(unit::instance);
+                    let instance = own.filter(|own| self.is_listed(own)).map(unit_name::instance);
                     self.files.extend(swap::files(entry, row, instance.as_deref()));
                     if row.auto {
                         self.service.wants(unit);

@@ -11,9 +11,10 @@ mod tests;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::config::fstab::{FstabEntry, Images};
-use crate::image::ImageSpec;
-use crate::plan::overlay;
+use crate::config::fstab::Images;
+use crate::model::fstab_entry::FstabEntry;
+use crate::model::image_spec::ImageSpec;
+use crate::model::overlay_options;
 
 /// The entries that stand on images, in an order in which they can be mounted.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -194,7 +195,7 @@ fn ingredients(entry: &FstabEntry) -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::from(&entry.source)];
     paths.retain(|path| path.is_absolute() && !path.starts_with("/dev/rbd"));
     if entry.fstype == "overlay" {
-        paths.extend(overlay::folders(entry.options.iter().map(String::as_str)));
+        paths.extend(overlay_options::folders(entry.options.iter().map(String::as_str)));
     }
     paths
 }

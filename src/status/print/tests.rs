@@ -1,7 +1,7 @@
 //! What is printed, as people and programs see it.
 
 use super::*;
-use crate::holder::{self, Holder, Process};
+use crate::model::holder::{self, Holder, Process};
 use crate::status::row::{Origin, State};
 use serde_json::Value;
 use std::ffi::OsStr;

@@ -6,22 +6,22 @@ use std::fs;
 use std::path::Path;
 
 use super::Held;
-use crate::holder::Holder;
+use crate::model::block_node::BlockNode;
+use crate::model::holder::Holder;
 use crate::root::Root;
-use crate::sys::device::Node;
 use crate::sys::file::{attribute, read_if_there};
 
 /// File systems that the kernel still has on the device: ext4, xfs, f2fs and others have a folder each in `/sys/fs/TYPE/`, by
 /// the name of the device.
-pub fn file_systems(root: &Root, node: &Node) -> Vec<Holder> {
+pub fn file_systems(root: &Root, node: &BlockNode) -> Vec<Holder> {
     let kinds = fs::read_dir(root.file_systems()).into_iter().flatten().flatten();
     let there = kinds.filter(|kind| kind.path().join(&node.name).is_dir());
     there.map(|kind| Holder::FileSystem(kind.file_name().to_string_lossy().into_owned(), node.name.clone())).collect()
 }
 
 /// Devices made of these, each once, with the names that people gave them.
-pub fn made_of(root: &Root, nodes: &[Node]) -> Vec<Holder> {
-    let folder = |node: &Node| {
+pub fn made_of(root: &Root, nodes: &[BlockNode]) -> Vec<Holder> {
+    let folder = |node: &BlockNode| {
         // A partition's folder is in its disk's, which is called as it is up to the last `p`.
         let disk = node.partition.and_then(|_| node.name.rsplit_once('p')).map(|(disk, _)| root.block(disk));
         disk.map_or(root.block(&node.name), |disk| disk.join(&node.name)).join("holders")

@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::stat::{major, minor};
 
-use super::device::Node;
 use super::loops;
-use crate::holder::Holder;
+use crate::model::block_node::BlockNode;
+use crate::model::holder::Holder;
 use crate::root::Root;
 use processes::Processes;
 
@@ -25,7 +25,7 @@ use processes::Processes;
 #[derive(Debug, Clone, Default)]
 pub struct Held {
     /// The block devices.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<BlockNode>,
     /// What is still mounted from them or inside them.
     pub mount_points: Vec<PathBuf>,
 }

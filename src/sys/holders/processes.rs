@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use libmount::Mounted;
 
 use super::Held;
-use crate::holder::{self, Holder, Process, User};
+use crate::model::holder::{self, Holder, Process, User};
 use crate::root::Root;
 use crate::sys::file::read_if_there;
 

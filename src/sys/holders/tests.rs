@@ -3,8 +3,8 @@
 use super::*;
 use std::os::unix::fs::symlink;
 
-fn node(name: &str, minor: u32, partition: Option<u32>) -> Node {
-    Node { name: name.into(), number: (252, minor), partition }
+fn node(name: &str, minor: u32, partition: Option<u32>) -> BlockNode {
+    BlockNode { name: name.into(), number: (252, minor), partition }
 }
 
 fn held() -> Held {

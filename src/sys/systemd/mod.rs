@@ -33,14 +33,14 @@ use anyhow::{Context, Result};
 use zbus::Connection;
 use zbus::proxy::CacheProperties;
 
-pub use self::outcome::{JobOutcome, JobReport};
-pub use self::state::{BriefState, SystemState, UnitState};
+pub use outcome::{JobOutcome, JobReport};
+pub use state::{BriefState, SystemState, UnitState};
 
-use self::connection::{Address, within};
-use self::jobs::{Batch, Pace};
-use self::proxy::{JobProxy, ManagerProxy, UnitProxy};
+use super::journal::Journal;
 use crate::root::Root;
-use crate::sys::journal::Journal;
+use connection::{Address, within};
+use jobs::{Batch, Pace};
+use proxy::{JobProxy, ManagerProxy, UnitProxy};
 
 /// How long PID 1 may take to answer a call. It answers in milliseconds, but not while it reloads for someone else, and
 /// the generators that run then have 90 s.

@@ -18,13 +18,13 @@ pub enum Origin {
 
 /// The mark of one mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag {
+pub struct OwnerTag {
     /// Who asked for it.
     pub origin: Origin,
     nonce: String,
 }
 
-impl Tag {
+impl OwnerTag {
     /// A new mark with sixteen random bytes' worth of nonce.
     pub fn new(origin: Origin, random: [u8; 8]) -> Self {
         Self { origin, nonce: format!("{:016x}", u64::from_be_bytes(random)) }
@@ -43,7 +43,7 @@ impl Tag {
     }
 }
 
-impl fmt::Display for Tag {
+impl fmt::Display for OwnerTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = match self.origin {
             Origin::Table => "table",
@@ -59,10 +59,10 @@ mod tests {
 
     #[test]
     fn a_tag_is_found_where_it_was_put() {
-        let tag = Tag::new(Origin::Table, [0, 1, 2, 3, 4, 5, 6, 7]);
+        let tag = OwnerTag::new(Origin::Table, [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(tag.to_string(), "rbdmap:table:0001020304050607");
         let line = format!("1.2.3.4:6789 name=boot,key=client.boot rbd image - {tag}\n");
-        assert_eq!(Tag::from_config_info(&line), Some(tag));
+        assert_eq!(OwnerTag::from_config_info(&line), Some(tag));
     }
 
     #[test]
@@ -74,7 +74,7 @@ mod tests {
             "m o p i - rbdmap:x:1",
             "",
         ] {
-            assert_eq!(Tag::from_config_info(line), None, "{line:?}");
+            assert_eq!(OwnerTag::from_config_info(line), None, "{line:?}");
         }
     }
 }

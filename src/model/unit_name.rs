@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use crate::image::ImageSpec;
+use super::image_spec::ImageSpec;
 
 /// The unit of which those that map images are instances. Drop-ins of it are theirs too.
 pub const TEMPLATE: &str = "rbdmap@.service";
