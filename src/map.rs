@@ -26,7 +26,7 @@ use crate::retry::Backoff;
 use crate::root::Root;
 use crate::sys::listing::Listing;
 use crate::sys::rbd::{self, Way};
-use crate::sys::{device, kernel_log, lock, module, monitor, names, notify, peer, session};
+use crate::sys::{kernel_log, link, lock, module, monitor, names, notify, peer, session};
 
 /// For how long a monitor that has greeted need not be asked again.
 const GREETING_HOLDS: Duration = Duration::from_secs(5);
@@ -86,7 +86,7 @@ impl Mapper {
     pub fn adopted<'a>(&self, entries: &[&'a Entry]) -> Vec<(&'a Entry, Mapped)> {
         let names: HashSet<&str> = entries.iter().map(|entry| entry.spec.image.as_str()).collect();
         let mappings = self.listing.of_images(|name| names.contains(name)).unwrap_or_default();
-        let ready = device::ready(&self.root, &mappings);
+        let ready = link::ready(&self.root, &mappings);
         let adopt = |entry: &&'a Entry| {
             let wanted = Wanted::of(&self.sources, entry).ok()?;
             let mapping = ready.iter().find(|mapping| mapping.serves(&wanted))?;
@@ -109,7 +109,7 @@ impl Mapper {
             None => self.add_at_last(entry, origin, Way { lock: &lock, wait: Wait::in_silence(deadline) })?,
         };
         let udev = || say(&format!("udev to make /dev/{} of /dev/{}", entry.spec.link().display(), mapping.name()));
-        device::await_link(&self.root, &mapping, Wait { deadline, tell: &udev })?;
+        link::await_link(&self.root, &mapping, Wait { deadline, tell: &udev })?;
         Ok(Mapped { mapping, adopted })
     }
 
@@ -201,14 +201,15 @@ impl Mapper {
         let tell = || meanwhile::say(Event::MapWaits, &request.wanted.spec, session::WHOSE);
         let turn = session::turn(&self.root, &request.cluster(), is_met, Wait { tell: &tell, ..way.wait })?;
         let tag = OwnerTag::new(origin, rbd::nonce(&self.root)?);
+        let command = request.add_command(&tag)?;
         let (facts, is_met) = (Facts::of(request), is_met()?);
         let mut log = kernel_log::Since::now(&self.root);
         let meanwhile = meanwhile::tell(&self.root, facts.clone(), is_met);
-        let added = rbd::add(&self.root, request, &tag, way);
+        let added = rbd::add(&self.root, &command, way);
         drop((meanwhile, turn));
         if let Err(error) = added {
             let is_locked = matches!(error.answer(), Some(Errno::EROFS | Errno::EBUSY));
-            let holders = if is_locked { peer::lock_holders(&self.root, request) } else { Vec::new() };
+            let holders = if is_locked { peer::lock_holders(&self.root, &request.lock_question()) } else { Vec::new() };
             let mapped: Vec<u32> = rbd::entries(&self.root)?.into_iter().map(|(number, _)| number).collect();
             let heard = Heard { lines: &log.lines(), mapped: &mapped, is_met };
             return Ok(Err(reason::of_map(&facts.held_by(holders), &error, heard)));

@@ -100,7 +100,7 @@ fn await_no_link(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) {
         }
         return;
     }
-    let gone = || (!device::link_leads_to(root, mapping)).then_some(());
+    let gone = || (!link::link_leads_to(root, mapping)).then_some(());
     if Deadline::after(LINK_LIMIT).poll(gone).is_none() {
         tracing::warn!("{spec}: unmapped, but udev left the link /dev/{}", spec.link().display());
     }

@@ -29,6 +29,8 @@ use crate::model::messenger::Messenger;
 use crate::model::owner_tag::{Origin, OwnerTag};
 use crate::model::secret::Secret;
 use crate::model::wanted::Wanted;
+use crate::sys::peer::LockQuestion;
+use crate::sys::rbd::{AddCommand, ClientKey};
 use cluster::{ceph_conf, find_monitors, identity, select_messenger};
 use secret::find_secret;
 pub use sources::Sources;
@@ -120,6 +122,14 @@ impl Request {
         Self { monitors, ..self.clone() }
     }
 
+    /// The command that maps the image, with `tag` as its last word.
+    pub fn add_command(&self, tag: &OwnerTag) -> Result<AddCommand> {
+        let name = format!("client.{}", self.user);
+        let key = self.secret.clone().map(|secret| ClientKey { name, secret });
+        let credential = key.as_ref().map(|key| format!("key={}", key.name));
+        Ok(AddCommand { line: self.line(credential.as_deref(), tag)?, key })
+    }
+
     /// The line for the kernel. `credential` is `key=…` or nothing.
     pub fn line(&self, credential: Option<&str>, tag: &OwnerTag) -> Result<Zeroizing<String>> {
         let monitors: Vec<String> = self.monitors.iter().take(MONITORS_MAX).map(SocketAddr::to_string).collect();
@@ -150,6 +160,17 @@ impl Request {
         let key = self.secret.as_ref().map(|_| format!("key=client.{}", self.user));
         let line = self.line(key.as_deref(), &OwnerTag::new(Origin::Table, [0; 8]))?;
         Ok(line.rsplit_once(' ').map_or_else(String::new, |(line, _mark)| line.to_owned()))
+    }
+
+    /// What to ask Ceph's own `rbd` about the image's lock.
+    pub fn lock_question(&self) -> LockQuestion<'_> {
+        LockQuestion {
+            spec: &self.wanted.spec,
+            user: &self.user,
+            secret: self.secret.as_ref(),
+            monitors: &self.monitors,
+            messenger: self.messenger(),
+        }
     }
 
     /// Which messenger the monitors' addresses are for.

@@ -6,19 +6,14 @@
 //! udevd runs, the links are made here (`link`). The surprise: a link of this name may be another device's, so where it
 //! leads is looked at too.
 
-use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use anyhow::{Result, bail};
 use nix::sys::stat::{major, minor};
 
 use super::file::attribute;
-use super::link;
-use crate::deadline::Wait;
 use crate::model::block_node::BlockNode;
-use crate::model::mapping::Mapping;
 use crate::root::Root;
 
 /// A disk and its partitions, the disk first. Empty where there is no such disk.
@@ -58,66 +53,4 @@ pub fn size(root: &Root, disk: &str) -> Option<u64> {
 /// (linux `Documentation/block/stat.rst`).
 pub fn written(root: &Root, disk: &str) -> Option<u64> {
     attribute(&root.block(disk).join("stat"))?.split_whitespace().nth(6)?.parse().ok()
-}
-
-/// Waits for udev to finish with the device and its partitions and for the link; makes the links where there is no udevd. For a
-/// link that has gone udev is asked again (`uevent`, linux `Documentation/ABI/testing/sysfs-uevent`).
-pub fn await_link(root: &Root, mapping: &Mapping, wait: Wait<'_>) -> Result<()> {
-    if !root.udev_control().exists() {
-        return link::make(root, mapping);
-    }
-    let nodes = nodes(root, &mapping.name());
-    if is_done(root, mapping, &nodes) && !link_leads_to(root, mapping) {
-        // Somebody has taken it away, for udev is done. Where this cannot be asked, the waiting below says so.
-        let _ = fs::write(root.block(&mapping.name()).join("uevent"), "change");
-    }
-    let ready = || (is_done(root, mapping, &nodes) && link_leads_to(root, mapping)).then_some(());
-    if wait.poll(ready).is_some() {
-        return Ok(());
-    }
-    let (spec, name) = (&mapping.spec, mapping.name());
-    let link = Path::new("/dev").join(spec.link());
-    let link = link.display();
-    if target_name(root, mapping).is_some_and(|target| target != name) {
-        bail!("it is mapped as /dev/{name}, but {link} leads to another device of that name");
-    }
-    bail!(
-        "it is mapped as /dev/{name}, but udev did not make {link} in time: is 50-rbd.rules installed, does udevd work?"
-    )
-}
-
-/// Those of the mappings for which there is nothing to wait for: udev runs, is done with the device, and the link is there.
-pub fn ready<'m>(root: &Root, mappings: &'m [Mapping]) -> Vec<&'m Mapping> {
-    if !root.udev_control().exists() {
-        return Vec::new();
-    }
-    let partitioned = partitioned(root);
-    let nodes = |disk: &str| if partitioned.contains(disk) { nodes(root, disk) } else { Vec::new() };
-    let is_ready = |mapping: &&Mapping| link_leads_to(root, mapping) && is_done(root, mapping, &nodes(&mapping.name()));
-    mappings.iter().filter(is_ready).collect()
-}
-
-/// The disks of rbd that have partitions, in one look.
-fn partitioned(root: &Root) -> HashSet<String> {
-    let names = fs::read_dir(root.block_class()).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    let names = names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with("rbd"));
-    names.filter_map(|name| name.split_once('p').map(|(disk, _)| disk.to_owned())).collect()
-}
-
-/// Whether udev is done with a disk and its partitions. The kernel knew these before its write returned; udev comes to
-/// them after the disk.
-fn is_done(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) -> bool {
-    let has_record = |number: (u32, u32)| root.udev_record(number).exists();
-    has_record(mapping.number) && nodes.iter().all(|node| node.number == mapping.number || has_record(node.number))
-}
-
-/// Whether the image's link leads to this mapping's device.
-pub fn link_leads_to(root: &Root, mapping: &Mapping) -> bool {
-    target_name(root, mapping).is_some_and(|name| name == mapping.name())
-}
-
-/// The name of the node that the link points to (`../../rbd0`).
-fn target_name(root: &Root, mapping: &Mapping) -> Option<String> {
-    let target = fs::read_link(root.dev(mapping.spec.link())).ok()?;
-    target.file_name().map(|name| name.to_string_lossy().into_owned())
 }

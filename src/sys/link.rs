@@ -6,7 +6,8 @@
 //! following a symbolic link, and a name that could lead elsewhere is refused. A link is replaced by renaming, so that
 //! it is there at every moment. One that leads to another image of the same name on another cluster stays.
 
-use std::fs::OpenOptions;
+use std::collections::HashSet;
+use std::fs::{self, OpenOptions};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -18,10 +19,73 @@ use nix::sys::stat::{Mode, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
 use super::{device, rbd};
+use crate::deadline::Wait;
 use crate::model::block_node::BlockNode;
 use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
 use crate::root::Root;
+
+/// Waits for udev to finish with the device and its partitions and for the link; makes the links where there is no udevd. For a
+/// link that has gone udev is asked again (`uevent`, linux `Documentation/ABI/testing/sysfs-uevent`).
+pub fn await_link(root: &Root, mapping: &Mapping, wait: Wait<'_>) -> Result<()> {
+    if !root.udev_control().exists() {
+        return make(root, mapping);
+    }
+    let nodes = device::nodes(root, &mapping.name());
+    if is_done(root, mapping, &nodes) && !link_leads_to(root, mapping) {
+        // Somebody has taken it away, for udev is done. Where this cannot be asked, the waiting below says so.
+        let _ = fs::write(root.block(&mapping.name()).join("uevent"), "change");
+    }
+    let ready = || (is_done(root, mapping, &nodes) && link_leads_to(root, mapping)).then_some(());
+    if wait.poll(ready).is_some() {
+        return Ok(());
+    }
+    let (spec, name) = (&mapping.spec, mapping.name());
+    let link = Path::new("/dev").join(spec.link());
+    let link = link.display();
+    if target_name(root, mapping).is_some_and(|target| target != name) {
+        bail!("it is mapped as /dev/{name}, but {link} leads to another device of that name");
+    }
+    bail!(
+        "it is mapped as /dev/{name}, but udev did not make {link} in time: is 50-rbd.rules installed, does udevd work?"
+    )
+}
+
+/// Those of the mappings for which there is nothing to wait for: udev runs, is done with the device, and the link is there.
+pub fn ready<'m>(root: &Root, mappings: &'m [Mapping]) -> Vec<&'m Mapping> {
+    if !root.udev_control().exists() {
+        return Vec::new();
+    }
+    let partitioned = partitioned(root);
+    let nodes = |disk: &str| if partitioned.contains(disk) { device::nodes(root, disk) } else { Vec::new() };
+    let is_ready = |mapping: &&Mapping| link_leads_to(root, mapping) && is_done(root, mapping, &nodes(&mapping.name()));
+    mappings.iter().filter(is_ready).collect()
+}
+
+/// The disks of rbd that have partitions, in one look.
+fn partitioned(root: &Root) -> HashSet<String> {
+    let names = fs::read_dir(root.block_class()).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let names = names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with("rbd"));
+    names.filter_map(|name| name.split_once('p').map(|(disk, _)| disk.to_owned())).collect()
+}
+
+/// Whether udev is done with a disk and its partitions. The kernel knew these before its write returned; udev comes to
+/// them after the disk.
+fn is_done(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) -> bool {
+    let has_record = |number: (u32, u32)| root.udev_record(number).exists();
+    has_record(mapping.number) && nodes.iter().all(|node| node.number == mapping.number || has_record(node.number))
+}
+
+/// Whether the image's link leads to this mapping's device.
+pub fn link_leads_to(root: &Root, mapping: &Mapping) -> bool {
+    target_name(root, mapping).is_some_and(|name| name == mapping.name())
+}
+
+/// The name of the node that the link points to (`../../rbd0`).
+fn target_name(root: &Root, mapping: &Mapping) -> Option<String> {
+    let target = fs::read_link(root.dev(mapping.spec.link())).ok()?;
+    target.file_name().map(|name| name.to_string_lossy().into_owned())
+}
 
 /// Makes the links of a mapping, or finds them made.
 pub fn make(root: &Root, mapping: &Mapping) -> Result<()> {
@@ -142,7 +206,6 @@ fn target(folder: &OwnedFd, name: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     /// A root with mappings `(id, pool, image)`, the first of which has a partition.
     fn fake(mappings: &[(u32, &str, &str)]) -> (tempfile::TempDir, Root) {

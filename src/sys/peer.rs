@@ -8,6 +8,7 @@
 //! credentials and the monitors that the kernel was given, no file of Ceph's can say anything else.
 
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -21,7 +22,7 @@ use super::child;
 use crate::deadline::{Deadline, Wait};
 use crate::model::image_spec::ImageSpec;
 use crate::model::messenger::Messenger;
-use crate::request::Request;
+use crate::model::secret::Secret;
 use crate::root::Root;
 
 /// What is only said to help may not take longer.
@@ -31,7 +32,21 @@ const LONGEST_ANSWER: u64 = 65536;
 /// More than any name or address.
 const LONGEST_NAME: usize = 100;
 
-/// A lock as `rbd` tells of it.
+/// What `rbd` needs to be asked about an image's lock.
+pub struct LockQuestion<'a> {
+    /// The image; a snapshot has no lock of its own.
+    pub spec: &'a ImageSpec,
+    /// The Ceph user without `client.`.
+    pub user: &'a str,
+    /// The user's key; `None` on clusters without authentication.
+    pub secret: Option<&'a Secret>,
+    /// Monitors that speak `messenger`.
+    pub monitors: &'a [SocketAddr],
+    /// The messenger that they speak.
+    pub messenger: Messenger,
+}
+
+/// A lock as `rbd` prints it.
 #[derive(Debug, Deserialize)]
 struct Lock {
     locker: String,
@@ -39,15 +54,15 @@ struct Lock {
 }
 
 /// Those who have the lock, each as `client.4123 (192.0.2.7:0/2716)`; nobody where that cannot be told.
-pub fn lock_holders(root: &Root, request: &Request) -> Vec<String> {
-    ask(root, request).map_or_else(|_| Vec::new(), |answer| holders(&answer))
+pub fn lock_holders(root: &Root, question: &LockQuestion<'_>) -> Vec<String> {
+    ask(root, question).map_or_else(|_| Vec::new(), |answer| holders(&answer))
 }
 
-fn ask(root: &Root, request: &Request) -> io::Result<String> {
+fn ask(root: &Root, question: &LockQuestion<'_>) -> io::Result<String> {
     let mut command = Command::new(root.rbd());
-    command.args(arguments(request)).env_remove("CEPH_ARGS").process_group(0);
+    command.args(arguments(question)).env_remove("CEPH_ARGS").process_group(0);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    if let (Some(mut stdin), Some(secret)) = (child.stdin.take(), &request.secret) {
+    if let (Some(mut stdin), Some(secret)) = (child.stdin.take(), question.secret) {
         // One that does not listen has ended, or tells so at its end.
         let _ = stdin.write_all(Zeroizing::new(STANDARD.encode(secret.bytes())).as_bytes());
     }
@@ -60,20 +75,20 @@ fn ask(root: &Root, request: &Request) -> io::Result<String> {
     deadline.run(read).unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
 }
 
-fn arguments(request: &Request) -> Vec<String> {
-    let version = match request.messenger() {
+fn arguments(question: &LockQuestion<'_>) -> Vec<String> {
+    let version = match question.messenger {
         Messenger::V1 => "v1",
         Messenger::V2 => "v2",
     };
-    let monitors: Vec<String> = request.monitors.iter().map(|address| format!("{version}:{address}")).collect();
-    let image = ImageSpec { snapshot: None, ..request.wanted.spec.clone() }.to_string();
-    let credential = match request.secret {
+    let monitors: Vec<String> = question.monitors.iter().map(|address| format!("{version}:{address}")).collect();
+    let image = ImageSpec { snapshot: None, ..question.spec.clone() }.to_string();
+    let credential = match question.secret {
         Some(_) => ["--keyfile", "-"],
         None => ["--auth-client-required", "none"],
     };
-    let cluster = ["--conf", "/dev/null", "-m", &monitors.join(","), "--id", &request.user];
-    let question = ["lock", "ls", "--format", "json", "--", &image];
-    cluster.into_iter().chain(credential).chain(question).map(str::to_owned).collect()
+    let cluster = ["--conf", "/dev/null", "-m", &monitors.join(","), "--id", question.user];
+    let query = ["lock", "ls", "--format", "json", "--", &image];
+    cluster.into_iter().chain(credential).chain(query).map(str::to_owned).collect()
 }
 
 /// What the cluster tells is what a client has said of itself.
@@ -88,26 +103,24 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
     use std::time::Instant;
-
-    use crate::config::table;
-    use crate::request::Sources;
 
     /// What is said of rbd/ns/a@s when Ceph's command is this script.
     fn said(script: &str) -> (Vec<String>, String) {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::new(folder.path());
         fs::create_dir_all(root.rbd().parent().unwrap()).unwrap();
-        fs::create_dir_all(root.join("etc/ceph")).unwrap();
-        fs::write(root.join("etc/ceph/ceph.conf"), "[global]\nmon_host = 192.0.2.1:3300,192.0.2.2:3300\n").unwrap();
-        fs::write(root.join("etc/ceph/key"), KEY).unwrap();
         fs::write(root.rbd(), format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(root.rbd(), fs::Permissions::from_mode(0o755)).unwrap();
-        let line = "rbd/ns/a@s id=boot,keyfile=/etc/ceph/key,options='ms_mode=crc'";
-        let entries = table::parse(Path::new("rbdmap"), line).0;
-        let request = Request::resolve(&Sources::new(&root), &entries[0], Duration::ZERO).unwrap();
-        let said = lock_holders(&root, &request);
+        let (spec, secret) = ("rbd/ns/a@s".parse().unwrap(), Secret::decode(KEY).unwrap());
+        let question = LockQuestion {
+            spec: &spec,
+            user: "boot",
+            secret: Some(&secret),
+            monitors: &["192.0.2.1:3300".parse().unwrap(), "192.0.2.2:3300".parse().unwrap()],
+            messenger: Messenger::V2,
+        };
+        let said = lock_holders(&root, &question);
         (said, fs::read_to_string(root.join("usr/bin/asked")).unwrap_or_default())
     }
 

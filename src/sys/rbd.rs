@@ -26,8 +26,8 @@ use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
 use crate::model::owner_tag::OwnerTag;
 use crate::model::secret::Secret;
-use crate::request::Request;
 use crate::root::Root;
+use zeroize::Zeroizing;
 
 /// How a write to the bus failed.
 #[derive(Debug)]
@@ -104,24 +104,36 @@ pub fn may_write(root: &Root) -> Result<(), BusError> {
     privilege::lacking(root).map_or(Ok(()), |why| Err(BusError::Unprivileged(why)))
 }
 
-/// Maps: the key where the kernel looks for it, and one write. `lock` is the image's; who has it may write.
-pub fn add(root: &Root, request: &Request, tag: &OwnerTag, way: Way<'_>) -> Result<(), BusError> {
-    let name = format!("client.{}", request.user);
-    let key = request.secret.as_ref().map(|secret| (name.as_str(), secret));
-    let credential = key.map(|_| format!("key={name}"));
-    let line =
-        request.line(credential.as_deref(), tag).map_err(|e| BusError::Kernel(io::Error::other(format!("{e:#}"))))?;
-    write_once(&root.rbd_bus(), ("add", &line), key, way)
+/// What maps an image: the line for the bus, and the key that the line names.
+pub struct AddCommand {
+    /// The line, as `ceph::request` describes it.
+    pub line: Zeroizing<String>,
+    /// `None` where the line names no key.
+    pub key: Option<ClientKey>,
+}
+
+/// A key under the name by which the kernel looks for it, `client.ID`.
+#[derive(Clone)]
+pub struct ClientKey {
+    /// `client.ID`.
+    pub name: String,
+    /// The key's payload.
+    pub secret: Secret,
+}
+
+/// Maps an image: adds the key to the keyring of the writing process, then writes the line once. The caller holds the image's lock.
+pub fn add(root: &Root, command: &AddCommand, way: Way<'_>) -> Result<(), BusError> {
+    write_once(&root.rbd_bus(), &Command { verb: "add", text: &command.line, key: command.key.as_ref() }, way)
 }
 
 /// Unmaps by number; whatever has the device open makes it fail with EBUSY.
 pub fn remove(root: &Root, id: u32, way: Way<'_>) -> Result<(), BusError> {
-    write_once(&root.rbd_bus(), ("remove", &id.to_string()), None, way)
+    write_once(&root.rbd_bus(), &Command { verb: "remove", text: &id.to_string(), key: None }, way)
 }
 
 /// Unmaps whoever has it open; what has not been written is lost. It waits for what is under way all the same.
 pub fn remove_by_force(root: &Root, id: u32, way: Way<'_>) -> Result<(), BusError> {
-    write_once(&root.rbd_bus(), ("remove", &format!("{id} force")), None, way)
+    write_once(&root.rbd_bus(), &Command { verb: "remove", text: &format!("{id} force"), key: None }, way)
 }
 
 /// How the bus may be written to.
@@ -140,18 +152,21 @@ pub fn nonce(root: &Root) -> Result<[u8; 8]> {
     read.with_context(|| format!("reading {}", path.display())).map(|()| bytes)
 }
 
-/// One write to `VERB_single_major`, or to `VERB` where the module has one major number for each device.
-fn write_once(
-    bus: &Path,
-    (verb, text): (&str, &str),
-    key: Option<(&str, &Secret)>,
-    way: Way<'_>,
-) -> Result<(), BusError> {
-    let file = open(bus, verb)?;
-    match have_written(file, text, key, way).map_err(BusError::Kernel)? {
-        Some(Answer::Wrote(Ok(length))) if length == text.len() => Ok(()),
-        Some(Answer::Wrote(Ok(length))) => {
-            Err(BusError::Kernel(io::Error::other(format!("it took {length} of {} bytes", text.len()))))
+/// What is written to which file of the bus.
+struct Command<'a> {
+    verb: &'static str,
+    text: &'a str,
+    key: Option<&'a ClientKey>,
+}
+
+/// Writes once to `VERB_single_major`, or to `VERB` where the module gives each device a major number of its own.
+fn write_once(bus: &Path, command: &Command<'_>, way: Way<'_>) -> Result<(), BusError> {
+    let file = open(bus, command.verb)?;
+    let length = command.text.len();
+    match have_written(file, command, way).map_err(BusError::Kernel)? {
+        Some(Answer::Wrote(Ok(written))) if written == length => Ok(()),
+        Some(Answer::Wrote(Ok(written))) => {
+            Err(BusError::Kernel(io::Error::other(format!("the kernel accepted {written} of {length} bytes"))))
         }
         Some(Answer::Wrote(Err(error))) => Err(BusError::Kernel(error)),
         Some(Answer::NoKey(error)) => Err(BusError::Key(error)),
@@ -171,11 +186,14 @@ fn open(bus: &Path, verb: &str) -> Result<File, BusError> {
     opened.map_err(|error| BusError::Open(path, error))
 }
 
-/// The answer, or nothing if there is none in time.
-fn have_written(file: File, text: &str, key: Option<(&str, &Secret)>, way: Way<'_>) -> io::Result<Option<Answer>> {
-    let key = key.map(|(name, secret)| Ok::<_, io::Error>((CString::new(name)?, secret.clone()))).transpose()?;
+/// The answer, or `None` if there is none before the deadline.
+fn have_written(file: File, command: &Command<'_>, way: Way<'_>) -> io::Result<Option<Answer>> {
+    let key = match command.key {
+        Some(key) => Some((CString::new(key.name.as_str())?, key.secret.clone())),
+        None => None,
+    };
     let keep = Some(way.lock.as_fd().try_clone_to_owned()?);
-    let answer = write(Order { file, text: text.as_bytes().to_owned(), key, keep })?;
+    let answer = write(Order { file, text: command.text.as_bytes().to_owned(), key, keep })?;
     way.wait.receive(&answer).transpose()
 }
 
