@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use crate::model::fault::Fault;
 use crate::model::fstab_entry::FstabEntry;
 use crate::model::image_spec::ImageSpec;
-use crate::root::Root;
+use crate::runtime::root::Root;
 
 /// Images by what fstab can call them.
 pub struct Images<'a> {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::monitors::endpoint;
+use super::mon_host::endpoint;
 use crate::model::fault::suggestion;
 
 /// A set of options, one per subject.

@@ -5,20 +5,19 @@
 //! Owns the order of that: `environment` says whether to be silent, `decide` says what to write and what to say,
 //! `write` and `kernel_log` do it. Nothing but a folder that cannot be written is an error: a boot never fails here.
 
-mod administrator;
-mod as_netdev;
-mod complaints;
-mod decide;
-mod device;
-mod environment;
-mod file;
-mod instance;
-mod kernel_log;
-mod mount;
-mod row;
-mod service;
-mod swap;
-mod write;
+mod admin_units;
+mod device_units;
+mod enabled;
+mod fstab_policy;
+mod instance_unit;
+mod mount_files;
+mod mount_unit;
+mod service_units;
+mod swap_units;
+mod unit_file;
+mod unit_set;
+mod warnings;
+mod writer;
 
 use std::collections::HashMap;
 use std::fs;
@@ -28,15 +27,15 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::config::fstab::Images;
-use crate::hook;
-use crate::inputs::Inputs;
+use crate::config::load::Configuration;
+use crate::engine::hook;
 use crate::model::fault::Fault;
 use crate::model::fstab_entry::FstabEntry;
 use crate::model::image_spec::ImageSpec;
-use crate::root::Root;
-use administrator::AdministratorUnits;
-use decide::decide;
-use kernel_log::{KernelLog, Message};
+use crate::runtime::root::Root;
+use crate::sys::kmsg_writer::{KmsgWriter, Message};
+use admin_units::AdministratorUnits;
+use unit_set::decide;
 
 /// Where systemd wants the units. The third folder that it offers, for what all others override, is of no use here.
 #[derive(Debug, Clone)]
@@ -49,7 +48,7 @@ pub struct Directories {
 
 /// Reads what there is, decides, writes, and says in the kernel's log what is not served.
 pub fn run(root: &Root, directories: &Directories) -> ExitCode {
-    let log = KernelLog::open(root);
+    let log = KmsgWriter::open(root);
     match generate(root, directories, &log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -59,24 +58,24 @@ pub fn run(root: &Root, directories: &Directories) -> ExitCode {
     }
 }
 
-fn generate(root: &Root, directories: &Directories, log: &KernelLog) -> Result<()> {
+fn generate(root: &Root, directories: &Directories, log: &KmsgWriter) -> Result<()> {
     let administrator = AdministratorUnits::read(root).unwrap_or_else(|error| {
         log.write(&Message::warning(format!("{error:#}; going on as if there were no units there")));
         AdministratorUnits::default()
     });
-    if environment::is_silent(root, &administrator) {
+    if enabled::is_silent(root, &administrator) {
         return Ok(());
     }
-    let mut inputs = Inputs::read(root);
+    let mut inputs = Configuration::read(root);
     for fault in &inputs.faults {
         let fault = Fault { path: root.outside(&fault.path).to_owned(), ..fault.clone() };
         log.write(&Message::warning(fault.to_string()));
     }
-    let mut places = Places::new(root);
+    let mut places = MountPointResolver::new(root);
     inputs.lines.iter_mut().for_each(|line| line.target = places.resolved(&line.target));
     let hooked = hook::wanted(root, &inputs.entries).into_iter().map(|entry| entry.spec.clone()).collect();
     let unlisted = unlisted(&inputs);
-    let decision = decide(&decide::Inputs {
+    let decision = decide(&unit_set::UnitSetInputs {
         entries: &inputs.entries,
         unlisted: &unlisted,
         lines: &inputs.lines,
@@ -85,14 +84,14 @@ fn generate(root: &Root, directories: &Directories, log: &KernelLog) -> Result<(
         root,
     });
     decision.messages.iter().for_each(|message| log.write(message));
-    let written = write::all(decision.parts, directories, log);
+    let written = writer::all(decision.parts, directories, log);
     // The process ends here: to give back a thousand texts one by one is of no use.
     std::mem::forget(inputs);
     written
 }
 
 /// The images in fstab that no table has: somebody maps them by hand, and what is mounted on them is no less remote.
-fn unlisted(inputs: &Inputs) -> Vec<ImageSpec> {
+fn unlisted(inputs: &Configuration) -> Vec<ImageSpec> {
     let listed: Vec<&ImageSpec> = inputs.entries.iter().map(|entry| &entry.spec).collect();
     let images = Images::of(&listed);
     let unlisted = inputs.lines.iter().filter(|line| images.below(line).is_none());
@@ -100,14 +99,14 @@ fn unlisted(inputs: &Inputs) -> Vec<ImageSpec> {
 }
 
 /// Finds where mount points are, each folder on the way once.
-struct Places<'a> {
+struct MountPointResolver<'a> {
     root: &'a Root,
     base: Option<PathBuf>,
     /// Folders, and where they really are, if they exist.
     known: HashMap<PathBuf, Option<PathBuf>>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> MountPointResolver<'a> {
     fn new(root: &'a Root) -> Self {
         Self { root, base: root.join("/").canonicalize().ok(), known: HashMap::new() }
     }
@@ -167,7 +166,7 @@ mod tests {
             ("none", "none"),
         ];
         for (target, expected) in rows {
-            assert_eq!(Places::new(&root).resolved(Path::new(target)), Path::new(expected), "{target}");
+            assert_eq!(MountPointResolver::new(&root).resolved(Path::new(target)), Path::new(expected), "{target}");
         }
     }
 }

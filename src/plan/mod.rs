@@ -3,9 +3,9 @@
 //! Upward, images first, then mounts, each after what it stands on (`closure`). Downward, what the kernel says stands on
 //! a mapping (`teardown`), then the mapping. Nothing here looks at the machine.
 
-pub mod closure; // which fstab entries stand on our images, and in which order
+pub mod already_mounted; // what is mounted already
+pub mod fstab_graph; // which fstab entries stand on our images, and in which order
 pub mod mount_tree; // which mount a path lies in
-pub mod present; // what is mounted already
 pub mod reload; // what a changed table changes
 pub mod teardown; // what stands on a mapping
 
@@ -17,7 +17,7 @@ use crate::model::fstab_entry::FstabEntry;
 use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
 use crate::model::owner_tag::Origin;
-pub use closure::{MountStep, Refused};
+pub use fstab_graph::{MountStep, RefusedEntry};
 
 /// What `map` does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct MapPlan<'a> {
     /// What to mount on them, each after what it needs.
     pub mounts: Vec<MountStep<'a>>,
     /// Lines of fstab on them that cannot be mounted.
-    pub refused: Vec<Refused<'a>>,
+    pub refused: Vec<RefusedEntry<'a>>,
     /// Names that were asked for and are not in the table.
     pub unknown: Vec<ImageSpec>,
 }
@@ -58,7 +58,7 @@ pub fn map<'a>(table: &'a [Entry], fstab: &'a [FstabEntry], named: &[ImageSpec])
     let all: Vec<&Entry> = table.iter().filter(|entry| seen.insert(&entry.spec)).collect();
     let unknown = named.iter().filter(|spec| !seen.contains(spec)).cloned().collect();
     let specs: Vec<&ImageSpec> = all.iter().map(|entry| &entry.spec).collect();
-    let closure = closure::of(fstab, &specs);
+    let closure = fstab_graph::of(fstab, &specs);
     let wanted = |spec: &ImageSpec| named.is_empty() || named.contains(spec);
     let specs: Vec<&ImageSpec> = specs.into_iter().filter(|spec| wanted(spec)).collect();
     let closure = if named.is_empty() { closure } else { closure.only(&specs) };

@@ -15,14 +15,14 @@ use crate::model::mount_snapshot::{LoopDevice, MountSnapshot};
 
 /// Something that stands on a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Thing<'a> {
+pub enum Layer<'a> {
     /// To be unmounted.
     Mount(&'a Mounted),
     /// To be given back.
     Loop(&'a LoopDevice),
 }
 
-impl fmt::Display for Thing<'_> {
+impl fmt::Display for Layer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mount(mount) => write!(f, "unmount {}", mount.target.display()),
@@ -33,9 +33,9 @@ impl fmt::Display for Thing<'_> {
 
 /// One thing to take away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step<'a> {
+pub struct TeardownStep<'a> {
     /// Which.
-    pub thing: Thing<'a>,
+    pub thing: Layer<'a>,
     /// Nothing stands on it: it can be taken away now.
     pub free: bool,
     /// The mount point of a stranger that hides it: unmounting its path would hit another mount.
@@ -44,13 +44,13 @@ pub struct Step<'a> {
 
 /// What there was at one moment, and what stood on what. Mounts are meant by their place in the list, loop devices by
 /// theirs after the last mount.
-pub struct Picture<'a> {
+pub struct MountStack<'a> {
     seen: &'a MountSnapshot,
     tree: MountTree<'a>,
     above: HashMap<usize, Vec<usize>>,
 }
 
-impl<'a> Picture<'a> {
+impl<'a> MountStack<'a> {
     /// The picture of what was seen.
     pub fn of(seen: &'a MountSnapshot) -> Self {
         let tree = MountTree::of(&seen.mounts);
@@ -79,7 +79,7 @@ impl<'a> Picture<'a> {
     }
 
     /// What stands on the block devices, in the order in which to take it away.
-    pub fn standing_on(&self, devices: &[BlockNode]) -> Vec<Step<'a>> {
+    pub fn standing_on(&self, devices: &[BlockNode]) -> Vec<TeardownStep<'a>> {
         let all = self.all_on(devices);
         let above = |at: usize| self.above.get(&at).into_iter().flatten().filter(|upper| all.contains(upper));
         let mut missing: HashMap<usize, usize> = all.iter().map(|at| (*at, above(*at).count())).collect();
@@ -98,15 +98,15 @@ impl<'a> Picture<'a> {
         }
         // What stands on itself cannot be. If it is, it is not free, and nobody hangs.
         let circle: Vec<usize> = all.iter().copied().filter(|at| !order.contains(at)).collect();
-        let step = |at| Step { thing: self.thing(at), free: is_free(at), hidden_below: self.hidden(at, &all) };
+        let step = |at| TeardownStep { thing: self.thing(at), free: is_free(at), hidden_below: self.hidden(at, &all) };
         order.into_iter().chain(circle).map(step).collect()
     }
 
     /// Everything on the devices, directly or not.
     fn all_on(&self, devices: &[BlockNode]) -> BTreeSet<usize> {
         let is_on_them = |at: &usize| match self.thing(*at) {
-            Thing::Mount(mount) => devices.iter().any(|node| node.carries(mount)),
-            Thing::Loop(device) => devices.iter().any(|node| node.is_at(&device.file)),
+            Layer::Mount(mount) => devices.iter().any(|node| node.carries(mount)),
+            Layer::Loop(device) => devices.iter().any(|node| node.is_at(&device.file)),
         };
         let count = self.seen.mounts.len() + self.seen.loops.len();
         let mut new: Vec<usize> = (0..count).filter(is_on_them).collect();
@@ -119,10 +119,10 @@ impl<'a> Picture<'a> {
         all
     }
 
-    fn thing(&self, at: usize) -> Thing<'a> {
+    fn thing(&self, at: usize) -> Layer<'a> {
         match self.seen.mounts.get(at) {
-            Some(mount) => Thing::Mount(mount),
-            None => Thing::Loop(&self.seen.loops[at - self.seen.mounts.len()]),
+            Some(mount) => Layer::Mount(mount),
+            None => Layer::Loop(&self.seen.loops[at - self.seen.mounts.len()]),
         }
     }
 
@@ -158,14 +158,14 @@ mod tests {
 
     /// The targets in order; `*` marks those that can go at once.
     fn order(seen: &MountSnapshot) -> Vec<String> {
-        let name = |step: &Step| {
+        let name = |step: &TeardownStep| {
             let name = match step.thing {
-                Thing::Mount(mount) => mount.target.display().to_string(),
-                Thing::Loop(device) => device.name.clone(),
+                Layer::Mount(mount) => mount.target.display().to_string(),
+                Layer::Loop(device) => device.name.clone(),
             };
             format!("{name}{}", if step.free { "*" } else { "" })
         };
-        Picture::of(seen).standing_on(&nodes(DISK)).iter().map(name).collect()
+        MountStack::of(seen).standing_on(&nodes(DISK)).iter().map(name).collect()
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn what_a_stranger_hides_is_told() {
         let seen = seen("20 1 8:1 /\n21 20 252:0 /s/a\n22 20 8:2 /s\n23 22 8:3 /s/a", &[]);
-        let picture = Picture::of(&seen);
+        let picture = MountStack::of(&seen);
         let steps = picture.standing_on(&nodes(DISK));
         assert_eq!((steps.len(), steps[0].hidden_below), (1, Some(Path::new("/s"))));
     }
@@ -240,6 +240,6 @@ mod tests {
             text += &format!("{id} 21 0:{id} /d/m{id} overlay lowerdir={},upperdir=/d/u{id}\n", layers.join(":"));
         }
         let seen = seen(&text, &[]);
-        assert_eq!(Picture::of(&seen).standing_on(&nodes(DISK)).len(), 901);
+        assert_eq!(MountStack::of(&seen).standing_on(&nodes(DISK)).len(), 901);
     }
 }

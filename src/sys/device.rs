@@ -14,7 +14,7 @@ use nix::sys::stat::{major, minor};
 
 use super::file::attribute;
 use crate::model::block_node::BlockNode;
-use crate::root::Root;
+use crate::runtime::root::Root;
 
 /// A disk and its partitions, the disk first. Empty where there is no such disk.
 pub fn nodes(root: &Root, disk: &str) -> Vec<BlockNode> {

@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::deadline::Deadline;
-use crate::root::Root;
+use crate::runtime::deadline::Deadline;
+use crate::runtime::root::Root;
 
 /// The journal of this boot, into which is looked no longer than a while in all. No journal, or none that may be read, has no
 /// lines.

@@ -18,12 +18,13 @@ use nix::fcntl::{AtFlags, OFlag, openat, readlinkat, renameat};
 use nix::sys::stat::{Mode, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
-use super::{device, rbd};
-use crate::deadline::Wait;
+use super::device;
+use super::rbd::bus;
 use crate::model::block_node::BlockNode;
 use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
-use crate::root::Root;
+use crate::runtime::deadline::Wait;
+use crate::runtime::root::Root;
 
 /// Waits for udev to finish with the device and its partitions and for the link; makes the links where there is no udevd. For a
 /// link that has gone udev is asked again (`uevent`, linux `Documentation/ABI/testing/sysfs-uevent`).
@@ -152,7 +153,7 @@ fn serves_another(root: &Root, spec: &ImageSpec, node: &BlockNode, target: &Path
     let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let disk = |mapping: &Mapping| name == mapping.name() || name.starts_with(&format!("{}p", mapping.name()));
     name != node.name
-        && rbd::list(root).unwrap_or_default().iter().any(|mapping| disk(mapping) && mapping.spec.link() == spec.link())
+        && bus::list(root).unwrap_or_default().iter().any(|mapping| disk(mapping) && mapping.spec.link() == spec.link())
 }
 
 /// The folders below /dev, `rbd` first, and the link's name in the last.
@@ -229,7 +230,7 @@ mod tests {
     }
 
     fn mappings(root: &Root) -> Vec<Mapping> {
-        rbd::list(root).unwrap()
+        bus::list(root).unwrap()
     }
 
     #[test]

@@ -11,10 +11,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::file::attribute;
-use super::{child, device};
-use crate::deadline::Deadline;
+use super::{device, subprocess};
 use crate::model::mount_snapshot::LoopDevice;
-use crate::root::Root;
+use crate::runtime::deadline::Deadline;
+use crate::runtime::root::Root;
 
 /// Every loop device that has a file, by name.
 pub fn list(root: &Root) -> Vec<LoopDevice> {
@@ -37,7 +37,7 @@ const DETACH_LIMIT: Duration = Duration::from_secs(10);
 pub fn detach(root: &Root, name: &str) -> Result<(), String> {
     let mut losetup = Command::new(root.losetup());
     losetup.arg("--detach").arg(root.dev(name));
-    child::run(losetup, &Deadline::after(DETACH_LIMIT))
+    subprocess::run(losetup, &Deadline::after(DETACH_LIMIT))
 }
 
 #[cfg(test)]

@@ -1,26 +1,19 @@
 //! Everything that touches the machine: system calls, sysfs, D-Bus, child processes. Decisions are made elsewhere,
 //! and nothing outside this folder acts.
 
-pub mod child;
-pub mod device;
-pub mod file;
-pub mod holders;
-pub mod hook;
-pub mod journal;
-pub mod kernel_log;
-pub mod link;
-pub mod listing;
-pub mod lock;
-pub mod loops;
-pub mod module;
-pub mod monitor;
-pub mod mounts;
-pub mod names;
-pub mod notify;
-pub mod peer;
-pub mod privilege;
-pub mod rbd;
-pub mod record;
-pub mod session;
-pub mod systemd;
-pub mod udev;
+pub mod device; // block devices
+pub mod file; // files and attributes of sysfs
+pub mod holders; // what keeps a device busy
+pub mod hook_process; // runs a hook
+pub mod journal; // what units logged
+pub mod kmsg; // reads the kernel log
+pub mod kmsg_writer; // writes to the kernel log
+pub mod link; // links below /dev/rbd
+pub mod loops; // loop devices
+pub mod mounts; // what is mounted, and mounting
+pub mod notify; // sd_notify(3)
+pub mod rbd; // the rbd bus
+pub mod resolver; // host names of monitors
+pub mod subprocess; // runs programs with a time limit
+pub mod systemd; // PID 1 over D-Bus
+pub mod udev; // waits for udev

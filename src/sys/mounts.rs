@@ -10,7 +10,7 @@ use super::loops;
 use crate::model::fstab_entry::FstabEntry;
 use crate::model::mount_snapshot::MountSnapshot;
 use crate::model::overlay_options;
-use crate::root::Root;
+use crate::runtime::root::Root;
 
 /// Every mount of this process's namespace, in the kernel's order.
 pub fn list(root: &Root) -> Result<Vec<Mounted>> {

@@ -5,9 +5,9 @@
 
 use std::process::Command;
 
-use super::child;
-use crate::deadline::Deadline;
-use crate::root::Root;
+use super::subprocess;
+use crate::runtime::deadline::Deadline;
+use crate::runtime::root::Root;
 
 /// Waits until then, if udevd runs. The error is a sentence: udevadm's own, or that it has not ended in time.
 pub fn settle(root: &Root, deadline: &Deadline) -> Result<(), String> {
@@ -17,5 +17,5 @@ pub fn settle(root: &Root, deadline: &Deadline) -> Result<(), String> {
     let mut udevadm = Command::new(root.udevadm());
     // We end it; its own limit is two minutes.
     udevadm.arg("settle");
-    child::run(udevadm, deadline)
+    subprocess::run(udevadm, deadline)
 }

@@ -11,7 +11,7 @@ use nix::unistd::geteuid;
 
 use super::value::place;
 use crate::model::fault::Fault;
-use crate::root::Root;
+use crate::runtime::root::Root;
 
 /// `rbdmap.toml`, then `rbdmap.toml.d/*.toml` by name. Hidden files are an editor's and no settings.
 pub fn list(root: &Root) -> (Vec<PathBuf>, Vec<Fault>) {

@@ -18,7 +18,7 @@ use super::map_options::MapOptions;
 use super::table::Entry;
 use crate::model::fault::Fault;
 use crate::model::fstab_entry::FstabEntry;
-use crate::root::Root;
+use crate::runtime::root::Root;
 use fragment::Fragment;
 use value::{MessengerMode, Problem, place};
 

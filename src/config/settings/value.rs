@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 
 use crate::config::map_options::MapOptions;
-use crate::config::monitors::{self, MonHost};
+use crate::config::mon_host::{self, MonHost};
 use crate::model::image_spec::ImageSpec;
 
 /// What is wrong in a file's text, and the byte at which it starts.
@@ -196,7 +196,7 @@ impl TryFrom<Vec<String>> for Monitors {
 
     fn try_from(monitors: Vec<String>) -> Result<Self, String> {
         for monitor in &monitors {
-            let good = match monitors::mon_host(monitor) {
+            let good = match mon_host::mon_host(monitor) {
                 MonHost::Addresses(addresses) => !addresses.is_empty(),
                 MonHost::Names(names) => matches!(&names[..], [(name, _)] if is_host_name(name)),
             };

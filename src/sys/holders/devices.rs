@@ -8,7 +8,7 @@ use std::path::Path;
 use super::Held;
 use crate::model::block_node::BlockNode;
 use crate::model::holder::Holder;
-use crate::root::Root;
+use crate::runtime::root::Root;
 use crate::sys::file::{attribute, read_if_there};
 
 /// File systems that the kernel still has on the device: ext4, xfs, f2fs and others have a folder each in `/sys/fs/TYPE/`, by

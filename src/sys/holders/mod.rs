@@ -18,7 +18,7 @@ use nix::sys::stat::{major, minor};
 use super::loops;
 use crate::model::block_node::BlockNode;
 use crate::model::holder::Holder;
-use crate::root::Root;
+use crate::runtime::root::Root;
 use processes::Processes;
 
 /// What somebody may hold.

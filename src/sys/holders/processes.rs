@@ -9,7 +9,7 @@ use libmount::Mounted;
 
 use super::Held;
 use crate::model::holder::{self, Holder, Process, User};
-use crate::root::Root;
+use crate::runtime::root::Root;
 use crate::sys::file::read_if_there;
 
 /// All processes of the machine, to be asked whether they hold something.

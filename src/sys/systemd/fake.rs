@@ -11,7 +11,7 @@ use zbus::names::ErrorName;
 use zbus::{Connection, DBusError, Guid, OwnedObjectPath, interface};
 
 use super::{Manager, proxy};
-use crate::root::Root;
+use crate::runtime::root::Root;
 
 /// org.freedesktop.systemd1.Manager as far as it is used here.
 struct FakeManager;

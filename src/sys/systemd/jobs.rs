@@ -21,7 +21,7 @@ use zbus::{Connection, Message, MessageStream, OwnedObjectPath};
 use zruntime::SharedRuntime;
 
 use super::connection::{plain, within};
-use super::due::Due;
+use super::job_deadline::Due;
 use super::outcome::{JobOutcome, JobReport};
 use super::{CALL_LIMIT, proxy};
 

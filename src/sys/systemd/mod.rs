@@ -15,9 +15,9 @@
 //!   `systemctl daemon-reexec`.
 
 mod connection;
-mod due;
 #[cfg(test)]
 mod fake;
+mod job_deadline;
 mod jobs;
 mod outcome;
 mod private;
@@ -37,7 +37,7 @@ pub use outcome::{JobOutcome, JobReport};
 pub use state::{BriefState, SystemState, UnitState};
 
 use super::journal::Journal;
-use crate::root::Root;
+use crate::runtime::root::Root;
 use connection::{Address, within};
 use jobs::{Batch, Pace};
 use proxy::{JobProxy, ManagerProxy, UnitProxy};

@@ -1,0 +1,159 @@
+//! From what was typed to an engine: each verb reads, plans, and has systemd or this process carry the plan out.
+
+mod list;
+mod map;
+mod prepare;
+mod reload;
+mod status;
+mod summary;
+mod unmap;
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use detached::work::{self, Outcome};
+
+use crate::cli::{Cli, Engine, Format, UnmapAllArguments, UnmapArguments, Verb};
+use crate::config::load::Configuration;
+use crate::engine::{hook, systemd};
+use crate::generator::{self, Directories};
+use crate::model::hook_call::HookCall;
+use crate::model::image_spec::ImageSpec;
+use crate::report::event::Event;
+use crate::report::failures::Report;
+use crate::report::logging;
+use crate::runtime::deadline::Deadline;
+use crate::runtime::root::Root;
+use crate::sys::notify;
+use crate::sys::rbd::bus;
+
+/// Does what was asked; the answer is the exit status.
+pub fn run(cli: Cli) -> ExitCode {
+    let root = Root::new(cli.root);
+    if let Verb::Generator { normal, early, .. } = cli.verb {
+        return generator::run(&root, &Directories { normal, early });
+    }
+    let status = if may_not_come_back(&cli.verb) {
+        in_detached_process(|| carry_out(&root, &cli.verb))
+    } else {
+        carry_out(&root, &cli.verb)
+    };
+    ExitCode::from(status)
+}
+
+/// Whether it mounts or unmounts here, or may.
+fn may_not_come_back(verb: &Verb) -> bool {
+    match verb {
+        Verb::Map(arguments) => !arguments.no_mount && !arguments.engine.dry_run,
+        Verb::Unmap(UnmapArguments { engine, .. })
+        | Verb::UnmapAll(UnmapAllArguments { engine, .. })
+        | Verb::Reload(engine) => !engine.dry_run,
+        _ => false,
+    }
+}
+
+fn in_detached_process(work: impl FnOnce() -> u8) -> u8 {
+    let failed = |why: String| -> u8 {
+        logging::start();
+        tracing::error!("{why}");
+        1
+    };
+    match work::run(work) {
+        Ok(Outcome::Ended(status)) => status,
+        Ok(Outcome::Killed(signal)) => failed(format!("killed by {signal}; run it again, and it completes the work")),
+        Ok(Outcome::Interrupted(signal)) => {
+            failed(format!(
+                "ended by {signal}; what systemd or the kernel has been asked goes on: `rbdmap status` shows it, and the \
+                 same command again completes it"
+            ));
+            128u8.saturating_add(signal as u8)
+        }
+        Ok(Outcome::Silent) => failed("its process ended without saying what it came to".to_owned()),
+        Err(error) => failed(format!("starting a process: {error}")),
+    }
+}
+
+/// The answer is the exit status.
+fn carry_out(root: &Root, verb: &Verb) -> u8 {
+    let attempts = logging::start();
+    let report = match verb {
+        Verb::Map(arguments) => map::run(root, arguments, &attempts),
+        Verb::Unmap(arguments) => unmap::run(root, arguments),
+        Verb::UnmapAll(arguments) => unmap::all(root, arguments),
+        Verb::Reload(engine) => reload::run(root, engine),
+        Verb::Status(arguments) => status::run(root, arguments),
+        Verb::List { format } => show(root, *format),
+        Verb::StartNofail => start_nofail(root),
+        Verb::StopImages => systemd::stop_images(root).map(|()| Report::default()),
+        Verb::Prepare => prepare::run(root).map(|()| Report::default()),
+        Verb::Hook { call, instance } => Ok(hooked(root, *call, instance)),
+        Verb::Summary | Verb::Generator { .. } => summarize(root),
+    };
+    let status = report.map_or_else(
+        |error| {
+            tracing::error!("{error:#}");
+            1
+        },
+        |report| report.exit_status(),
+    );
+    notify::settle();
+    status
+}
+
+fn show(root: &Root, format: Format) -> Result<Report> {
+    print!("{}", list::render(&bus::list(root)?, format));
+    Ok(Report::default())
+}
+
+/// The units that rbdmap-nofail.service is told of (generator::service).
+fn start_nofail(root: &Root) -> Result<Report> {
+    let told = env::var("RBDMAP_INSTANCES").unwrap_or_default();
+    let units: Vec<String> = told.split_whitespace().map(str::to_owned).collect();
+    systemd::start_nofail(root, &Configuration::read(root).entries, &units).map(|()| Report::default())
+}
+
+/// For an image's unit: its hook, and nothing else.
+fn hooked(root: &Root, call: HookCall, spec: &ImageSpec) -> Report {
+    let inputs = Configuration::read(root);
+    let (own, mut report) = (inputs.own_hooks(), Report::default());
+    let limit = match call {
+        HookCall::Map => inputs.settings.map_timeout,
+        HookCall::Unmap => inputs.settings.unmap_timeout,
+    };
+    if let Err(why) = hook::run(root, (spec, own.get(spec).map(PathBuf::as_path)), call, &Deadline::after(limit)) {
+        report.image_failed(Event::HookFailed, spec, why);
+    }
+    report
+}
+
+fn summarize(root: &Root) -> Result<Report> {
+    summary::run(root, &Configuration::read(root));
+    Ok(Report::default())
+}
+
+/// systemd is asked where it runs, unless this is to be done here. A table of one's own is not what its units were
+/// made from.
+fn asks_systemd(root: &Root, engine: &Engine, inputs: &Configuration) -> bool {
+    if engine.direct {
+        return false;
+    }
+    let reason = match (root.systemd().exists(), inputs.is_machines_own(root)) {
+        (true, true) => return true,
+        (false, _) => "systemd does not run here".to_owned(),
+        (true, false) => format!("systemd's units are not of {}", inputs.table.display()),
+    };
+    tracing::info!("{reason}: done in this process, as with --direct");
+    false
+}
+
+/// The same for mapping: what mounts waits for a device, of which systemd hears by udev.
+fn asks_systemd_to_map(root: &Root, engine: &Engine, inputs: &Configuration) -> bool {
+    let asks = asks_systemd(root, engine, inputs);
+    let hears = root.udev_control().exists();
+    if asks && !hears {
+        tracing::info!("udevd does not run, and systemd hears of no device: done in this process, as with --direct");
+    }
+    asks && hears
+}

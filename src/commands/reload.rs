@@ -1,0 +1,149 @@
+//! `rbdmap reload`: the table has changed. What is new in it is mapped and mounted, what the table had mapped and no longer
+//! lists is unmapped if nobody uses it, what is listed with other options is told. All else stays as it is.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{asks_systemd, asks_systemd_to_map, summary};
+use crate::ceph::file_cache::FileCache;
+use crate::ceph::request::Request;
+use crate::cli::Engine;
+use crate::config::load::Configuration;
+use crate::config::table::Entry;
+use crate::engine::direct::blockers;
+use crate::engine::direct::down;
+use crate::engine::direct::map_image::RetryPolicy;
+use crate::engine::direct::unmap_run::UnmapSettings;
+use crate::engine::direct::up::{self, Limits, MapSettings};
+use crate::engine::systemd::{self, JobOptions, StopRequest};
+use crate::model::fault::Fault;
+use crate::model::holder;
+use crate::model::hook_call::HookPolicy;
+use crate::model::mapping::Mapping;
+use crate::model::owner_tag::Origin;
+use crate::plan::reload::{self, ReloadPlan};
+use crate::plan::{self, UnmapPlan};
+use crate::report::failures::Report;
+use crate::runtime::root::Root;
+use crate::sys::rbd::bus;
+use crate::sys::resolver;
+
+/// How long looking for who uses an image may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
+
+/// Brings the machine to what the files say.
+pub fn run(root: &Root, engine: &Engine) -> Result<Report> {
+    let inputs = Configuration::read(root);
+    let mut report = Report::default();
+    inputs.faults.iter().filter(|fault| fault.is_served).for_each(|fault| tracing::warn!("{fault}"));
+    let refused: Vec<&Fault> = inputs.faults.iter().filter(|fault| !fault.is_served).collect();
+    refused.iter().for_each(|fault| report.failed(fault));
+    let mut plan = reload::plan(&inputs.entries, &bus::list(root)?);
+    // A line that cannot be read may be that of an image which only seems to be gone.
+    if !refused.is_empty() {
+        for mapping in std::mem::take(&mut plan.gone) {
+            tracing::warn!("{}: not listed any more, and left mapped until all lines can be read", mapping.spec);
+        }
+    }
+    plan.gone.retain(|mapping| is_free(root, mapping));
+    tell_changes(root, &plan);
+    if engine.dry_run {
+        show(&plan);
+        return Ok(report);
+    }
+    let work = ReloadRun { root, inputs: &inputs, engine, systemd: asks_systemd(root, engine, &inputs) };
+    if work.systemd {
+        systemd::read_again(root)?;
+    }
+    report.include(work.unmap(plan.gone)?);
+    report.include(work.map(&plan.new)?);
+    if work.systemd {
+        summary::run(root, &inputs);
+    }
+    Ok(report)
+}
+
+struct ReloadRun<'a> {
+    root: &'a Root,
+    inputs: &'a Configuration,
+    engine: &'a Engine,
+    systemd: bool,
+}
+
+impl ReloadRun<'_> {
+    fn asking(&self, time: Duration) -> JobOptions {
+        JobOptions { time, block: !self.engine.no_block, stop_users: false }
+    }
+
+    fn unmap(&self, gone: Vec<Mapping>) -> Result<Report> {
+        if gone.is_empty() {
+            return Ok(Report::default());
+        }
+        let (settings, own) = (&self.inputs.settings, self.inputs.own_hooks());
+        let time = self.engine.timeout.unwrap_or(settings.unmap_timeout);
+        let limits = Limits { time, parallel: settings.parallel };
+        let manner = UnmapSettings { limits, hooks: Some(&own), shutdown: None };
+        let plan = UnmapPlan { mappings: gone, ..UnmapPlan::default() };
+        if self.systemd {
+            systemd::unmap(self.root, &StopRequest { plan: &plan, table: &[] }, manner, self.asking(time))
+        } else {
+            Ok(down::mappings(self.root, &plan.mappings, manner))
+        }
+    }
+
+    fn map(&self, new: &[&Entry]) -> Result<Report> {
+        if new.is_empty() {
+            return Ok(Report::default());
+        }
+        let specs: Vec<_> = new.iter().map(|entry| entry.spec.clone()).collect();
+        let plan = plan::map(&self.inputs.entries, &self.inputs.lines, &specs);
+        let settings = &self.inputs.settings;
+        let limits = Limits { time: self.engine.timeout.unwrap_or(settings.map_timeout), parallel: settings.parallel };
+        if self.systemd && asks_systemd_to_map(self.root, self.engine, self.inputs) {
+            return systemd::map(self.root, &plan, limits, self.asking(limits.time));
+        }
+        let (origin, patience) = (Origin::Table, RetryPolicy::UntilTheEnd);
+        Ok(up::map(self.root, &plan, MapSettings { origin, limits, hooks: HookPolicy::Run, patience }))
+    }
+}
+
+/// Whether nobody uses what is mounted on it; who does is told, and keeps it. So does who could not be looked up in time.
+fn is_free(root: &Root, mapping: &Mapping) -> bool {
+    let (name, found) = blockers::holders(root, mapping, LOOK_LIMIT);
+    let sentence = match found {
+        Some(holders) if holders.is_empty() => return true,
+        Some(holders) => holder::sentence(&name, &holders),
+        None => format!("who uses {name} could not be found out in time"),
+    };
+    let spec = &mapping.spec;
+    tracing::warn!("{spec}: not listed any more, and left mapped: {sentence}; `rbdmap unmap {spec}` when it is free");
+    false
+}
+
+/// The kernel takes options only when it maps.
+fn tell_changes(root: &Root, plan: &ReloadPlan<'_>) {
+    let sources = FileCache::new(root);
+    for (entry, mapping) in plan.kept.iter().filter(|(_, mapping)| mapping.tag.is_some()) {
+        let wanted = Request::resolve(&sources, entry, resolver::LIMIT).and_then(|request| request.preview());
+        let (Ok(wanted), Some(config_info)) = (wanted, bus::attribute(root, mapping.id, "config_info")) else {
+            continue;
+        };
+        let changed = reload::changed_options(&config_info, &wanted);
+        if !changed.is_empty() {
+            let spec = &entry.spec;
+            tracing::warn!(
+                "{spec}: mapped with other options ({}): they count after `rbdmap unmap {spec}` and `rbdmap map {spec}`",
+                changed.join(" ")
+            );
+        }
+    }
+}
+
+fn show(plan: &ReloadPlan<'_>) {
+    plan.gone.iter().for_each(|mapping| println!("would unmap {} (/dev/{})", mapping.spec, mapping.name()));
+    plan.new.iter().for_each(|entry| println!("would map {}", entry.spec));
+    if plan.gone.is_empty() && plan.new.is_empty() {
+        println!("nothing to map or unmap");
+    }
+}

@@ -1,0 +1,171 @@
+//! The end of an unmapping from which nothing more has come: says of each mapping that is left what is in the way, and who.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::layer::{LayerKey, LayerState};
+use super::shutdown::Shutdown;
+use super::unmap_run::{UnmapItem, UnmapRun, UnmapStage};
+use crate::model::block_node::BlockNode;
+use crate::model::holder::{self, Holder};
+use crate::model::mapping::Mapping;
+use crate::plan::teardown::{Layer, MountStack, TeardownStep};
+use crate::report::event::Event;
+use crate::runtime::deadline::Deadline;
+use crate::runtime::root::Root;
+use crate::sys::holders::{self, Held};
+use crate::sys::rbd::bus;
+use crate::sys::{mounts, notify};
+
+/// How long a last try may take, at the end.
+const LAST_TRY_LIMIT: Duration = Duration::from_secs(1);
+
+/// By hand, what comes sooner is worth no word; and how long until somebody else may be in the way.
+const WORTH_A_WORD: Duration = Duration::from_secs(4);
+const LOOK_PAUSE: Duration = Duration::from_secs(10);
+
+/// Of how many images it is found out who uses them, each time.
+const LOOKS: usize = 3;
+
+/// How long looking for holders may take, at the end.
+const LOOK_LIMIT: Duration = Duration::from_secs(3);
+
+impl UnmapRun<'_> {
+    /// Reports every mapping that is left; at shutdown, if that is wanted, it is removed by force.
+    pub(super) fn give_up(&mut self) {
+        self.await_last_tries();
+        let seen = mounts::look(self.root).unwrap_or_default();
+        let picture = MountStack::of(&seen);
+        for at in 0..self.items.len() {
+            let item = &self.items[at];
+            if item.stage == UnmapStage::Over {
+                continue;
+            }
+            let (mapping, device) = (item.mapping.clone(), item.mapping.name());
+            if item.stage == UnmapStage::Removing
+                && bus::find(self.root, item.mapping.id).as_ref() != Some(&item.mapping)
+            {
+                self.report.done(Event::Unmapped, &mapping, format!("unmapped /dev/{device}"));
+                continue;
+            }
+            let steps = picture.standing_on(&item.nodes);
+            let why = self.obstacle(item, &steps);
+            self.report.image_failed(Event::UnmapFailed, &mapping, format!("it stays mapped as /dev/{device}: {why}"));
+            if self.shutdown.is_some_and(Shutdown::uses_force) {
+                self.force(at, &steps);
+            }
+        }
+    }
+
+    /// Says what is waited for, when nobody is going down and somebody may wait for the answer.
+    pub(super) fn tell_waits(&mut self) {
+        if self.start.elapsed() < WORTH_A_WORD || !self.hope.is_time(LOOK_PAUSE) {
+            return;
+        }
+        let seen = mounts::look(self.root).unwrap_or_default();
+        let picture = MountStack::of(&seen);
+        // Looking for holders is reading all of /proc for each, and meanwhile nothing else is done.
+        let busy: Vec<usize> =
+            (0..self.items.len()).filter(|at| self.is_in_use(&self.items[*at])).take(LOOKS).collect();
+        for at in busy {
+            let item = &self.items[at];
+            let sentence = match self.holders(item, &picture.standing_on(&item.nodes), LOOK_LIMIT) {
+                (name, Some(holders)) if !holders.is_empty() => holder::sentence(&name, &holders),
+                // The kernel may be at it for good now, and what that waits for is told by who asked it.
+                _ if item.stage == UnmapStage::Removing => continue,
+                (name, _) => format!("{name} is in use"),
+            };
+            let spec = item.mapping.spec.clone();
+            notify::status(&format!("waiting: {sentence}"));
+            self.hope.tell(&spec, &sentence);
+        }
+    }
+
+    /// Whether it, or something on it, was tried and found in use. It may be being tried once more.
+    pub(super) fn is_in_use(&self, item: &UnmapItem) -> bool {
+        let is_busy = |key: &LayerKey| matches!(self.things.get(key), Some(LayerState::Again(_)));
+        let is_left = matches!(item.stage, UnmapStage::Stack | UnmapStage::Removing);
+        is_left && (item.was_busy || item.things.iter().any(is_busy))
+    }
+
+    /// What keeps a mapping from going.
+    fn obstacle(&self, item: &UnmapItem, steps: &[TeardownStep<'_>]) -> String {
+        let seconds = self.start.elapsed().as_secs();
+        if item.stage == UnmapStage::Removing {
+            return format!("the kernel has not unmapped it for {seconds} s; is the cluster there?");
+        }
+        self.known_obstacle(steps).unwrap_or_else(|| {
+            let (name, holders) = self.holders(item, steps, LOOK_LIMIT);
+            holders.map_or_else(
+                || format!("{name} is in use; `fuser -vm {name}` shows by whom"),
+                |holders| holder::sentence(&name, &holders),
+            )
+        })
+    }
+
+    /// As [`holders`], with what is known already.
+    pub(super) fn holders(
+        &self,
+        item: &UnmapItem,
+        steps: &[TeardownStep<'_>],
+        limit: Duration,
+    ) -> (String, Option<Vec<Holder>>) {
+        let name = steps.iter().find_map(target).unwrap_or_else(|| format!("/dev/{}", item.mapping.name()));
+        (name, look(self.root, &item.nodes, steps, limit))
+    }
+
+    /// A try that is under way at the end ends in a moment, busy or not; only one that hangs does not.
+    fn await_last_tries(&mut self) {
+        let deadline = Deadline::after(LAST_TRY_LIMIT);
+        while self.things.values().any(|tried| matches!(tried, LayerState::UnderWay)) && !deadline.remaining().is_zero()
+        {
+            if let Some(done) = self.pool.next(deadline.remaining()) {
+                self.take(done);
+            }
+        }
+    }
+
+    /// What is in the way without being anybody's doing.
+    fn known_obstacle(&self, steps: &[TeardownStep<'_>]) -> Option<String> {
+        steps.iter().find_map(|step| {
+            let name = target(step)?;
+            match (self.things.get(&LayerKey::of(&step.thing)), step.hidden_below) {
+                (Some(LayerState::UnderWay), _) => {
+                    let seconds = self.start.elapsed().as_secs();
+                    Some(format!("unmounting {name} has not ended for {seconds} s; is the cluster there?"))
+                }
+                (_, Some(above)) => {
+                    Some(format!("{name} is hidden below the mount on {}; unmount that first", above.display()))
+                }
+                _ => None,
+            }
+        })
+    }
+}
+
+/// What of a mapping is held, the mount on top or the device, and by whom, if that can be found in time.
+pub fn holders(root: &Root, mapping: &Mapping, limit: Duration) -> (String, Option<Vec<Holder>>) {
+    let item = UnmapItem::new(root, mapping, UnmapStage::Stack);
+    let seen = mounts::look(root).unwrap_or_default();
+    let picture = MountStack::of(&seen);
+    let steps = picture.standing_on(&item.nodes);
+    let name = steps.iter().find_map(target).unwrap_or_else(|| format!("/dev/{}", mapping.name()));
+    (name, look(root, &item.nodes, &steps, limit))
+}
+
+fn look(root: &Root, nodes: &[BlockNode], steps: &[TeardownStep<'_>], limit: Duration) -> Option<Vec<Holder>> {
+    let mount_points = steps.iter().filter_map(mount_point).collect();
+    let (root, held) = (root.clone(), Held { nodes: nodes.to_vec(), mount_points });
+    Deadline::after(limit).run(move || holders::of(&root, &held))
+}
+
+fn mount_point(step: &TeardownStep<'_>) -> Option<PathBuf> {
+    match step.thing {
+        Layer::Mount(mount) => Some(mount.target.clone()),
+        Layer::Loop(_) => None,
+    }
+}
+
+fn target(step: &TeardownStep<'_>) -> Option<String> {
+    mount_point(step).map(|target| target.display().to_string())
+}

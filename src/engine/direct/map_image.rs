@@ -1,0 +1,256 @@
+//! Maps images, in this process: finds what it needs, adopts it if it is there already, else asks the kernel, and
+//! waits until it can be used. Which images, and what is mounted on them, is decided by the callers.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, bail};
+use nix::errno::Errno;
+
+use crate::ceph::file_cache::FileCache;
+use crate::ceph::request::Request;
+use crate::config::table::Entry;
+use crate::diagnose::errno::RequestFacts;
+use crate::diagnose::{self, KernelContext, MapFailure};
+use crate::engine::progress;
+use crate::model::image_spec::ImageSpec;
+use crate::model::mapping::Mapping;
+use crate::model::messenger::Messenger;
+use crate::model::owner_tag::{Origin, OwnerTag};
+use crate::model::wanted::Wanted;
+use crate::report::event::{About, Event};
+use crate::runtime::backoff::Backoff;
+use crate::runtime::deadline::{Deadline, WORTH_A_WORD, Wait};
+use crate::runtime::root::Root;
+use crate::sys::rbd::bus::{self, BusAccess};
+use crate::sys::rbd::mapping_cache::MappingCache;
+use crate::sys::rbd::{cluster_lock, image_lock, lock_owner, module, monitor_probe};
+use crate::sys::{kmsg, link, notify, resolver};
+
+/// For how long a monitor that has greeted need not be asked again.
+const GREETING_HOLDS: Duration = Duration::from_secs(5);
+
+/// Which monitors have greeted, and when.
+#[derive(Clone)]
+struct Greeting {
+    by: Vec<SocketAddr>,
+    when: Instant,
+}
+
+/// How long monitors may take to greet, and their names to be looked up, in the one try that a boot waits for: they take
+/// milliseconds, or they are away.
+const ONE_TRY: Duration = Duration::from_millis(300);
+
+/// An image that is mapped now.
+pub struct Mapped {
+    /// Its mapping.
+    pub mapping: Mapping,
+    /// Whether it was mapped before.
+    pub adopted: bool,
+}
+
+/// How long monitors that do not answer are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryPolicy {
+    /// For as long as the image may take.
+    UntilTheEnd,
+    /// Once: somebody else will try again.
+    OneTry,
+}
+
+/// Maps images, each by itself and many at once, with what is learned of one used for the others.
+pub struct Mapper {
+    root: Root,
+    patience: RetryPolicy,
+    sources: FileCache,
+    listing: MappingCache,
+    /// What was answered by those of a line's monitors that live.
+    greeted: Mutex<HashMap<(Vec<SocketAddr>, Messenger), Greeting>>,
+}
+
+impl Mapper {
+    /// One that knows nothing yet.
+    pub fn new(root: &Root, patience: RetryPolicy) -> Self {
+        Self {
+            root: root.clone(),
+            patience,
+            sources: FileCache::new(root),
+            listing: MappingCache::new(root),
+            greeted: Mutex::default(),
+        }
+    }
+
+    /// Those of the entries that are mapped already and can be used, each with its mapping: found at once, by looking,
+    /// with nobody to wait for. What cannot be told so is left to [`Mapper::image`].
+    pub fn adopted<'a>(&self, entries: &[&'a Entry]) -> Vec<(&'a Entry, Mapped)> {
+        let names: HashSet<&str> = entries.iter().map(|entry| entry.spec.image.as_str()).collect();
+        let mappings = self.listing.of_images(|name| names.contains(name)).unwrap_or_default();
+        let ready = link::ready(&self.root, &mappings);
+        let adopt = |entry: &&'a Entry| {
+            let wanted = Wanted::of(&self.sources, entry).ok()?;
+            let mapping = ready.iter().find(|mapping| mapping.serves(&wanted))?;
+            Some((*entry, Mapped { mapping: (*mapping).clone(), adopted: true }))
+        };
+        entries.iter().filter_map(adopt).collect()
+    }
+
+    /// Maps an entry's image or finds it mapped. The error is a sentence without the image's name.
+    pub fn image(&self, entry: &Entry, origin: Origin, limit: Duration) -> Result<Mapped> {
+        let deadline = &Deadline::after(limit);
+        let say = |what: &str| progress::say(Event::MapWaits, &entry.spec, what);
+        let wanted = Wanted::of(&self.sources, entry)?;
+        module::load(&self.root, deadline)?;
+        let lock = image_lock::image(&self.root, &entry.spec, Wait { deadline, tell: &|| say(image_lock::WHOSE) })?;
+        let present = self.find(&wanted.spec, |mapping| mapping.serves(&wanted))?;
+        let adopted = present.is_some();
+        let mapping = match present {
+            Some(mapping) => mapping,
+            None => self.add_at_last(entry, origin, BusAccess { lock: &lock, wait: Wait::in_silence(deadline) })?,
+        };
+        let udev = || say(&format!("udev to make /dev/{} of /dev/{}", entry.spec.link().display(), mapping.name()));
+        link::await_link(&self.root, &mapping, Wait { deadline, tell: &udev })?;
+        Ok(Mapped { mapping, adopted })
+    }
+
+    fn find(&self, spec: &ImageSpec, is_it: impl Fn(&Mapping) -> bool) -> Result<Option<Mapping>> {
+        Ok(self.listing.of_images(|name| name == spec.image)?.into_iter().find(is_it))
+    }
+
+    /// Waits until a monitor greets; those that do. Until then the kernel is not asked, for it would make all others wait as well.
+    fn await_monitors(&self, request: &Request, deadline: &Deadline) -> Result<Vec<SocketAddr>> {
+        let greeted = || self.greeted.lock().unwrap_or_else(PoisonError::into_inner);
+        let whom = (request.monitors.clone(), request.messenger());
+        if let Some(greeting) = greeted().get(&whom).filter(|greeting| greeting.when.elapsed() < GREETING_HOLDS) {
+            return Ok(greeting.by.clone());
+        }
+        let (mut complaint, mut told) = (String::new(), false);
+        let (asking, greeting) = match self.patience {
+            RetryPolicy::UntilTheEnd => (*deadline, *deadline),
+            RetryPolicy::OneTry => (Deadline::after(Duration::ZERO), Deadline::after(ONE_TRY)),
+        };
+        let backoff = RefCell::new(Backoff::new());
+        let pause = || sleep(backoff.borrow_mut().pause().min(asking.remaining()));
+        let answer = asking.poll_with(pause, || match monitor_probe::greeters(&whom.0, whom.1, &greeting) {
+            Ok(greeters) => Some(greeters),
+            Err(said) => {
+                let text = format!("waiting for a monitor: {said}");
+                notify::status(&text);
+                if deadline.elapsed() > WORTH_A_WORD && !told {
+                    Event::MapWaits.tell(&request.wanted.spec, text);
+                    told = true;
+                }
+                complaint = said;
+                None
+            }
+        });
+        let time = match asking.limit().as_secs() {
+            0 => String::new(),
+            seconds => format!(" for {seconds} s"),
+        };
+        let by = answer.ok_or_else(|| {
+            anyhow!("no monitor has answered{time} ({complaint}): are they up, is the network, is mon_host right?")
+        })?;
+        greeted().insert(whom, Greeting { by: by.clone(), when: Instant::now() });
+        Ok(by)
+    }
+
+    /// Asks the kernel, again if what it answers may pass, as a monitor's going does, and if names of monitors cannot be looked
+    /// up now.
+    fn add_at_last(&self, entry: &Entry, origin: Origin, way: BusAccess<'_>) -> Result<Mapping> {
+        let (mut backoff, mut told) = (Backoff::new(), String::new());
+        loop {
+            let failure = match self.try_to_add(entry, origin, way)? {
+                Ok(mapping) => return Ok(mapping),
+                Err(failure) => failure,
+            };
+            let pause = backoff.pause();
+            let is_over = self.patience == RetryPolicy::OneTry || way.wait.deadline.remaining() <= pause;
+            if is_over || !failure.may_pass {
+                bail!(failure);
+            }
+            if failure.why != told {
+                let about = About::from(&entry.spec).errno(failure.errno);
+                Event::TryingAgain.tell(about, format!("{failure}; trying again"));
+                told = failure.why;
+            }
+            notify::status(&format!("trying again: {told}"));
+            sleep(pause);
+        }
+    }
+
+    fn try_to_add(&self, entry: &Entry, origin: Origin, way: BusAccess<'_>) -> Result<Result<Mapping, MapFailure>> {
+        let look_up = match self.patience {
+            RetryPolicy::UntilTheEnd => resolver::LIMIT.min(way.wait.deadline.remaining()),
+            RetryPolicy::OneTry => ONE_TRY,
+        };
+        let request = match Request::resolve(&self.sources, entry, look_up) {
+            Ok(request) => request,
+            Err(error) => return MapFailure::of_names(error).map(Err),
+        };
+        if let Err(error) = bus::may_write(&self.root) {
+            return Ok(Err(diagnose::of_map(&RequestFacts::of(&request), &error, KernelContext::NOTHING)));
+        }
+        let living = request.through(self.await_monitors(&request, way.wait.deadline)?);
+        self.add(&living, origin, way)
+    }
+
+    fn add(&self, request: &Request, origin: Origin, way: BusAccess<'_>) -> Result<Result<Mapping, MapFailure>> {
+        let fsid = request.wanted.fsid.as_deref();
+        let is_met = || fsid.map_or(Ok(false), |fsid| self.listing.knows_cluster(fsid));
+        let tell = || progress::say(Event::MapWaits, &request.wanted.spec, cluster_lock::WHOSE);
+        let turn = cluster_lock::turn(&self.root, &request.cluster(), is_met, Wait { tell: &tell, ..way.wait })?;
+        let tag = OwnerTag::new(origin, bus::nonce(&self.root)?);
+        let command = request.add_command(&tag)?;
+        let (facts, is_met) = (RequestFacts::of(request), is_met()?);
+        let mut log = kmsg::KmsgReader::now(&self.root);
+        let meanwhile = progress::tell(&self.root, facts.clone(), is_met);
+        let added = bus::add(&self.root, &command, way);
+        drop((meanwhile, turn));
+        if let Err(error) = added {
+            let is_locked = matches!(error.answer(), Some(Errno::EROFS | Errno::EBUSY));
+            let holders =
+                if is_locked { lock_owner::lock_holders(&self.root, &request.lock_question()) } else { Vec::new() };
+            let mapped: Vec<u32> = bus::entries(&self.root)?.into_iter().map(|(number, _)| number).collect();
+            let heard = KernelContext { lines: &log.lines(), mapped: &mapped, is_met };
+            return Ok(Err(diagnose::of_map(&facts.held_by(holders), &error, heard)));
+        }
+        let made = self.find(&request.wanted.spec, |mapping| mapping.tag.as_ref() == Some(&tag))?;
+        let lost = || anyhow!("the kernel says that it is mapped, but no device of /sys/bus/rbd carries our mark");
+        let mapping = made.ok_or_else(lost)?;
+        match fsid.filter(|fsid| !mapping.fsid.is_empty() && mapping.fsid != *fsid) {
+            Some(fsid) => self.take_back(&mapping, fsid, way).map(Err),
+            None => Ok(Ok(mapping)),
+        }
+    }
+
+    /// An image of that name in another cluster than the one that is wanted is another image.
+    fn take_back(&self, mapping: &Mapping, wanted: &str, way: BusAccess<'_>) -> Result<MapFailure> {
+        // udev looks at a device that is new.
+        let taken = way.wait.deadline.poll(|| match bus::remove(&self.root, mapping.id, way) {
+            Err(error) if error.answer() == Some(Errno::EBUSY) => None,
+            answer => Some(answer.is_ok()),
+        });
+        let left = if taken == Some(true) { "" } else { ", and it stays mapped; `rbdmap unmap` takes it down" };
+        let why = format!(
+            "the monitors are those of cluster {}, not {wanted}, which ceph.conf or the line names as fsid: mend fsid or mon_host{left}",
+            mapping.fsid
+        );
+        Ok(MapFailure { why, errno: None, may_pass: false })
+    }
+}
+
+impl Mapped {
+    /// The result in words.
+    pub fn describe(&self) -> String {
+        let device = self.mapping.name();
+        match (self.adopted, &self.mapping.tag) {
+            (false, _) => format!("mapped as /dev/{device}"),
+            (true, Some(_)) => format!("already mapped as /dev/{device}"),
+            (true, None) => format!("already mapped as /dev/{device} by another program, which may unmap it"),
+        }
+    }
+}

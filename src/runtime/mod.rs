@@ -1,0 +1,7 @@
+//! What every layer needs of the process itself: paths, time limits, threads, pauses. It knows nothing of RBD.
+
+pub mod background; // work in a thread of its own
+pub mod backoff; // pauses between retries
+pub mod deadline; // time limits
+pub mod job_pool; // a bounded number of threads
+pub mod root; // every absolute path
