@@ -18,7 +18,13 @@ use crate::model::image_spec::ImageSpec;
 #[command(name = "rbdmap", version, max_term_width = 100)]
 pub struct Cli {
     /// Take this folder for / (for tests)
-    #[arg(long, global = true, hide = true, default_value = "/", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        hide = true,
+        default_value = "/",
+        value_name = "DIR"
+    )]
     pub root: PathBuf,
     #[command(subcommand)]
     pub verb: Verb,
@@ -66,7 +72,11 @@ pub enum Verb {
     Prepare,
     /// Write units for the table and fstab (for systemd, as rbdmap-generator)
     #[command(hide = true)]
-    Generator { normal: PathBuf, early: PathBuf, late: PathBuf },
+    Generator {
+        normal: PathBuf,
+        early: PathBuf,
+        late: PathBuf,
+    },
 }
 
 /// `rbdmap map`.
@@ -89,7 +99,14 @@ pub struct MapArguments {
 #[command(next_help_heading = "Mapping by hand, without a line in the table")]
 pub struct ByHand {
     /// Monitors, in the place of ceph.conf's
-    #[arg(short, long, value_name = "ADDRESS,…", alias = "mon_host", alias = "mon-host", requires = "specs")]
+    #[arg(
+        short,
+        long,
+        value_name = "ADDRESS,…",
+        alias = "mon_host",
+        alias = "mon-host",
+        requires = "specs"
+    )]
     pub monitor: Option<String>,
     /// The Ceph user, without `client.`
     #[arg(long, alias = "user", value_name = "ID", requires = "specs")]
@@ -233,7 +250,12 @@ struct RefuseSecret;
 impl TypedValueParser for RefuseSecret {
     type Value = String;
 
-    fn parse_ref(&self, command: &Command, _: Option<&Arg>, _: &OsStr) -> Result<String, clap::Error> {
+    fn parse_ref(
+        &self,
+        command: &Command,
+        _: Option<&Arg>,
+        _: &OsStr,
+    ) -> Result<String, clap::Error> {
         let message = "a secret on the command line can be read by everybody on this machine; \
                        write it into a file of mode 0600 and say --keyfile FILE\n";
         Err(clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command))
@@ -254,14 +276,24 @@ mod tests {
     fn a_secret_is_refused_with_the_safe_way_and_is_wrong_usage() {
         let error = Cli::try_parse_from(["rbdmap", "map", "rbd/a", "--key", "AQ=="]).unwrap_err();
         assert!(error.to_string().contains("--keyfile FILE"), "{error}");
-        assert!(!error.to_string().contains("AQ=="), "the secret is not repeated");
+        assert!(
+            !error.to_string().contains("AQ=="),
+            "the secret is not repeated"
+        );
         assert_eq!(error.exit_code(), 2);
     }
 
     #[test]
     fn options_by_hand_need_an_image() {
-        assert_eq!(Cli::try_parse_from(["rbdmap", "map", "--id", "boot"]).unwrap_err().exit_code(), 2);
-        assert!(Cli::try_parse_from(["rbdmap", "map", "rbd/a", "--id", "boot", "--read-only"]).is_ok());
+        assert_eq!(
+            Cli::try_parse_from(["rbdmap", "map", "--id", "boot"])
+                .unwrap_err()
+                .exit_code(),
+            2
+        );
+        assert!(
+            Cli::try_parse_from(["rbdmap", "map", "rbd/a", "--id", "boot", "--read-only"]).is_ok()
+        );
         assert!(Cli::try_parse_from(["rbdmap", "map"]).is_ok());
     }
 
@@ -270,7 +302,10 @@ mod tests {
         let rows = [
             (&["a/b/c/d"][..], "more than two slashes"),
             (&["rbd/a", "--name", "boot"], "not of the form client.ID"),
-            (&["rbd/a", "--id", "boot", "-o", "nonsense"], "unknown map option"),
+            (
+                &["rbd/a", "--id", "boot", "-o", "nonsense"],
+                "unknown map option",
+            ),
         ];
         for (arguments, expected) in rows {
             let error = Cli::try_parse_from(["rbdmap", "map"].iter().chain(arguments)).unwrap_err();

@@ -29,7 +29,9 @@ fn main() -> ExitCode {
 
 /// systemd calls generators by name with three folders: `rbdmap-generator A B C` is `rbdmap generator A B C`.
 fn with_verb(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    let name = arguments.first().and_then(|name| Path::new(name).file_name());
+    let name = arguments
+        .first()
+        .and_then(|name| Path::new(name).file_name());
     if name.is_some_and(|name| name == "rbdmap-generator") {
         arguments.insert(1, "generator".into());
     }
@@ -45,7 +47,11 @@ mod tests {
         let called = |name: &str| with_verb(vec![name.into(), "a".into()]);
         assert_eq!(
             called("/usr/lib/systemd/system-generators/rbdmap-generator"),
-            ["/usr/lib/systemd/system-generators/rbdmap-generator", "generator", "a"]
+            [
+                "/usr/lib/systemd/system-generators/rbdmap-generator",
+                "generator",
+                "a"
+            ]
         );
         assert_eq!(called("/usr/bin/rbdmap"), ["/usr/bin/rbdmap", "a"]);
     }

@@ -46,13 +46,25 @@ impl FileCache {
         let known = || self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh: Option<Vec<resolver::Answer>> = {
             let known = known();
-            let answer = |host| known.get(host).filter(|(when, _)| when.elapsed() < ANSWER_HOLDS);
-            hosts.iter().map(|host| answer(host).map(|(_, answer)| answer.clone())).collect()
+            let answer = |host| {
+                known
+                    .get(host)
+                    .filter(|(when, _)| when.elapsed() < ANSWER_HOLDS)
+            };
+            hosts
+                .iter()
+                .map(|host| answer(host).map(|(_, answer)| answer.clone()))
+                .collect()
         };
         fresh.unwrap_or_else(|| {
             let answers = resolver::look_up(hosts, limit);
             let now = Instant::now();
-            known().extend(hosts.iter().cloned().zip(answers.iter().map(|answer| (now, answer.clone()))));
+            known().extend(
+                hosts
+                    .iter()
+                    .cloned()
+                    .zip(answers.iter().map(|answer| (now, answer.clone()))),
+            );
             answers
         })
     }
@@ -60,7 +72,10 @@ impl FileCache {
     /// The machine's name up to the first dot; empty where it cannot be told.
     pub fn host(&self) -> &str {
         self.host.get_or_init(|| {
-            let name = read_if_there(&self.root.hostname()).ok().flatten().unwrap_or_default();
+            let name = read_if_there(&self.root.hostname())
+                .ok()
+                .flatten()
+                .unwrap_or_default();
             name.trim().split('.').next().unwrap_or_default().to_owned()
         })
     }
@@ -68,7 +83,10 @@ impl FileCache {
     /// Major and minor version of the running kernel; the newest where it cannot be told.
     pub fn kernel_release(&self) -> (u32, u32) {
         *self.kernel.get_or_init(|| {
-            let text = read_if_there(&self.root.kernel_release()).ok().flatten().unwrap_or_default();
+            let text = read_if_there(&self.root.kernel_release())
+                .ok()
+                .flatten()
+                .unwrap_or_default();
             let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
             match (numbers.next(), numbers.next()) {
                 (Some(Ok(major)), Some(Ok(minor))) => (major, minor),

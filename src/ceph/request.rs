@@ -80,13 +80,24 @@ impl Cluster {
         let (path, conf) = ceph_conf(sources, &entry.options, &identity)?;
         let mut options = entry.options.map.clone();
         if let Some(defaults) = conf.value(&identity, "rbd_default_map_options") {
-            options.add_defaults(&defaults).map_err(|e| anyhow!("{}: rbd_default_map_options: {e}", path.display()))?;
+            options
+                .add_defaults(&defaults)
+                .map_err(|e| anyhow!("{}: rbd_default_map_options: {e}", path.display()))?;
         }
-        Ok(Self { identity, path, conf, options })
+        Ok(Self {
+            identity,
+            path,
+            conf,
+            options,
+        })
     }
 
     fn wanted(&self, entry: &Entry) -> Wanted {
-        let fsid = self.options.value("fsid").map(str::to_owned).or_else(|| self.conf.value(&self.identity, "fsid"));
+        let fsid = self
+            .options
+            .value("fsid")
+            .map(str::to_owned)
+            .or_else(|| self.conf.value(&self.identity, "fsid"));
         Wanted {
             spec: entry.spec.clone(),
             fsid: fsid.map(|fsid| fsid.to_ascii_lowercase()),
@@ -101,22 +112,45 @@ impl Request {
     pub fn resolve(sources: &FileCache, entry: &Entry, look_up: Duration) -> Result<Self> {
         let cluster = Cluster::of(sources, entry)?;
         let wanted = cluster.wanted(entry);
-        let Cluster { identity, path, conf, mut options } = cluster;
-        let found = find_monitors(&conf, &identity, entry.options.mon_host.as_deref(), |names| {
-            sources.addresses(names, look_up)
-        })?;
+        let Cluster {
+            identity,
+            path,
+            conf,
+            mut options,
+        } = cluster;
+        let found = find_monitors(
+            &conf,
+            &identity,
+            entry.options.mon_host.as_deref(),
+            |names| sources.addresses(names, look_up),
+        )?;
         if found.is_empty() {
-            bail!("no monitors: {} has no mon_host and the line has no mon_host=", path.display());
+            bail!(
+                "no monitors: {} has no mon_host and the line has no mon_host=",
+                path.display()
+            );
         }
         let monitors = select_messenger(&found, &mut options, sources.kernel_release())?;
-        options.add_defaults(SESSION_LIMIT).map_err(|error| anyhow!(error))?;
+        options
+            .add_defaults(SESSION_LIMIT)
+            .map_err(|error| anyhow!(error))?;
         let (secret, searched) = find_secret(sources, &conf, &identity, &entry.options)?;
-        Ok(Self { wanted, user: identity.user, secret, searched, monitors, options })
+        Ok(Self {
+            wanted,
+            user: identity.user,
+            secret,
+            searched,
+            monitors,
+            options,
+        })
     }
 
     /// The same, of these monitors.
     pub fn through(&self, monitors: Vec<SocketAddr>) -> Self {
-        Self { monitors, ..self.clone() }
+        Self {
+            monitors,
+            ..self.clone()
+        }
     }
 
     /// The command that maps the image, with `tag` as its last word.
@@ -124,23 +158,44 @@ impl Request {
         let name = format!("client.{}", self.user);
         let key = self.secret.clone().map(|secret| ClientKey { name, secret });
         let credential = key.as_ref().map(|key| format!("key={}", key.name));
-        Ok(AddCommand { line: self.line(credential.as_deref(), tag)?, key })
+        Ok(AddCommand {
+            line: self.line(credential.as_deref(), tag)?,
+            key,
+        })
     }
 
     /// The line for the kernel. `credential` is `key=…` or nothing.
     pub fn line(&self, credential: Option<&str>, tag: &OwnerTag) -> Result<Zeroizing<String>> {
-        let monitors: Vec<String> = self.monitors.iter().take(MONITORS_MAX).map(SocketAddr::to_string).collect();
-        let namespace = self.wanted.spec.namespace.as_ref().map(|namespace| format!("_pool_ns={namespace}"));
+        let monitors: Vec<String> = self
+            .monitors
+            .iter()
+            .take(MONITORS_MAX)
+            .map(SocketAddr::to_string)
+            .collect();
+        let namespace = self
+            .wanted
+            .spec
+            .namespace
+            .as_ref()
+            .map(|namespace| format!("_pool_ns={namespace}"));
         let parts = [
             Some(format!("name={}", self.user)),
             credential.map(str::to_owned),
             Some(self.options.to_string()),
             namespace,
         ];
-        let options: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        let options: Vec<String> = parts
+            .into_iter()
+            .flatten()
+            .filter(|part| !part.is_empty())
+            .collect();
         let snapshot = self.wanted.spec.snapshot.as_deref().unwrap_or("-");
         let (pool, image) = (&self.wanted.spec.pool, &self.wanted.spec.image);
-        let line = format!("{} {} {pool} {image} {snapshot} {tag}", monitors.join(","), options.join(","));
+        let line = format!(
+            "{} {} {pool} {image} {snapshot} {tag}",
+            monitors.join(","),
+            options.join(",")
+        );
         if line.len() > LINE_MAX {
             bail!(
                 "{}: its names and options make a line of {} bytes, the kernel takes {LINE_MAX}",
@@ -154,9 +209,14 @@ impl Request {
     /// The line as people are shown it: without our mark, which each write makes anew, and never with a secret, only with
     /// the name by which the kernel would have it.
     pub fn preview(&self) -> Result<String> {
-        let key = self.secret.as_ref().map(|_| format!("key=client.{}", self.user));
+        let key = self
+            .secret
+            .as_ref()
+            .map(|_| format!("key=client.{}", self.user));
         let line = self.line(key.as_deref(), &OwnerTag::new(Origin::Table, [0; 8]))?;
-        Ok(line.rsplit_once(' ').map_or_else(String::new, |(line, _mark)| line.to_owned()))
+        Ok(line
+            .rsplit_once(' ')
+            .map_or_else(String::new, |(line, _mark)| line.to_owned()))
     }
 
     /// What to ask Ceph's own `rbd` about the image's lock.
@@ -180,7 +240,13 @@ impl Request {
 
     /// What tells the cluster from others: its id, or where that is not known the monitors.
     pub fn cluster(&self) -> String {
-        let monitors = || self.monitors.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",");
+        let monitors = || {
+            self.monitors
+                .iter()
+                .map(SocketAddr::to_string)
+                .collect::<Vec<_>>()
+                .join(",")
+        };
         self.wanted.fsid.clone().unwrap_or_else(monitors)
     }
 }
@@ -189,5 +255,8 @@ impl Request {
 pub fn default_pool(sources: &FileCache, options: &EntryOptions) -> Result<String> {
     let identity = identity(sources, options)?;
     let (_, conf) = ceph_conf(sources, options, &identity)?;
-    Ok(conf.value(&identity, "rbd_default_pool").filter(|pool| !pool.is_empty()).unwrap_or_else(|| "rbd".to_owned()))
+    Ok(conf
+        .value(&identity, "rbd_default_pool")
+        .filter(|pool| !pool.is_empty())
+        .unwrap_or_else(|| "rbd".to_owned()))
 }

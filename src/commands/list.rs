@@ -33,12 +33,17 @@ fn plain(rows: &[ListRow]) -> String {
         return String::new();
     }
     let header = ["id", "pool", "namespace", "image", "snap", "device"];
-    let cells: Vec<[&str; 6]> = std::iter::once(header).chain(rows.iter().map(ListRow::cells)).collect();
+    let cells: Vec<[&str; 6]> = std::iter::once(header)
+        .chain(rows.iter().map(ListRow::cells))
+        .collect();
     let width = |column: usize| cells.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |row: &[&str; 6]| -> String {
-        let padded: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| (*cell).to_owned() + &" ".repeat(width - cell.len())).collect();
+        let padded: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| (*cell).to_owned() + &" ".repeat(width - cell.len()))
+            .collect();
         padded.join("  ") + "\n"
     };
     cells.iter().map(line).collect()
@@ -46,7 +51,14 @@ fn plain(rows: &[ListRow]) -> String {
 
 impl ListRow {
     fn cells(&self) -> [&str; 6] {
-        [&self.id, &self.pool, &self.namespace, &self.name, &self.snap, &self.device]
+        [
+            &self.id,
+            &self.pool,
+            &self.namespace,
+            &self.name,
+            &self.snap,
+            &self.device,
+        ]
     }
 }
 
@@ -70,13 +82,24 @@ mod tests {
 
     fn mapping(id: u32, spec: &str) -> Mapping {
         let spec = spec.parse().unwrap();
-        Mapping { id, spec, fsid: String::new(), read_only: false, tag: None, number: (252, 0) }
+        Mapping {
+            id,
+            spec,
+            fsid: String::new(),
+            read_only: false,
+            tag: None,
+            number: (252, 0),
+        }
     }
 
     /// What `rbd device list` 16.2.15 printed for the same three mappings.
     #[test]
     fn rows_are_padded_as_the_rbd_command_pads_them() {
-        let mappings = [mapping(0, "rbd/img1"), mapping(1, "rbd/ns1/i2@snap@1"), mapping(10, "rbd/img1")];
+        let mappings = [
+            mapping(0, "rbd/img1"),
+            mapping(1, "rbd/ns1/i2@snap@1"),
+            mapping(10, "rbd/img1"),
+        ];
         let expected = "id  pool  namespace  image  snap    device    \n\
                         0   rbd              img1   -       /dev/rbd0 \n\
                         1   rbd   ns1        i2     snap@1  /dev/rbd1 \n\
@@ -92,6 +115,12 @@ mod tests {
 
     #[test]
     fn nothing_mapped_is_nothing_printed() {
-        assert_eq!((render(&[], Format::Plain).as_str(), render(&[], Format::Json).as_str()), ("", "[]\n"));
+        assert_eq!(
+            (
+                render(&[], Format::Plain).as_str(),
+                render(&[], Format::Json).as_str()
+            ),
+            ("", "[]\n")
+        );
     }
 }

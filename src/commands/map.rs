@@ -66,20 +66,43 @@ fn for_nofail(root: &Root, arguments: &MapArguments, attempts: &Attempts) -> Res
 }
 
 fn by_table(root: &Root, arguments: &MapArguments, patience: RetryPolicy) -> Result<Report> {
-    let named = arguments.specs.iter().map(|text| text.parse()).collect::<Result<Vec<ImageSpec>, String>>();
+    let named = arguments
+        .specs
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<Vec<ImageSpec>, String>>();
     let named = named.map_err(|error| anyhow!(error))?;
     let is_only_mapping = arguments.no_mount && !named.is_empty();
-    let inputs = if is_only_mapping { Configuration::of_images(root, &named) } else { Configuration::read(root) };
-    let lines = if arguments.no_mount { &[][..] } else { &inputs.lines };
+    let inputs = if is_only_mapping {
+        Configuration::of_images(root, &named)
+    } else {
+        Configuration::read(root)
+    };
+    let lines = if arguments.no_mount {
+        &[][..]
+    } else {
+        &inputs.lines
+    };
     let plan = plan::map(&inputs.entries, lines, &named);
     let limits = limits(&arguments.engine, &inputs.settings);
     let mut report = if arguments.engine.dry_run {
         show(root, &plan)
     } else if asks_systemd_to_map(root, &arguments.engine, &inputs) && !plan.images.is_empty() {
-        let asking = JobOptions { time: limits.time, block: !arguments.engine.no_block, stop_users: false };
+        let asking = JobOptions {
+            time: limits.time,
+            block: !arguments.engine.no_block,
+            stop_users: false,
+        };
         systemd::map(root, &plan, limits, asking)?
     } else {
-        up::map(root, &plan, MapSettings { patience, ..manner(arguments, Origin::Table, limits) })
+        up::map(
+            root,
+            &plan,
+            MapSettings {
+                patience,
+                ..manner(arguments, Origin::Table, limits)
+            },
+        )
     };
     let units = nofail_units();
     if !units.is_empty() && report.is_clean() {
@@ -88,7 +111,8 @@ fn by_table(root: &Root, arguments: &MapArguments, patience: RetryPolicy) -> Res
     tell_of_unknown(&inputs, &plan.unknown, &mut report);
     // A line that cannot be read fails a run over all of them, not one that names other images.
     if named.is_empty() {
-        let (served, refused): (Vec<&Fault>, Vec<&Fault>) = inputs.faults.iter().partition(|fault| fault.is_served);
+        let (served, refused): (Vec<&Fault>, Vec<&Fault>) =
+            inputs.faults.iter().partition(|fault| fault.is_served);
         served.iter().for_each(|fault| tracing::warn!("{fault}"));
         refused.iter().for_each(|fault| report.failed(fault));
         if inputs.entries.is_empty() && inputs.faults.is_empty() {
@@ -100,14 +124,20 @@ fn by_table(root: &Root, arguments: &MapArguments, patience: RetryPolicy) -> Res
 
 /// An image without a line, or whose line is one of those that cannot be read.
 fn tell_of_unknown(inputs: &Configuration, unknown: &[ImageSpec], report: &mut Report) {
-    let unread: Vec<&Fault> = inputs.faults.iter().filter(|fault| !fault.is_served && !unknown.is_empty()).collect();
+    let unread: Vec<&Fault> = inputs
+        .faults
+        .iter()
+        .filter(|fault| !fault.is_served && !unknown.is_empty())
+        .collect();
     unread.iter().for_each(|fault| tracing::warn!("{fault}"));
     for spec in unknown {
         let table = inputs.table.display();
         let why = if unread.is_empty() {
             format!("not in {table}; add a line such as `{spec} id=USER`, or say --id USER")
         } else {
-            format!("not among what can be read of {table}; mend what is named above, or say --id USER")
+            format!(
+                "not among what can be read of {table}; mend what is named above, or say --id USER"
+            )
         };
         report.image_failed(Event::MapFailed, spec, why);
     }
@@ -116,31 +146,57 @@ fn tell_of_unknown(inputs: &Configuration, unknown: &[ImageSpec], report: &mut R
 /// systemd knows nothing of such a mapping, so it is made here; at shutdown the sweep takes it down.
 fn by_hand(root: &Root, arguments: &MapArguments) -> Result<Report> {
     let inputs = Configuration::read(root);
-    let mut options = arguments.by_hand.entry_options().map_err(|error| anyhow!(error))?;
+    let mut options = arguments
+        .by_hand
+        .entry_options()
+        .map_err(|error| anyhow!(error))?;
     options.map.fill(&inputs.settings.defaults);
-    Environment::of_process().complete(&mut options).map_err(|error| anyhow!(error))?;
+    Environment::of_process()
+        .complete(&mut options)
+        .map_err(|error| anyhow!(error))?;
     let pool = request::default_pool(&FileCache::new(root), &options)?;
-    let entry = |text: &String| ImageSpec::parse(text, &pool).map(|spec| Entry::by_hand(spec, options.clone()));
-    let entries: Vec<Entry> =
-        arguments.specs.iter().map(entry).collect::<Result<_, _>>().map_err(|error| anyhow!(error))?;
-    let lines = if arguments.no_mount { &[][..] } else { &inputs.lines };
+    let entry = |text: &String| {
+        ImageSpec::parse(text, &pool).map(|spec| Entry::by_hand(spec, options.clone()))
+    };
+    let entries: Vec<Entry> = arguments
+        .specs
+        .iter()
+        .map(entry)
+        .collect::<Result<_, _>>()
+        .map_err(|error| anyhow!(error))?;
+    let lines = if arguments.no_mount {
+        &[][..]
+    } else {
+        &inputs.lines
+    };
     let plan = plan::map(&entries, lines, &[]);
     if arguments.engine.dry_run {
         return Ok(show(root, &plan));
     }
     let limits = limits(&arguments.engine, &inputs.settings);
-    Ok(up::map(root, &plan, manner(arguments, Origin::Hand, limits)))
+    Ok(up::map(
+        root,
+        &plan,
+        manner(arguments, Origin::Hand, limits),
+    ))
 }
 
 fn limits(engine: &Engine, settings: &Settings) -> Limits {
-    Limits { time: engine.timeout.unwrap_or(settings.map_timeout), parallel: settings.parallel }
+    Limits {
+        time: engine.timeout.unwrap_or(settings.map_timeout),
+        parallel: settings.parallel,
+    }
 }
 
 /// What the unit of an image that is tried again and again sets (generator::instance): the units to start when it is there.
 const NOFAIL: &str = "RBDMAP_NOFAIL";
 
 fn nofail_units() -> Vec<String> {
-    env::var(NOFAIL).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+    env::var(NOFAIL)
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect()
 }
 
 fn is_nofail() -> bool {
@@ -149,8 +205,17 @@ fn is_nofail() -> bool {
 
 /// Without mounts no hook either: units map so, and a hook comes after the mounts.
 fn manner(arguments: &MapArguments, origin: Origin, limits: Limits) -> MapSettings {
-    let hooks = if arguments.no_mount { HookPolicy::Skip } else { HookPolicy::Run };
-    MapSettings { origin, limits, hooks, patience: RetryPolicy::UntilTheEnd }
+    let hooks = if arguments.no_mount {
+        HookPolicy::Skip
+    } else {
+        HookPolicy::Run
+    };
+    MapSettings {
+        origin,
+        limits,
+        hooks,
+        patience: RetryPolicy::UntilTheEnd,
+    }
 }
 
 /// What would be done, with the line that each image would be asked for. What keeps one from being mapped fails here too.
@@ -158,7 +223,9 @@ fn show(root: &Root, plan: &MapPlan<'_>) -> Report {
     let mut report = Report::default();
     let (mut would_map, sources) = (Vec::new(), FileCache::new(root));
     for entry in &plan.images {
-        match Request::resolve(&sources, entry, resolver::LIMIT).and_then(|request| request.preview()) {
+        match Request::resolve(&sources, entry, resolver::LIMIT)
+            .and_then(|request| request.preview())
+        {
             Ok(line) => {
                 println!("would map {}\nwould write: {line}", entry.spec);
                 would_map.push(&entry.spec);
@@ -167,9 +234,22 @@ fn show(root: &Root, plan: &MapPlan<'_>) -> Report {
         }
     }
     let fails = |entry: &&&Entry| !would_map.contains(&&entry.spec);
-    let failed: Vec<&ImageSpec> = plan.images.iter().filter(fails).map(|entry| &entry.spec).collect();
-    for step in plan.mounts.iter().filter(|step| !step.images.iter().any(|spec| failed.contains(spec))) {
-        println!("would mount {} on {}", step.entry.source, step.entry.target.display());
+    let failed: Vec<&ImageSpec> = plan
+        .images
+        .iter()
+        .filter(fails)
+        .map(|entry| &entry.spec)
+        .collect();
+    for step in plan
+        .mounts
+        .iter()
+        .filter(|step| !step.images.iter().any(|spec| failed.contains(spec)))
+    {
+        println!(
+            "would mount {} on {}",
+            step.entry.source,
+            step.entry.target.display()
+        );
     }
     report
 }
@@ -177,12 +257,21 @@ fn show(root: &Root, plan: &MapPlan<'_>) -> Report {
 /// A file that was named on the command line, where relative means to the current folder.
 fn from_here(path: impl AsRef<Path>) -> String {
     let path = path.as_ref();
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+    std::path::absolute(path)
+        .unwrap_or_else(|_| path.to_owned())
+        .display()
+        .to_string()
 }
 
 impl ByHand {
     fn is_given(&self) -> bool {
-        let words = [&self.monitor, &self.id, &self.name, &self.keyring, &self.cluster];
+        let words = [
+            &self.monitor,
+            &self.id,
+            &self.name,
+            &self.keyring,
+            &self.cluster,
+        ];
         let files = [&self.keyfile, &self.conf];
         words.iter().any(|word| word.is_some())
             || files.iter().any(|file| file.is_some())
@@ -195,10 +284,13 @@ impl ByHand {
     fn entry_options(&self) -> Result<EntryOptions, String> {
         let mut options = EntryOptions {
             user: self.id.clone(),
-            keyring: self
-                .keyring
-                .as_deref()
-                .map(|list| if list.contains([',', ';']) { list.to_owned() } else { from_here(list) }),
+            keyring: self.keyring.as_deref().map(|list| {
+                if list.contains([',', ';']) {
+                    list.to_owned()
+                } else {
+                    from_here(list)
+                }
+            }),
             keyfile: self.keyfile.as_ref().map(|path| from_here(path).into()),
             conf: self.conf.as_ref().map(from_here),
             cluster: self.cluster.clone(),
@@ -208,9 +300,14 @@ impl ByHand {
         if let Some(name) = &self.name {
             options.user = Some(client_id(name)?);
         }
-        self.options.iter().try_for_each(|list| options.map.add(list))?;
+        self.options
+            .iter()
+            .try_for_each(|list| options.map.add(list))?;
         let flags = [("ro", self.read_only), ("exclusive", self.exclusive)];
-        flags.iter().filter(|(_, given)| *given).try_for_each(|(flag, _)| options.map.add(flag))?;
+        flags
+            .iter()
+            .filter(|(_, given)| *given)
+            .try_for_each(|(flag, _)| options.map.add(flag))?;
         Ok(options)
     }
 }

@@ -62,7 +62,9 @@ fn in_detached_process(work: impl FnOnce() -> u8) -> u8 {
     };
     match work::run(work) {
         Ok(Outcome::Ended(status)) => status,
-        Ok(Outcome::Killed(signal)) => failed(format!("killed by {signal}; run it again, and it completes the work")),
+        Ok(Outcome::Killed(signal)) => failed(format!(
+            "killed by {signal}; run it again, and it completes the work"
+        )),
         Ok(Outcome::Interrupted(signal)) => {
             failed(format!(
                 "ended by {signal}; what systemd or the kernel has been asked goes on: `rbdmap status` shows it, and the \
@@ -70,7 +72,9 @@ fn in_detached_process(work: impl FnOnce() -> u8) -> u8 {
             ));
             128u8.saturating_add(signal as u8)
         }
-        Ok(Outcome::Silent) => failed("its process ended without saying what it came to".to_owned()),
+        Ok(Outcome::Silent) => {
+            failed("its process ended without saying what it came to".to_owned())
+        }
         Err(error) => failed(format!("starting a process: {error}")),
     }
 }
@@ -111,7 +115,8 @@ fn show(root: &Root, format: Format) -> Result<Report> {
 fn start_nofail(root: &Root) -> Result<Report> {
     let told = env::var("RBDMAP_INSTANCES").unwrap_or_default();
     let units: Vec<String> = told.split_whitespace().map(str::to_owned).collect();
-    systemd::start_nofail(root, &Configuration::read(root).entries, &units).map(|()| Report::default())
+    systemd::start_nofail(root, &Configuration::read(root).entries, &units)
+        .map(|()| Report::default())
 }
 
 /// For an image's unit: its hook, and nothing else.
@@ -122,7 +127,12 @@ fn hooked(root: &Root, call: HookCall, spec: &ImageSpec) -> Report {
         HookCall::Map => inputs.settings.map_timeout,
         HookCall::Unmap => inputs.settings.unmap_timeout,
     };
-    if let Err(why) = hook::run(root, (spec, own.get(spec).map(PathBuf::as_path)), call, &Deadline::after(limit)) {
+    if let Err(why) = hook::run(
+        root,
+        (spec, own.get(spec).map(PathBuf::as_path)),
+        call,
+        &Deadline::after(limit),
+    ) {
         report.image_failed(Event::HookFailed, spec, why);
     }
     report
@@ -153,7 +163,9 @@ fn asks_systemd_to_map(root: &Root, engine: &Engine, inputs: &Configuration) -> 
     let asks = asks_systemd(root, engine, inputs);
     let hears = root.udev_control().exists();
     if asks && !hears {
-        tracing::info!("udevd does not run, and systemd hears of no device: done in this process, as with --direct");
+        tracing::info!(
+            "udevd does not run, and systemd hears of no device: done in this process, as with --direct"
+        );
     }
     asks && hears
 }

@@ -28,7 +28,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Loads what is not loaded.
 pub fn run(root: &Root) -> Result<()> {
     module::load(root, &Deadline::after(LIMIT))?;
-    ThreadKey::add("rbdmap", &NOBODYS_KEY).map(drop).context("adding a key to the kernel's keyring")
+    ThreadKey::add("rbdmap", &NOBODYS_KEY)
+        .map(drop)
+        .context("adding a key to the kernel's keyring")
 }
 
 #[cfg(test)]

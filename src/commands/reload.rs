@@ -36,14 +36,25 @@ const LOOK_LIMIT: Duration = Duration::from_secs(5);
 pub fn run(root: &Root, engine: &Engine) -> Result<Report> {
     let inputs = Configuration::read(root);
     let mut report = Report::default();
-    inputs.faults.iter().filter(|fault| fault.is_served).for_each(|fault| tracing::warn!("{fault}"));
-    let refused: Vec<&Fault> = inputs.faults.iter().filter(|fault| !fault.is_served).collect();
+    inputs
+        .faults
+        .iter()
+        .filter(|fault| fault.is_served)
+        .for_each(|fault| tracing::warn!("{fault}"));
+    let refused: Vec<&Fault> = inputs
+        .faults
+        .iter()
+        .filter(|fault| !fault.is_served)
+        .collect();
     refused.iter().for_each(|fault| report.failed(fault));
     let mut plan = reload::plan(&inputs.entries, &bus::list(root)?);
     // A line that cannot be read may be that of an image which only seems to be gone.
     if !refused.is_empty() {
         for mapping in std::mem::take(&mut plan.gone) {
-            tracing::warn!("{}: not listed any more, and left mapped until all lines can be read", mapping.spec);
+            tracing::warn!(
+                "{}: not listed any more, and left mapped until all lines can be read",
+                mapping.spec
+            );
         }
     }
     plan.gone.retain(|mapping| is_free(root, mapping));
@@ -52,7 +63,12 @@ pub fn run(root: &Root, engine: &Engine) -> Result<Report> {
         show(&plan);
         return Ok(report);
     }
-    let work = ReloadRun { root, inputs: &inputs, engine, systemd: asks_systemd(root, engine, &inputs) };
+    let work = ReloadRun {
+        root,
+        inputs: &inputs,
+        engine,
+        systemd: asks_systemd(root, engine, &inputs),
+    };
     if work.systemd {
         systemd::read_again(root)?;
     }
@@ -73,7 +89,11 @@ struct ReloadRun<'a> {
 
 impl ReloadRun<'_> {
     fn asking(&self, time: Duration) -> JobOptions {
-        JobOptions { time, block: !self.engine.no_block, stop_users: false }
+        JobOptions {
+            time,
+            block: !self.engine.no_block,
+            stop_users: false,
+        }
     }
 
     fn unmap(&self, gone: Vec<Mapping>) -> Result<Report> {
@@ -82,11 +102,29 @@ impl ReloadRun<'_> {
         }
         let (settings, own) = (&self.inputs.settings, self.inputs.own_hooks());
         let time = self.engine.timeout.unwrap_or(settings.unmap_timeout);
-        let limits = Limits { time, parallel: settings.parallel };
-        let manner = UnmapSettings { limits, hooks: Some(&own), shutdown: None };
-        let plan = UnmapPlan { mappings: gone, ..UnmapPlan::default() };
+        let limits = Limits {
+            time,
+            parallel: settings.parallel,
+        };
+        let manner = UnmapSettings {
+            limits,
+            hooks: Some(&own),
+            shutdown: None,
+        };
+        let plan = UnmapPlan {
+            mappings: gone,
+            ..UnmapPlan::default()
+        };
         if self.systemd {
-            systemd::unmap(self.root, &StopRequest { plan: &plan, table: &[] }, manner, self.asking(time))
+            systemd::unmap(
+                self.root,
+                &StopRequest {
+                    plan: &plan,
+                    table: &[],
+                },
+                manner,
+                self.asking(time),
+            )
         } else {
             Ok(down::mappings(self.root, &plan.mappings, manner))
         }
@@ -99,12 +137,24 @@ impl ReloadRun<'_> {
         let specs: Vec<_> = new.iter().map(|entry| entry.spec.clone()).collect();
         let plan = plan::map(&self.inputs.entries, &self.inputs.lines, &specs);
         let settings = &self.inputs.settings;
-        let limits = Limits { time: self.engine.timeout.unwrap_or(settings.map_timeout), parallel: settings.parallel };
+        let limits = Limits {
+            time: self.engine.timeout.unwrap_or(settings.map_timeout),
+            parallel: settings.parallel,
+        };
         if self.systemd && asks_systemd_to_map(self.root, self.engine, self.inputs) {
             return systemd::map(self.root, &plan, limits, self.asking(limits.time));
         }
         let (origin, patience) = (Origin::Table, RetryPolicy::UntilTheEnd);
-        Ok(up::map(self.root, &plan, MapSettings { origin, limits, hooks: HookPolicy::Run, patience }))
+        Ok(up::map(
+            self.root,
+            &plan,
+            MapSettings {
+                origin,
+                limits,
+                hooks: HookPolicy::Run,
+                patience,
+            },
+        ))
     }
 }
 
@@ -117,16 +167,25 @@ fn is_free(root: &Root, mapping: &Mapping) -> bool {
         None => format!("who uses {name} could not be found out in time"),
     };
     let spec = &mapping.spec;
-    tracing::warn!("{spec}: not listed any more, and left mapped: {sentence}; `rbdmap unmap {spec}` when it is free");
+    tracing::warn!(
+        "{spec}: not listed any more, and left mapped: {sentence}; `rbdmap unmap {spec}` when it is free"
+    );
     false
 }
 
 /// The kernel takes options only when it maps.
 fn tell_changes(root: &Root, plan: &ReloadPlan<'_>) {
     let sources = FileCache::new(root);
-    for (entry, mapping) in plan.kept.iter().filter(|(_, mapping)| mapping.tag.is_some()) {
-        let wanted = Request::resolve(&sources, entry, resolver::LIMIT).and_then(|request| request.preview());
-        let (Ok(wanted), Some(config_info)) = (wanted, bus::attribute(root, mapping.id, "config_info")) else {
+    for (entry, mapping) in plan
+        .kept
+        .iter()
+        .filter(|(_, mapping)| mapping.tag.is_some())
+    {
+        let wanted = Request::resolve(&sources, entry, resolver::LIMIT)
+            .and_then(|request| request.preview());
+        let (Ok(wanted), Some(config_info)) =
+            (wanted, bus::attribute(root, mapping.id, "config_info"))
+        else {
             continue;
         };
         let changed = reload::changed_options(&config_info, &wanted);
@@ -141,8 +200,12 @@ fn tell_changes(root: &Root, plan: &ReloadPlan<'_>) {
 }
 
 fn show(plan: &ReloadPlan<'_>) {
-    plan.gone.iter().for_each(|mapping| println!("would unmap {} (/dev/{})", mapping.spec, mapping.name()));
-    plan.new.iter().for_each(|entry| println!("would map {}", entry.spec));
+    plan.gone
+        .iter()
+        .for_each(|mapping| println!("would unmap {} (/dev/{})", mapping.spec, mapping.name()));
+    plan.new
+        .iter()
+        .for_each(|entry| println!("would map {}", entry.spec));
     if plan.gone.is_empty() && plan.new.is_empty() {
         println!("nothing to map or unmap");
     }

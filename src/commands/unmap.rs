@@ -35,11 +35,17 @@ pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
         return for_unit(root, arguments);
     }
     let mapped = bus::list(root)?;
-    let named = arguments.targets.iter().map(|text| target(root, &mapped, text));
+    let named = arguments
+        .targets
+        .iter()
+        .map(|text| target(root, &mapped, text));
     let numbers = arguments.devices.iter().map(|id| Ok(Target::Device(*id)));
     let targets: Vec<Target> = named.chain(numbers).collect::<Result<_>>()?;
     let plan = plan::unmap(&mapped, &targets);
-    let wish = Wish { engine: &arguments.engine, stop_users: arguments.users.stop_users };
+    let wish = Wish {
+        engine: &arguments.engine,
+        stop_users: arguments.users.stop_users,
+    };
     let mut report = carry_out(root, &plan, targets.is_empty(), wish)?;
     tell(&plan, &mut report);
     Ok(report)
@@ -47,8 +53,19 @@ pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
 
 /// Unmaps everything there is.
 pub fn all(root: &Root, arguments: &UnmapAllArguments) -> Result<Report> {
-    let plan = UnmapPlan { mappings: bus::list(root)?, ..UnmapPlan::default() };
-    carry_out(root, &plan, true, Wish { engine: &arguments.engine, stop_users: arguments.users.stop_users })
+    let plan = UnmapPlan {
+        mappings: bus::list(root)?,
+        ..UnmapPlan::default()
+    };
+    carry_out(
+        root,
+        &plan,
+        true,
+        Wish {
+            engine: &arguments.engine,
+            stop_users: arguments.users.stop_users,
+        },
+    )
 }
 
 /// What was typed beside the names.
@@ -64,17 +81,32 @@ fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, wish: Wish<'_>) ->
     }
     let inputs = Configuration::read(root);
     let time = engine.timeout.unwrap_or(inputs.settings.unmap_timeout);
-    let (own, limits) = (inputs.own_hooks(), Limits { time, parallel: inputs.settings.parallel });
-    let manner = UnmapSettings { limits, hooks: Some(&own), shutdown: None };
+    let (own, limits) = (
+        inputs.own_hooks(),
+        Limits {
+            time,
+            parallel: inputs.settings.parallel,
+        },
+    );
+    let manner = UnmapSettings {
+        limits,
+        hooks: Some(&own),
+        shutdown: None,
+    };
     let images: Vec<&ImageSpec> = plan.mappings.iter().map(|mapping| &mapping.spec).collect();
     systemd::await_devices(root, &images).unwrap_or_else(|error| tracing::debug!("{error:#}"));
     if !asks_systemd(root, engine, &inputs) {
         let report = down::mappings(root, &plan.mappings, manner);
-        systemd::end_starts_of(root, &images, time).unwrap_or_else(|error| tracing::debug!("{error:#}"));
+        systemd::end_starts_of(root, &images, time)
+            .unwrap_or_else(|error| tracing::debug!("{error:#}"));
         return Ok(report);
     }
     let table = if everything { &inputs.entries[..] } else { &[] };
-    let asking = JobOptions { time, block: !engine.no_block, stop_users };
+    let asking = JobOptions {
+        time,
+        block: !engine.no_block,
+        stop_users,
+    };
     systemd::unmap(root, &StopRequest { plan, table }, manner, asking)
 }
 
@@ -92,38 +124,74 @@ fn for_unit(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
         if let Err(error) = systemd::end_starts(root, limits.unmap_timeout / 2) {
             tracing::warn!("{error:#}");
         }
-        bus::list(root)?.into_iter().filter(|mapping| mapping.tag.is_some()).collect()
+        bus::list(root)?
+            .into_iter()
+            .filter(|mapping| mapping.tag.is_some())
+            .collect()
     } else {
         mappings_of_unit(root, &arguments.targets, limits.unmap_timeout / 2)?
     };
     let shutdown = Shutdown::new(root, limits);
     let time = limits.unmap_timeout.max(limits.shutdown_timeout);
-    let limits = Limits { time, parallel: settings.parallel };
-    Ok(down::mappings(root, &mappings, UnmapSettings { limits, hooks: None, shutdown: Some(&shutdown) }))
+    let limits = Limits {
+        time,
+        parallel: settings.parallel,
+    };
+    Ok(down::mappings(
+        root,
+        &mappings,
+        UnmapSettings {
+            limits,
+            hooks: None,
+            shutdown: Some(&shutdown),
+        },
+    ))
 }
 
 /// What the table made of these images, not what was mapped by hand beside it. A start that was interrupted may have left a
 /// write to the kernel behind, which goes on and then is a mapping; it has the image's lock as long.
 fn mappings_of_unit(root: &Root, targets: &[String], patience: Duration) -> Result<Vec<Mapping>> {
-    let specs: Vec<ImageSpec> =
-        targets.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(Error::msg)?;
+    let specs: Vec<ImageSpec> = targets
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<_, _>>()
+        .map_err(Error::msg)?;
     let deadline = Deadline::after(patience);
     for spec in &specs {
         let tell = || progress::say(Event::Waiting, spec, image_lock::WHOSE);
-        if let Err(error) = image_lock::image(root, spec, Wait { deadline: &deadline, tell: &tell }) {
+        if let Err(error) = image_lock::image(
+            root,
+            spec,
+            Wait {
+                deadline: &deadline,
+                tell: &tell,
+            },
+        ) {
             tracing::warn!("{spec}: {error:#}");
         }
     }
-    let mappings = MappingCache::new(root).of_images(|name| specs.iter().any(|spec| spec.image == name))?;
-    Ok(mappings.into_iter().filter(|mapping| specs.contains(&mapping.spec) && Origin::Table.made(mapping)).collect())
+    let mappings =
+        MappingCache::new(root).of_images(|name| specs.iter().any(|spec| spec.image == name))?;
+    Ok(mappings
+        .into_iter()
+        .filter(|mapping| specs.contains(&mapping.spec) && Origin::Table.made(mapping))
+        .collect())
 }
 
 fn show(root: &Root, plan: &UnmapPlan) -> Result<Report> {
-    let devices: Vec<BlockNode> =
-        plan.mappings.iter().flat_map(|mapping| device::nodes(root, &mapping.name())).collect();
+    let devices: Vec<BlockNode> = plan
+        .mappings
+        .iter()
+        .flat_map(|mapping| device::nodes(root, &mapping.name()))
+        .collect();
     let seen = mounts::look(root)?;
-    MountStack::of(&seen).standing_on(&devices).iter().for_each(|step| println!("would {}", step.thing));
-    plan.mappings.iter().for_each(|mapping| println!("would unmap {} (/dev/{})", mapping.spec, mapping.name()));
+    MountStack::of(&seen)
+        .standing_on(&devices)
+        .iter()
+        .for_each(|step| println!("would {}", step.thing));
+    plan.mappings
+        .iter()
+        .for_each(|mapping| println!("would unmap {} (/dev/{})", mapping.spec, mapping.name()));
     Ok(Report::default())
 }
 
@@ -148,7 +216,12 @@ fn target(root: &Root, mapped: &[Mapping], text: &str) -> Result<Target> {
     let found = match (text.strip_prefix("/dev/"), text.starts_with('/')) {
         (Some(name), _) => device(root, mapped, &root.dev(name)),
         (None, true) => mount_point(root, mapped, Path::new(text)),
-        (None, false) => return text.parse().map(Target::Image).map_err(|error| anyhow!("{error}")),
+        (None, false) => {
+            return text
+                .parse()
+                .map(Target::Image)
+                .map_err(|error| anyhow!("{error}"));
+        }
     };
     found.map(Target::Device).with_context(|| text.to_owned())
 }
@@ -164,13 +237,20 @@ fn device(root: &Root, mapped: &[Mapping], path: &Path) -> Result<u32> {
 fn mount_point(root: &Root, mapped: &[Mapping], path: &Path) -> Result<u32> {
     let path = fs::canonicalize(path)?;
     let mounted = mounts::list(root)?;
-    let mount = mounted.iter().rfind(|mount| mount.target == path).context("nothing is mounted there")?;
+    let mount = mounted
+        .iter()
+        .rfind(|mount| mount.target == path)
+        .context("nothing is mounted there")?;
     mapping_of(root, mapped, mount.device).context("what is mounted there is not an RBD image")
 }
 
 fn mapping_of(root: &Root, mapped: &[Mapping], number: (u32, u32)) -> Option<u32> {
     mapped
         .iter()
-        .find(|mapping| device::nodes(root, &mapping.name()).iter().any(|node| node.number == number))
+        .find(|mapping| {
+            device::nodes(root, &mapping.name())
+                .iter()
+                .any(|node| node.number == number)
+        })
         .map(|mapping| mapping.id)
 }

@@ -20,7 +20,11 @@ impl Environment {
     /// Those of this process.
     pub fn of_process() -> Self {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self { conf: variable("CEPH_CONF"), arguments: variable("CEPH_ARGS"), keyring: variable("CEPH_KEYRING") }
+        Self {
+            conf: variable("CEPH_CONF"),
+            arguments: variable("CEPH_ARGS"),
+            keyring: variable("CEPH_KEYRING"),
+        }
     }
 
     /// Fills in what an entry does not say.
@@ -41,12 +45,19 @@ impl Environment {
 
 /// The last value that a file of assignments gives a variable (systemd.exec(5), EnvironmentFile=), less its quotes.
 pub fn assigned(text: &str, name: &str) -> Option<String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
-    let mut values = lines.filter_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('='));
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with(['#', ';']));
+    let mut values =
+        lines.filter_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('='));
     values.next_back().map(|value| {
         let value = value.trim();
         let quoted = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
-        quoted('"').or_else(|| quoted('\'')).unwrap_or(value).to_owned()
+        quoted('"')
+            .or_else(|| quoted('\''))
+            .unwrap_or(value)
+            .to_owned()
     })
 }
 
@@ -55,16 +66,23 @@ fn from_arguments(text: &str) -> Result<EntryOptions, String> {
     let mut options = EntryOptions::default();
     let mut words = text.split_whitespace();
     while let Some(word) = words.next() {
-        let (name, inline) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+        let (name, inline) = word
+            .split_once('=')
+            .map_or((word, None), |(name, value)| (name, Some(value)));
         let name = name.replace('_', "-");
         if !TAKES_VALUE.contains(&name.as_str()) {
             continue;
         }
-        let value =
-            inline.or_else(|| words.next()).ok_or_else(|| format!("CEPH_ARGS: {name} needs a value"))?.to_owned();
+        let value = inline
+            .or_else(|| words.next())
+            .ok_or_else(|| format!("CEPH_ARGS: {name} needs a value"))?
+            .to_owned();
         match name.as_str() {
             "--id" | "--user" => options.user = Some(value),
-            "-n" | "--name" => options.user = Some(client_id(&value).map_err(|error| format!("CEPH_ARGS: {error}"))?),
+            "-n" | "--name" => {
+                options.user =
+                    Some(client_id(&value).map_err(|error| format!("CEPH_ARGS: {error}"))?)
+            }
             "-c" | "--conf" => options.conf = Some(value),
             "-m" | "--mon-host" => options.mon_host = Some(value),
             "-k" | "--keyring" => options.keyring = Some(value),
@@ -107,7 +125,10 @@ mod tests {
             keyring: Some("/variable".into()),
             conf: Some("/c.conf".into()),
         };
-        let line = EntryOptions { user: Some("line".into()), ..EntryOptions::default() };
+        let line = EntryOptions {
+            user: Some("line".into()),
+            ..EntryOptions::default()
+        };
         let options = completed(&environment, line);
         assert_eq!(options.user.as_deref(), Some("line"));
         assert_eq!(options.mon_host.as_deref(), Some("1.2.3.4"));
@@ -124,7 +145,15 @@ mod tests {
 
     #[test]
     fn an_argument_without_its_value_is_told() {
-        let environment = Environment { arguments: Some("--id".into()), ..Environment::default() };
-        assert_eq!(environment.complete(&mut EntryOptions::default()).unwrap_err(), "CEPH_ARGS: --id needs a value");
+        let environment = Environment {
+            arguments: Some("--id".into()),
+            ..Environment::default()
+        };
+        assert_eq!(
+            environment
+                .complete(&mut EntryOptions::default())
+                .unwrap_err(),
+            "CEPH_ARGS: --id needs a value"
+        );
     }
 }

@@ -39,7 +39,11 @@ impl<'a> Images<'a> {
             return self.by_name.get(&spec).copied();
         }
         // Without double slashes, as systemd takes it.
-        let source = Path::new(&entry.source).components().collect::<PathBuf>().to_string_lossy().into_owned();
+        let source = Path::new(&entry.source)
+            .components()
+            .collect::<PathBuf>()
+            .to_string_lossy()
+            .into_owned();
         let partitioned = || {
             let (disk, number) = source.rsplit_once("-part")?;
             let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
@@ -53,17 +57,31 @@ impl<'a> Images<'a> {
 pub fn read(root: &Root) -> Result<(Vec<FstabEntry>, Vec<Fault>)> {
     let path = root.fstab();
     // A link to /dev/null is how fstab is switched off; libmount takes only regular files.
-    if path.metadata().is_ok_and(|metadata| metadata.file_type().is_char_device()) {
+    if path
+        .metadata()
+        .is_ok_and(|metadata| metadata.file_type().is_char_device())
+    {
         return Ok((Vec::new(), Vec::new()));
     }
     let (entries, faults) = match libmount::fstab(&path) {
         Ok(read) => read,
-        Err(error) if error.errno() == Some(nix::libc::ENOENT) => return Ok((Vec::new(), Vec::new())),
+        Err(error) if error.errno() == Some(nix::libc::ENOENT) => {
+            return Ok((Vec::new(), Vec::new()));
+        }
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
     let message = "not an fstab entry, expected: device mount-point type options dump pass";
-    let faults = faults.iter().map(|fault| Fault::new(&path, (fault.line, 0), message)).collect();
-    Ok((entries.into_iter().map(|entry| FstabEntry::new(entry, &path)).collect(), faults))
+    let faults = faults
+        .iter()
+        .map(|fault| Fault::new(&path, (fault.line, 0), message))
+        .collect();
+    Ok((
+        entries
+            .into_iter()
+            .map(|entry| FstabEntry::new(entry, &path))
+            .collect(),
+        faults,
+    ))
 }
 
 #[cfg(test)]
@@ -101,7 +119,9 @@ mod tests {
             ("UUID=1234", "noauto,x-rbdmap.image=rbd/b", None),
         ];
         for (source, options, expected) in rows {
-            let below = images.below(&entry(source, options)).map(ToString::to_string);
+            let below = images
+                .below(&entry(source, options))
+                .map(ToString::to_string);
             assert_eq!(below.as_deref(), expected, "{source} {options}");
         }
     }

@@ -12,8 +12,12 @@ use crate::model::secret::Secret;
 /// The secret of `client.ID` in a keyring's text; `None` where the keyring has no such user.
 pub fn from_keyring(path: &Path, text: &str, user: &str) -> Result<Option<Secret>, String> {
     let keyring = CephConf::parse(path, text).map_err(|fault| fault.to_string())?;
-    let Some(key) = keyring.in_section(&format!("client.{user}"), "key") else { return Ok(None) };
-    Secret::decode(key).map(Some).map_err(|error| format!("{}: [client.{user}]: {error}", path.display()))
+    let Some(key) = keyring.in_section(&format!("client.{user}"), "key") else {
+        return Ok(None);
+    };
+    Secret::decode(key)
+        .map(Some)
+        .map_err(|error| format!("{}: [client.{user}]: {error}", path.display()))
 }
 
 /// The secret in a key file, which holds nothing but base64.
@@ -29,12 +33,15 @@ mod tests {
     const KEY: &str = "AQCvWKVlAAAAABAAxjSMvNLkZy0nqVkhxMmgEA==";
 
     fn find(text: &str, user: &str) -> Result<Option<usize>, String> {
-        from_keyring(Path::new("k"), text, user).map(|found| found.map(|secret| secret.bytes().len()))
+        from_keyring(Path::new("k"), text, user)
+            .map(|found| found.map(|secret| secret.bytes().len()))
     }
 
     #[test]
     fn a_users_key_is_found_by_section() {
-        let text = format!("[client.admin]\n\tkey = {KEY}\n\tcaps mon = \"allow *\"\n[client.boot]\nkey=\"{KEY}\"");
+        let text = format!(
+            "[client.admin]\n\tkey = {KEY}\n\tcaps mon = \"allow *\"\n[client.boot]\nkey=\"{KEY}\""
+        );
         assert_eq!(find(&text, "boot"), Ok(Some(28)));
         assert_eq!(find(&text, "admin"), Ok(Some(28)));
         assert_eq!(find(&text, "other"), Ok(None));
@@ -42,19 +49,31 @@ mod tests {
 
     #[test]
     fn a_damaged_key_is_told_by_file_and_user_but_not_shown() {
-        let rows = [("AQ!", "not base64"), ("AQCv", "too short"), (&KEY[..32], "cut short"), ("", "too short")];
+        let rows = [
+            ("AQ!", "not base64"),
+            ("AQCv", "too short"),
+            (&KEY[..32], "cut short"),
+            ("", "too short"),
+        ];
         for (key, reason) in rows {
             let error = find(&format!("[client.boot]\nkey = {key}\n"), "boot").unwrap_err();
-            assert!(error.starts_with("k: [client.boot]: ") && error.contains(reason), "{error}");
+            assert!(
+                error.starts_with("k: [client.boot]: ") && error.contains(reason),
+                "{error}"
+            );
             assert!(key.is_empty() || !error.contains(key), "{error}");
         }
     }
 
     #[test]
     fn a_key_file_may_have_newlines_and_more_after_the_padding() {
-        let length = |text: &str| from_keyfile(Path::new("f"), text).map(|secret| secret.bytes().len());
+        let length =
+            |text: &str| from_keyfile(Path::new("f"), text).map(|secret| secret.bytes().len());
         assert_eq!(length(&format!("{KEY}\n\n")), Ok(28));
-        assert_eq!(length(&format!("{}\n{}\n# boot\n", &KEY[..20], &KEY[20..])), Ok(28));
+        assert_eq!(
+            length(&format!("{}\n{}\n# boot\n", &KEY[..20], &KEY[20..])),
+            Ok(28)
+        );
         assert!(length(&format!(" {KEY}")).is_err());
     }
 }

@@ -35,7 +35,8 @@ impl Configuration {
     /// Reads all of it. What does not exist says nothing; what cannot be read is a fault.
     pub fn read(root: &Root) -> Self {
         let mut inputs = Self::of(root, table::parse);
-        let fstab = fstab::read(root).unwrap_or_else(|error| (Vec::new(), vec![unreadable(&root.fstab(), &error)]));
+        let fstab = fstab::read(root)
+            .unwrap_or_else(|error| (Vec::new(), vec![unreadable(&root.fstab(), &error)]));
         inputs.lines = fstab.0;
         inputs.faults.extend(fstab.1);
         inputs.put_together()
@@ -44,7 +45,10 @@ impl Configuration {
     /// What there is about these images, and nothing of fstab: for the run that only maps them, of which boot has one for each.
     pub fn of_images(root: &Root, images: &[ImageSpec]) -> Self {
         let mut inputs = Self::of(root, |path, text| table::parse_only(path, text, images));
-        inputs.settings.images.retain(|image| images.contains(&image.entry.spec));
+        inputs
+            .settings
+            .images
+            .retain(|image| images.contains(&image.entry.spec));
         inputs.put_together()
     }
 
@@ -56,7 +60,13 @@ impl Configuration {
         };
         let (settings, settings_faults) = settings::read(root);
         faults.extend(settings_faults);
-        Self { entries, lines: Vec::new(), settings, faults, table }
+        Self {
+            entries,
+            lines: Vec::new(),
+            settings,
+            faults,
+            table,
+        }
     }
 
     fn put_together(mut self) -> Self {
@@ -74,19 +84,37 @@ impl Configuration {
 
     /// The hooks that the settings name.
     pub fn own_hooks(&self) -> DeclaredHooks {
-        let named = self.entries.iter().filter_map(|entry| Some((entry.spec.clone(), entry.hook.clone()?)));
+        let named = self
+            .entries
+            .iter()
+            .filter_map(|entry| Some((entry.spec.clone(), entry.hook.clone()?)));
         named.collect()
     }
 
     fn add(&mut self, image: DeclaredImage) {
-        let mut fault = |message| self.faults.push(Fault::new(&image.entry.path, (image.entry.line, 0), message));
-        if let Some(entry) = self.entries.iter().find(|entry| entry.spec == image.entry.spec) {
+        let mut fault = |message| {
+            self.faults.push(Fault::new(
+                &image.entry.path,
+                (image.entry.line, 0),
+                message,
+            ))
+        };
+        if let Some(entry) = self
+            .entries
+            .iter()
+            .find(|entry| entry.spec == image.entry.spec)
+        {
             let (spec, table, line) = (&entry.spec, self.table.display(), entry.line);
-            return fault(format!("image {spec} is in {table}:{line} as well, which counts; keep one of the two"));
+            return fault(format!(
+                "image {spec} is in {table}:{line} as well, which counts; keep one of the two"
+            ));
         }
         for mount in image.mounts {
             if self.lines.iter().any(|line| line.target == mount.target) {
-                fault(format!("{} is in fstab as well, which counts; keep one of the two", mount.target.display()));
+                fault(format!(
+                    "{} is in fstab as well, which counts; keep one of the two",
+                    mount.target.display()
+                ));
             } else {
                 self.lines.push(mount);
             }
@@ -97,11 +125,13 @@ impl Configuration {
     fn complete(&mut self, environment: &Environment) {
         for entry in &mut self.entries {
             if entry.options.key.is_some() {
-                self.faults.push(Fault::new(&entry.path, (entry.line, 0), KEY_IN_TABLE).served());
+                self.faults
+                    .push(Fault::new(&entry.path, (entry.line, 0), KEY_IN_TABLE).served());
             }
             entry.options.map.fill(&self.settings.defaults);
             if let Err(message) = environment.complete(&mut entry.options) {
-                self.faults.push(Fault::new(&entry.path, (entry.line, 0), message));
+                self.faults
+                    .push(Fault::new(&entry.path, (entry.line, 0), message));
             }
         }
     }
@@ -122,9 +152,16 @@ fn table_path(root: &Root) -> PathBuf {
 
 /// The table of the machine, as its units see it: that which the files for Ceph's services name, or /etc/ceph/rbdmap.
 fn machines_table(root: &Root) -> PathBuf {
-    let texts = root.service_environments().into_iter().filter_map(|path| read_if_there(&path).ok().flatten());
-    let named = texts.filter_map(|text| environment::assigned(&text, "RBDMAPFILE")).next_back();
-    named.filter(|path| !path.is_empty()).map_or_else(|| root.table(), |path| root.join(path))
+    let texts = root
+        .service_environments()
+        .into_iter()
+        .filter_map(|path| read_if_there(&path).ok().flatten());
+    let named = texts
+        .filter_map(|text| environment::assigned(&text, "RBDMAPFILE"))
+        .next_back();
+    named
+        .filter(|path| !path.is_empty())
+        .map_or_else(|| root.table(), |path| root.join(path))
 }
 
 #[cfg(test)]
@@ -135,7 +172,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::new(folder.path());
         std::fs::create_dir_all(root.join("etc/ceph")).unwrap();
-        files.iter().for_each(|(path, text)| std::fs::write(root.join(path), text).unwrap());
+        files
+            .iter()
+            .for_each(|(path, text)| std::fs::write(root.join(path), text).unwrap());
         folder
     }
 
@@ -146,20 +185,39 @@ mod tests {
     #[test]
     fn a_machine_with_nothing_has_nothing_to_do_and_no_faults() {
         let inputs = inputs(&[]);
-        assert_eq!((inputs.entries.len(), inputs.lines.len(), inputs.faults.len()), (0, 0, 0));
+        assert_eq!(
+            (
+                inputs.entries.len(),
+                inputs.lines.len(),
+                inputs.faults.len()
+            ),
+            (0, 0, 0)
+        );
     }
 
     #[test]
     fn images_of_table_and_settings_come_together_and_the_table_wins() {
         let settings = "map_options = \"queue_depth=8\"\n[[image]]\nspec = \"rbd/a\"\n[[image]]\nspec = \"rbd/b\"\n\
                         [[image.mount]]\nwhere = \"/mnt/b\"\n";
-        let inputs = inputs(&[("etc/ceph/rbdmap", "rbd/a id=x\n"), ("etc/rbdmap.toml", settings)]);
-        let specs: Vec<_> = inputs.entries.iter().map(|entry| entry.spec.to_string()).collect();
+        let inputs = inputs(&[
+            ("etc/ceph/rbdmap", "rbd/a id=x\n"),
+            ("etc/rbdmap.toml", settings),
+        ]);
+        let specs: Vec<_> = inputs
+            .entries
+            .iter()
+            .map(|entry| entry.spec.to_string())
+            .collect();
         assert_eq!(specs, ["rbd/a", "rbd/b"]);
         assert_eq!(inputs.entries[0].options.user.as_deref(), Some("x"));
         assert_eq!(inputs.entries[0].options.map.to_string(), "queue_depth=8");
         assert_eq!(inputs.lines.len(), 1);
-        assert!(inputs.faults.iter().any(|fault| fault.message.contains("keep one of the two")));
+        assert!(
+            inputs
+                .faults
+                .iter()
+                .any(|fault| fault.message.contains("keep one of the two"))
+        );
     }
 
     #[test]
@@ -169,7 +227,14 @@ mod tests {
             ("etc/fstab", "nonsense\n/dev/rbd/rbd/b /b xfs noauto 0 0\n"),
             ("etc/rbdmap.toml", "nonsense = 1\n"),
         ]);
-        assert_eq!((inputs.entries.len(), inputs.lines.len(), inputs.faults.len()), (1, 1, 3));
+        assert_eq!(
+            (
+                inputs.entries.len(),
+                inputs.lines.len(),
+                inputs.faults.len()
+            ),
+            (1, 1, 3)
+        );
     }
 
     #[test]
@@ -182,14 +247,27 @@ mod tests {
                 "map_options = \"queue_depth=8\"\n[[image]]\nspec = \"rbd/c\"\n[[image]]\nspec = \"rbd/d\"\n",
             ),
         ]);
-        for (name, options, faults) in
-            [("rbd/a", Some("queue_depth=8"), 0), ("rbd/d", Some("queue_depth=8"), 0), ("rbd/b", None, 1)]
-        {
-            let inputs = Configuration::of_images(&Root::new(folder.path()), &[name.parse().unwrap()]);
-            let found: Vec<_> =
-                inputs.entries.iter().map(|entry| (entry.spec.to_string(), entry.options.map.to_string())).collect();
-            let expected: Vec<_> = options.into_iter().map(|options| (name.to_owned(), options.to_owned())).collect();
-            assert_eq!((found, inputs.lines.len(), inputs.faults.len()), (expected, 0, faults), "{name}");
+        for (name, options, faults) in [
+            ("rbd/a", Some("queue_depth=8"), 0),
+            ("rbd/d", Some("queue_depth=8"), 0),
+            ("rbd/b", None, 1),
+        ] {
+            let inputs =
+                Configuration::of_images(&Root::new(folder.path()), &[name.parse().unwrap()]);
+            let found: Vec<_> = inputs
+                .entries
+                .iter()
+                .map(|entry| (entry.spec.to_string(), entry.options.map.to_string()))
+                .collect();
+            let expected: Vec<_> = options
+                .into_iter()
+                .map(|options| (name.to_owned(), options.to_owned()))
+                .collect();
+            assert_eq!(
+                (found, inputs.lines.len(), inputs.faults.len()),
+                (expected, 0, faults),
+                "{name}"
+            );
         }
     }
 }

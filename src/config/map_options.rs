@@ -37,9 +37,15 @@ enum Value {
 const KNOWN: &[(&str, Value)] = &[
     ("abort_on_full", Value::Flag("abort_on_full")),
     ("alloc_size", Value::Number(512)),
-    ("cephx_require_signatures", Value::Flag("cephx_require_signatures")),
+    (
+        "cephx_require_signatures",
+        Value::Flag("cephx_require_signatures"),
+    ),
     ("cephx_sign_messages", Value::Flag("cephx_sign_messages")),
-    ("compression_hint", Value::Word(&["none", "compressible", "incompressible"])),
+    (
+        "compression_hint",
+        Value::Word(&["none", "compressible", "incompressible"]),
+    ),
     ("crc", Value::Flag("crc")),
     ("crush_location", Value::Text),
     ("exclusive", Value::Flag("exclusive")),
@@ -48,8 +54,14 @@ const KNOWN: &[(&str, Value)] = &[
     ("lock_on_read", Value::Flag("lock_on_read")),
     ("lock_timeout", Value::Number(0)),
     ("mount_timeout", Value::Number(0)),
-    ("ms_mode", Value::Word(&["legacy", "crc", "secure", "prefer-crc", "prefer-secure"])),
-    ("nocephx_require_signatures", Value::Flag("cephx_require_signatures")),
+    (
+        "ms_mode",
+        Value::Word(&["legacy", "crc", "secure", "prefer-crc", "prefer-secure"]),
+    ),
+    (
+        "nocephx_require_signatures",
+        Value::Flag("cephx_require_signatures"),
+    ),
     ("nocephx_sign_messages", Value::Flag("cephx_sign_messages")),
     ("nocrc", Value::Flag("crc")),
     ("noshare", Value::Flag("share")),
@@ -60,7 +72,10 @@ const KNOWN: &[(&str, Value)] = &[
     ("osd_request_timeout", Value::Number(0)),
     ("osdkeepalive", Value::Number(1)),
     ("queue_depth", Value::Number(1)),
-    ("read_from_replica", Value::Word(&["no", "balance", "localize"])),
+    (
+        "read_from_replica",
+        Value::Word(&["no", "balance", "localize"]),
+    ),
     ("ro", Value::Flag("rw")),
     ("rw", Value::Flag("rw")),
     ("rxbounce", Value::Flag("rxbounce")),
@@ -78,7 +93,10 @@ impl MapOptions {
     /// Adds what `list` says (`option[=value],…`) to the set; a subject that is there already is replaced. A blank separates
     /// as a comma does: to `rbd` only the first, but there is no value with one in it.
     pub fn add(&mut self, list: &str) -> Result<(), String> {
-        list.split([',', ' ']).map(str::trim).filter(|item| !item.is_empty()).try_for_each(|item| self.add_one(item))
+        list.split([',', ' '])
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .try_for_each(|item| self.add_one(item))
     }
 
     /// Adds what `list` says, but only on subjects of which the set says nothing yet.
@@ -98,7 +116,10 @@ impl MapOptions {
 
     /// The value of an option, if it is in the set and takes one.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(|text| text.split_once('=')).map(|(_, value)| value)
+        self.0
+            .get(name)
+            .and_then(|text| text.split_once('='))
+            .map(|(_, value)| value)
     }
 
     /// Whether the mapping is asked to be read-only.
@@ -107,16 +128,22 @@ impl MapOptions {
     }
 
     fn add_one(&mut self, item: &str) -> Result<(), String> {
-        let (name, value) = item.split_once('=').map_or((item, None), |(name, value)| (name, Some(value)));
+        let (name, value) = item
+            .split_once('=')
+            .map_or((item, None), |(name, value)| (name, Some(value)));
         let Some((known, takes)) = KNOWN.iter().find(|(known, _)| *known == name) else {
             let names: Vec<&str> = KNOWN.iter().map(|(known, _)| *known).collect();
-            return Err(format!("unknown map option {name:?}{}", suggestion(name, &names)));
+            return Err(format!(
+                "unknown map option {name:?}{}",
+                suggestion(name, &names)
+            ));
         };
         match takes {
             Value::Flag(subject) => self.0.insert(subject, name.to_owned()),
             _ => {
                 let value = value.ok_or_else(|| format!("map option {name} needs a value"))?;
-                self.0.insert(known, format!("{name}={}", takes.read(name, value)?))
+                self.0
+                    .insert(known, format!("{name}={}", takes.read(name, value)?))
             }
         };
         Ok(())
@@ -128,16 +155,28 @@ impl Value {
     fn read(&self, name: &str, value: &str) -> Result<String, String> {
         let read = match self {
             Self::Flag(_) => None,
-            Self::Number(least) => value.parse::<u32>().ok().filter(|number| number >= least).map(|n| n.to_string()),
+            Self::Number(least) => value
+                .parse::<u32>()
+                .ok()
+                .filter(|number| number >= least)
+                .map(|n| n.to_string()),
             Self::Word(words) => words.contains(&value).then(|| value.to_owned()),
-            Self::Address => endpoint(value).map(|(ip, port)| SocketAddr::new(ip, port.unwrap_or(0)).to_string()),
+            Self::Address => {
+                endpoint(value).map(|(ip, port)| SocketAddr::new(ip, port.unwrap_or(0)).to_string())
+            }
             Self::Uuid => uuid(value),
             Self::Text => {
-                let good = !value.is_empty() && !value.chars().any(|c| c.is_whitespace() || c.is_control());
+                let good = !value.is_empty()
+                    && !value.chars().any(|c| c.is_whitespace() || c.is_control());
                 good.then(|| value.to_owned())
             }
         };
-        read.ok_or_else(|| format!("map option {name} cannot be {value:?}, expected {}", self.expected()))
+        read.ok_or_else(|| {
+            format!(
+                "map option {name} cannot be {value:?}, expected {}",
+                self.expected()
+            )
+        })
     }
 
     fn expected(&self) -> String {
@@ -154,13 +193,23 @@ impl Value {
 
 /// A UUID in small letters; there may be braces around it, and its dashes stand where they belong or not at all.
 fn uuid(text: &str) -> Option<String> {
-    let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+    let text = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'))
+        .unwrap_or(text);
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     if digits.len() != 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
     let digits = digits.to_ascii_lowercase();
-    let canonical = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-");
+    let canonical = [
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..],
+    ]
+    .join("-");
     (text.len() == 32 || text.eq_ignore_ascii_case(&canonical)).then_some(canonical)
 }
 
@@ -195,13 +244,25 @@ mod tests {
                 ],
                 "alloc_size=4096,crush_location=rack:a,ip=127.0.0.1:0,lock_on_read,notrim,queue_depth=64,ro",
             ),
-            (&["ms_mode=prefer-crc,noshare"], "ms_mode=prefer-crc,noshare"),
+            (
+                &["ms_mode=prefer-crc,noshare"],
+                "ms_mode=prefer-crc,noshare",
+            ),
             (&["rw,noudev"], ""),
             (&["share,noshare"], "noshare"),
-            (&["queue_depth=007,lock_timeout=+3"], "lock_timeout=3,queue_depth=7"),
-            (&["ip=10.0.0.1", "ro notrim, noshare"], "ip=10.0.0.1:0,notrim,ro,noshare"),
+            (
+                &["queue_depth=007,lock_timeout=+3"],
+                "lock_timeout=3,queue_depth=7",
+            ),
+            (
+                &["ip=10.0.0.1", "ro notrim, noshare"],
+                "ip=10.0.0.1:0,notrim,ro,noshare",
+            ),
             (&["ip=v1:[::1]:7/8"], "ip=[::1]:7"),
-            (&["fsid=11111111-2222-3333-4444-ABCDEFABCDEF,ro=1"], "fsid=11111111-2222-3333-4444-abcdefabcdef,ro"),
+            (
+                &["fsid=11111111-2222-3333-4444-ABCDEFABCDEF,ro=1"],
+                "fsid=11111111-2222-3333-4444-abcdefabcdef,ro",
+            ),
         ];
         for (lists, expected) in rows {
             assert_eq!(printed(lists), expected);
@@ -211,13 +272,31 @@ mod tests {
     #[test]
     fn wrong_options_are_refused_with_what_would_be_right() {
         let rows = [
-            ("queue_dept=5", "unknown map option \"queue_dept\"; did you mean \"queue_depth\"?"),
+            (
+                "queue_dept=5",
+                "unknown map option \"queue_dept\"; did you mean \"queue_depth\"?",
+            ),
             ("queue_depth", "map option queue_depth needs a value"),
-            ("queue_depth=0", "map option queue_depth cannot be \"0\", expected a number of at least 1"),
-            ("queue_depth=0x10", "map option queue_depth cannot be \"0x10\", expected a number of at least 1"),
-            ("ip=host", "map option ip cannot be \"host\", expected an IP address"),
-            ("fsid=1-1", "map option fsid cannot be \"1-1\", expected a UUID"),
-            ("crush_location=a\tb", "map option crush_location cannot be \"a\\tb\", expected text without blanks"),
+            (
+                "queue_depth=0",
+                "map option queue_depth cannot be \"0\", expected a number of at least 1",
+            ),
+            (
+                "queue_depth=0x10",
+                "map option queue_depth cannot be \"0x10\", expected a number of at least 1",
+            ),
+            (
+                "ip=host",
+                "map option ip cannot be \"host\", expected an IP address",
+            ),
+            (
+                "fsid=1-1",
+                "map option fsid cannot be \"1-1\", expected a UUID",
+            ),
+            (
+                "crush_location=a\tb",
+                "map option crush_location cannot be \"a\\tb\", expected text without blanks",
+            ),
         ];
         for (list, expected) in rows {
             assert_eq!(MapOptions::default().add(list).unwrap_err(), expected);

@@ -29,7 +29,8 @@ pub enum MonHost {
 /// Reads a `mon_host`: separated by commas, semicolons and blanks.
 pub fn mon_host(text: &str) -> MonHost {
     let items = split(text);
-    let parsed: Option<Vec<Vec<Monitor>>> = items.iter().map(|item| address_or_vector(item)).collect();
+    let parsed: Option<Vec<Vec<Monitor>>> =
+        items.iter().map(|item| address_or_vector(item)).collect();
     match parsed {
         Some(found) => MonHost::Addresses(unique(found.into_iter().flatten())),
         None => MonHost::Names(items.iter().map(|item| name_and_port(item)).collect()),
@@ -38,7 +39,9 @@ pub fn mon_host(text: &str) -> MonHost {
 
 /// Reads the `mon addr` of a monitor's own section: one address, msgr1 unless it says otherwise. What follows it is ignored.
 pub fn mon_addr(text: &str) -> Option<Monitor> {
-    split(text).first().and_then(|address| typed(address, Messenger::V1))
+    split(text)
+        .first()
+        .and_then(|address| typed(address, Messenger::V1))
 }
 
 /// The addresses that an IP means with the port that was given, if one was.
@@ -59,7 +62,10 @@ pub fn by_port(ip: IpAddr, port: Option<u16>) -> Vec<Monitor> {
 
 /// Reads one address whatever messenger it is for: `[v1:|v2:|any:]IP[:PORT]`.
 pub fn endpoint(text: &str) -> Option<(IpAddr, Option<u16>)> {
-    let prefix = ["v1:", "v2:", "any:"].into_iter().find(|prefix| text.starts_with(prefix)).unwrap_or_default();
+    let prefix = ["v1:", "v2:", "any:"]
+        .into_iter()
+        .find(|prefix| text.starts_with(prefix))
+        .unwrap_or_default();
     ip_and_port(&text[prefix.len()..])
 }
 
@@ -99,12 +105,18 @@ fn split(text: &str) -> Vec<String> {
 
 /// `[v2:IP:PORT,v1:IP:PORT]`, where brackets around one address mean nothing, or a single address.
 fn address_or_vector(item: &str) -> Option<Vec<Monitor>> {
-    let vector = item.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).map(split);
+    let vector = item
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .map(split);
     match vector.as_deref() {
         None => single(item),
         Some([]) => None,
         Some([address]) => single(address),
-        Some(addresses) => addresses.iter().map(|address| typed(address, Messenger::V2)).collect(),
+        Some(addresses) => addresses
+            .iter()
+            .map(|address| typed(address, Messenger::V2))
+            .collect(),
     }
 }
 
@@ -123,8 +135,13 @@ fn typed(address: &str, untyped: Messenger) -> Option<Monitor> {
         _ => untyped,
     };
     let (ip, port) = endpoint(address)?;
-    let port = port.filter(|port| *port != 0).unwrap_or(messenger.default_port());
-    Some(Monitor { messenger, address: SocketAddr::new(ip, port) })
+    let port = port
+        .filter(|port| *port != 0)
+        .unwrap_or(messenger.default_port());
+    Some(Monitor {
+        messenger,
+        address: SocketAddr::new(ip, port),
+    })
 }
 
 /// `IP`, `[IP]`, `IPv4:PORT`, `[IP]:PORT`, a `/nonce` after it ignored.
@@ -146,7 +163,10 @@ fn ip_and_port(text: &str) -> Option<(IpAddr, Option<u16>)> {
 
 /// A host name with the port after its only colon.
 fn name_and_port(item: &str) -> (String, Option<u16>) {
-    match item.split_once(':').map(|(name, port)| (name, port.parse())) {
+    match item
+        .split_once(':')
+        .map(|(name, port)| (name, port.parse()))
+    {
         Some((name, Ok(port))) => (name.to_owned(), Some(port)),
         _ => (item.to_owned(), None),
     }
@@ -158,9 +178,20 @@ mod tests {
     use proptest::prelude::*;
 
     fn addresses(text: &str) -> Vec<String> {
-        let MonHost::Addresses(monitors) = mon_host(text) else { return vec!["names".to_owned()] };
-        let version = |monitor: &Monitor| if monitor.messenger == Messenger::V1 { "v1" } else { "v2" };
-        monitors.iter().map(|monitor| format!("{}:{}", version(monitor), monitor.address)).collect()
+        let MonHost::Addresses(monitors) = mon_host(text) else {
+            return vec!["names".to_owned()];
+        };
+        let version = |monitor: &Monitor| {
+            if monitor.messenger == Messenger::V1 {
+                "v1"
+            } else {
+                "v2"
+            }
+        };
+        monitors
+            .iter()
+            .map(|monitor| format!("{}:{}", version(monitor), monitor.address))
+            .collect()
     }
 
     /// The expected addresses are those of Ceph 16.2.15's monitor map for the same text.
@@ -175,13 +206,28 @@ mod tests {
             ("1.2.3.4:0", &["v2:1.2.3.4:3300", "v1:1.2.3.4:6789"]),
             ("[1.2.3.4]:6789", &["v1:1.2.3.4:6789"]),
             ("[any:1.2.3.4]", &["v2:1.2.3.4:3300", "v1:1.2.3.4:6789"]),
-            ("[1.2.3.4:9,v1:1.2.3.4:0]", &["v2:1.2.3.4:9", "v1:1.2.3.4:6789"]),
-            ("v1:1.2.3.4,v2:1.2.3.4:9", &["v1:1.2.3.4:6789", "v2:1.2.3.4:9"]),
-            ("[v2:1.2.3.4:3300/0,v1:1.2.3.4:6789/0]", &["v2:1.2.3.4:3300", "v1:1.2.3.4:6789"]),
-            ("1.2.3.4:6789, 1.2.3.5:6789 ;1.2.3.4:6789", &["v1:1.2.3.4:6789", "v1:1.2.3.5:6789"]),
+            (
+                "[1.2.3.4:9,v1:1.2.3.4:0]",
+                &["v2:1.2.3.4:9", "v1:1.2.3.4:6789"],
+            ),
+            (
+                "v1:1.2.3.4,v2:1.2.3.4:9",
+                &["v1:1.2.3.4:6789", "v2:1.2.3.4:9"],
+            ),
+            (
+                "[v2:1.2.3.4:3300/0,v1:1.2.3.4:6789/0]",
+                &["v2:1.2.3.4:3300", "v1:1.2.3.4:6789"],
+            ),
+            (
+                "1.2.3.4:6789, 1.2.3.5:6789 ;1.2.3.4:6789",
+                &["v1:1.2.3.4:6789", "v1:1.2.3.5:6789"],
+            ),
             ("::1", &["v2:[::1]:3300", "v1:[::1]:6789"]),
             ("[::1]:6789", &["v1:[::1]:6789"]),
-            ("[v2:[::1]:3300,v1:[::1]:6789]", &["v2:[::1]:3300", "v1:[::1]:6789"]),
+            (
+                "[v2:[::1]:3300,v1:[::1]:6789]",
+                &["v2:[::1]:3300", "v1:[::1]:6789"],
+            ),
             ("", &[]),
         ];
         for (text, expected) in rows {
@@ -191,8 +237,11 @@ mod tests {
 
     #[test]
     fn one_name_makes_all_of_them_names() {
-        let names =
-            MonHost::Names(vec![("mon-a".into(), None), ("mon-b".into(), Some(6789)), ("1.2.3.4".into(), None)]);
+        let names = MonHost::Names(vec![
+            ("mon-a".into(), None),
+            ("mon-b".into(), Some(6789)),
+            ("1.2.3.4".into(), None),
+        ]);
         assert_eq!(mon_host("mon-a,mon-b:6789 1.2.3.4"), names);
     }
 

@@ -28,14 +28,25 @@ impl ThreadKey {
     /// Adds a key of type `ceph`. Errors are those of add_key(2): ENODEV or ENOSYS without key support, EDQUOT when
     /// the user's key quota is used up, EINVAL for a payload that is no Ceph key.
     pub fn add(description: &str, payload: &[u8]) -> io::Result<Self> {
-        let description = CString::new(description).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+        let description =
+            CString::new(description).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
         let serial = add(&description, payload);
-        if serial < 0 { Err(io::Error::last_os_error()) } else { Ok(Self { serial, _on_this_thread: PhantomData }) }
+        if serial < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(Self {
+                serial,
+                _on_this_thread: PhantomData,
+            })
+        }
     }
 }
 
 /// The bare call: the key's serial number, or -1 and errno.
-#[allow(unsafe_code, reason = "add_key(2) has no wrapper in the C library and no crate offers the type `ceph`")]
+#[allow(
+    unsafe_code,
+    reason = "add_key(2) has no wrapper in the C library and no crate offers the type `ceph`"
+)]
 pub(crate) fn add(description: &CStr, payload: &[u8]) -> libc::c_long {
     // SAFETY: two NUL-terminated strings and a buffer with its length, all live during the call; the kernel copies
     // them and keeps no pointer.
@@ -66,7 +77,12 @@ mod tests {
     /// The type is known only where libceph is loaded; here we see that the call is made and its errno told.
     #[test]
     fn a_nul_in_the_description_is_refused_before_the_kernel_is_asked() {
-        assert_eq!(ThreadKey::add("client.\0", b"x").unwrap_err().raw_os_error(), Some(libc::EINVAL));
+        assert_eq!(
+            ThreadKey::add("client.\0", b"x")
+                .unwrap_err()
+                .raw_os_error(),
+            Some(libc::EINVAL)
+        );
     }
 
     #[test]

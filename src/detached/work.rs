@@ -43,7 +43,10 @@ const ENDINGS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
 /// Does the work in a child process and returns, in the parent only, when it has ended. Refused where there is more than
 /// one thread: the child would have a copy of this one alone, and of locks that nobody there releases.
-#[allow(unsafe_code, reason = "fork(2) is unsafe in a process with threads, and this one has none")]
+#[allow(
+    unsafe_code,
+    reason = "fork(2) is unsafe in a process with threads, and this one has none"
+)]
 pub fn run(work: impl FnOnce() -> u8) -> io::Result<Outcome> {
     if fs::read_dir("/proc/self/task")?.count() != 1 {
         return Err(io::Error::other("the process has several threads"));
@@ -57,17 +60,24 @@ pub fn run(work: impl FnOnce() -> u8) -> io::Result<Outcome> {
         ForkResult::Child => {
             drop(word);
             // The parent may have ended before it could be said.
-            if end_silently(&endings).is_err() || set_pdeathsig(Signal::SIGTERM).is_err() || parent_id() != parent {
+            if end_silently(&endings).is_err()
+                || set_pdeathsig(Signal::SIGTERM).is_err()
+                || parent_id() != parent
+            {
                 exit(1);
             }
             let status = work();
             // What it printed comes before its word, and if nobody hears that, nobody waits.
-            let _ = io::stdout().flush().map(|()| fall_silent()).and_then(|()| mouth.write_all(&[status]));
+            let _ = io::stdout()
+                .flush()
+                .map(|()| fall_silent())
+                .and_then(|()| mouth.write_all(&[status]));
             exit(status.into())
         }
         ForkResult::Parent { child } => {
             drop(mouth);
-            let signals = SignalFd::with_flags(&endings, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+            let signals =
+                SignalFd::with_flags(&endings, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
             match await_signal(&word, &signals)? {
                 Some(signal) => Ok(Outcome::Interrupted(signal)),
                 None => await_word(word, child),
@@ -78,7 +88,10 @@ pub fn run(work: impl FnOnce() -> u8) -> io::Result<Outcome> {
 
 /// Lets go of terminal and pipes: whoever reads the program's output to its end would wait for a child that cannot end. Where
 /// there is no /dev/null, they stay.
-#[allow(unsafe_code, reason = "bare system calls, for it is called from a signal handler as well")]
+#[allow(
+    unsafe_code,
+    reason = "bare system calls, for it is called from a signal handler as well"
+)]
 fn fall_silent() {
     // SAFETY: a constant text and numbers, and nothing but system calls that may be made at any time (signal-safety(7)).
     unsafe {
@@ -93,7 +106,11 @@ fn fall_silent() {
 /// that (execve(2): handlers are not passed on).
 #[allow(unsafe_code, reason = "a signal handler")]
 fn end_silently(endings: &SigSet) -> nix::Result<()> {
-    let action = SigAction::new(SigHandler::Handler(end_at_once), SaFlags::empty(), SigSet::all());
+    let action = SigAction::new(
+        SigHandler::Handler(end_at_once),
+        SaFlags::empty(),
+        SigSet::all(),
+    );
     for signal in ENDINGS {
         // SAFETY: the handler does nothing but system calls that may be made at any time.
         unsafe { sigaction(signal, &action) }?;
@@ -111,14 +128,18 @@ extern "C" fn end_at_once(_signal: libc::c_int) {
 /// Waits for the child's word, or for a signal, which is returned.
 fn await_signal(word: &io::PipeReader, signals: &SignalFd) -> io::Result<Option<Signal>> {
     loop {
-        let mut waited =
-            [PollFd::new(word.as_fd(), PollFlags::POLLIN), PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        let mut waited = [
+            PollFd::new(word.as_fd(), PollFlags::POLLIN),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        ];
         match poll(&mut waited, PollTimeout::NONE) {
             Err(Errno::EINTR) => continue,
             polled => polled?,
         };
         if let Some(info) = signals.read_signal()? {
-            return Ok(i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok()));
+            return Ok(i32::try_from(info.ssi_signo)
+                .ok()
+                .and_then(|number| Signal::try_from(number).ok()));
         }
         if waited[0].any() == Some(true) {
             return Ok(None);
@@ -129,7 +150,9 @@ fn await_signal(word: &io::PipeReader, signals: &SignalFd) -> io::Result<Option<
 /// Most children end with their word; one that does not is left behind.
 fn await_end(child: Pid) {
     let start = Instant::now();
-    while start.elapsed() < END_LIMIT && waitpid(child, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive) {
+    while start.elapsed() < END_LIMIT
+        && waitpid(child, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive)
+    {
         sleep(END_PAUSE);
     }
 }
@@ -141,10 +164,12 @@ fn await_word(mut word: io::PipeReader, child: Pid) -> io::Result<Outcome> {
             await_end(child);
             Ok(Outcome::Ended(status[0]))
         }
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(match waitpid(child, None)? {
-            WaitStatus::Signaled(_, signal, _) => Outcome::Killed(signal),
-            _ => Outcome::Silent,
-        }),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Ok(match waitpid(child, None)? {
+                WaitStatus::Signaled(_, signal, _) => Outcome::Killed(signal),
+                _ => Outcome::Silent,
+            })
+        }
         Err(error) => Err(error),
     }
 }

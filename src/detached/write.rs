@@ -65,7 +65,9 @@ where
 {
     let null = File::options().read(true).write(true).open("/dev/null")?;
     let (sender, answers) = mpsc::channel();
-    thread::Builder::new().name("write".to_owned()).spawn(move || sender.send(sleep_while_written(&order, &null)))?;
+    thread::Builder::new()
+        .name("write".to_owned())
+        .spawn(move || sender.send(sleep_while_written(&order, &null)))?;
     Ok(answers)
 }
 
@@ -79,13 +81,25 @@ struct Word {
 const KEY: i32 = 1;
 const WRITE: i32 = 2;
 
-#[allow(unsafe_code, reason = "a process that shares our memory takes clone(2)")]
-fn sleep_while_written<Payload: AsRef<[u8]>>(order: &WriteRequest<Payload>, null: &File) -> io::Result<Answer> {
+#[allow(
+    unsafe_code,
+    reason = "a process that shares our memory takes clone(2)"
+)]
+fn sleep_while_written<Payload: AsRef<[u8]>>(
+    order: &WriteRequest<Payload>,
+    null: &File,
+) -> io::Result<Answer> {
     let mut stack = vec![0; STACK_SIZE];
     let word = Word::default();
-    let keep = order.keep.as_ref().map_or(null.as_raw_fd(), AsRawFd::as_raw_fd);
+    let keep = order
+        .keep
+        .as_ref()
+        .map_or(null.as_raw_fd(), AsRawFd::as_raw_fd);
     let files = [null.as_raw_fd(), order.file.as_raw_fd(), keep];
-    let key = order.key.as_ref().map(|(name, payload)| (name.as_c_str(), payload.as_ref()));
+    let key = order
+        .key
+        .as_ref()
+        .map(|(name, payload)| (name.as_c_str(), payload.as_ref()));
     let work = || {
         do_it(files, &order.text, key, &word);
         0
@@ -95,16 +109,26 @@ fn sleep_while_written<Payload: AsRef<[u8]>>(order: &WriteRequest<Payload>, null
     // SAFETY: the process does nothing but system calls on what was made ready before and what this thread keeps, which
     // sleeps until it has ended. Both end with the program, and then nobody frees that memory before the process ends.
     let process = unsafe {
-        clone(Box::new(work), &mut stack, CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK, Some(libc::SIGCHLD))
+        clone(
+            Box::new(work),
+            &mut stack,
+            CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK,
+            Some(libc::SIGCHLD),
+        )
     }?;
     waitpid(process, None)?;
     let errno = || io::Error::from_raw_os_error(word.errno.load(Ordering::SeqCst));
-    Ok(match (word.step.load(Ordering::SeqCst), usize::try_from(word.written.load(Ordering::SeqCst))) {
-        (KEY, _) => Answer::NoKey(errno()),
-        (WRITE, Ok(length)) => Answer::Wrote(Ok(length)),
-        (WRITE, Err(_)) => Answer::Wrote(Err(errno())),
-        _ => Answer::Killed,
-    })
+    Ok(
+        match (
+            word.step.load(Ordering::SeqCst),
+            usize::try_from(word.written.load(Ordering::SeqCst)),
+        ) {
+            (KEY, _) => Answer::NoKey(errno()),
+            (WRITE, Ok(length)) => Answer::Wrote(Ok(length)),
+            (WRITE, Err(_)) => Answer::Wrote(Err(errno())),
+            _ => Answer::Killed,
+        },
+    )
 }
 
 /// Everything the process does.
@@ -115,7 +139,8 @@ fn do_it(files: [RawFd; 3], text: &[u8], key: Option<(&CStr, &[u8])>, word: &Wor
         _ => (WRITE, write_once(text)),
     };
     word.errno.store(errno(), Ordering::SeqCst);
-    word.written.store(i32::try_from(result).unwrap_or(i32::MAX), Ordering::SeqCst);
+    word.written
+        .store(i32::try_from(result).unwrap_or(i32::MAX), Ordering::SeqCst);
     word.step.store(step, Ordering::SeqCst);
 }
 
@@ -166,14 +191,22 @@ mod tests {
     }
 
     fn order(file: &File, text: &[u8]) -> WriteRequest<Bytes> {
-        WriteRequest { file: file.try_clone().unwrap(), text: text.to_owned(), key: None, keep: None }
+        WriteRequest {
+            file: file.try_clone().unwrap(),
+            text: text.to_owned(),
+            key: None,
+            keep: None,
+        }
     }
 
     #[test]
     fn it_is_written_once_and_told() {
         let folder = tempfile::tempdir().unwrap();
         let file = File::create(folder.path().join("bus")).unwrap();
-        assert!(matches!(written(order(&file, b"3 force")), Answer::Wrote(Ok(7))));
+        assert!(matches!(
+            written(order(&file, b"3 force")),
+            Answer::Wrote(Ok(7))
+        ));
         assert_eq!(fs::read(folder.path().join("bus")).unwrap(), b"3 force");
     }
 
@@ -181,9 +214,14 @@ mod tests {
     fn the_kernels_error_is_told() {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let answer = written(order(&full, b"x"));
-        assert!(matches!(answer, Answer::Wrote(Err(error)) if error.raw_os_error() == Some(libc::ENOSPC)));
+        assert!(
+            matches!(answer, Answer::Wrote(Err(error)) if error.raw_os_error() == Some(libc::ENOSPC))
+        );
         let payload: Bytes = b"";
-        let unknown = WriteRequest { key: Some((c"client.test".to_owned(), payload)), ..order(&full, b"x") };
+        let unknown = WriteRequest {
+            key: Some((c"client.test".to_owned(), payload)),
+            ..order(&full, b"x")
+        };
         assert!(matches!(written(unknown), Answer::NoKey(_)));
     }
 
@@ -196,8 +234,13 @@ mod tests {
         let file = File::from(OwnedFd::from(theirs));
         let text = vec![0; 16 << 20];
         let start = Instant::now();
-        let order = WriteRequest { keep: Some(OwnedFd::from(holder)), ..order(&file, &text) };
-        let answer = write(order).unwrap().recv_timeout(Duration::from_millis(50));
+        let order = WriteRequest {
+            keep: Some(OwnedFd::from(holder)),
+            ..order(&file, &text)
+        };
+        let answer = write(order)
+            .unwrap()
+            .recv_timeout(Duration::from_millis(50));
         assert!(matches!(answer, Err(mpsc::RecvTimeoutError::Timeout)));
         assert!(start.elapsed() < PLENTY / 2);
         drop((freed, file));
@@ -217,7 +260,8 @@ mod tests {
         let null = File::options().write(true).open("/dev/null").unwrap();
         thread::scope(|scope| {
             for _ in 0..32 {
-                scope.spawn(|| assert!(matches!(written(order(&null, b"x")), Answer::Wrote(Ok(1)))));
+                scope
+                    .spawn(|| assert!(matches!(written(order(&null, b"x")), Answer::Wrote(Ok(1)))));
             }
         });
     }

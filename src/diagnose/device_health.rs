@@ -30,10 +30,25 @@ impl DeviceHealth {
         for (number, text) in lines.iter().filter_map(|line| of_device(line)) {
             if text.starts_with("capacity ") {
                 self.0.remove(&number);
-            } else if let Some(errno) = text.strip_prefix("write result -").and_then(|errno| errno.parse().ok()) {
-                self.0.insert(number, WriteError { errno, is_lost: true });
+            } else if let Some(errno) = text
+                .strip_prefix("write result -")
+                .and_then(|errno| errno.parse().ok())
+            {
+                self.0.insert(
+                    number,
+                    WriteError {
+                        errno,
+                        is_lost: true,
+                    },
+                );
             } else if text == "failed to reregister watch: -108" {
-                self.0.entry(number).or_insert(WriteError { errno: SHUT_OUT, is_lost: false }).errno = SHUT_OUT;
+                self.0
+                    .entry(number)
+                    .or_insert(WriteError {
+                        errno: SHUT_OUT,
+                        is_lost: false,
+                    })
+                    .errno = SHUT_OUT;
             }
         }
     }
@@ -66,7 +81,9 @@ impl WriteError {
     /// The cause alone.
     pub fn cause(self) -> String {
         match self.errno {
-            SHUT_OUT => "this host is on the cluster's blocklist, see `ceph osd blocklist ls`".to_owned(),
+            SHUT_OUT => {
+                "this host is on the cluster's blocklist, see `ceph osd blocklist ls`".to_owned()
+            }
             errno => Errno::from_raw(errno).desc().to_owned(),
         }
     }
@@ -84,29 +101,68 @@ mod tests {
 
     fn harm(lines: &[&str]) -> Option<WriteError> {
         let mut harms = DeviceHealth::default();
-        harms.hear(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
+        harms.hear(
+            &lines
+                .iter()
+                .map(|line| (*line).to_owned())
+                .collect::<Vec<_>>(),
+        );
         harms.of(0)
     }
 
     /// As Linux 6.1 says it.
     #[test]
     fn a_client_on_the_blocklist_is_shut_out_though_it_has_written_nothing() {
-        let watch = ["rbd: rbd0: encountered watch error: -107", "rbd: rbd0: failed to reregister watch: -108"];
-        assert_eq!(harm(&watch), Some(WriteError { errno: 108, is_lost: false }));
-        let harm = harm(&["rbd: rbd0: write at objno 2 328704~1024 result -108", "rbd: rbd0: write result -108"]);
+        let watch = [
+            "rbd: rbd0: encountered watch error: -107",
+            "rbd: rbd0: failed to reregister watch: -108",
+        ];
+        assert_eq!(
+            harm(&watch),
+            Some(WriteError {
+                errno: 108,
+                is_lost: false
+            })
+        );
+        let harm = harm(&[
+            "rbd: rbd0: write at objno 2 328704~1024 result -108",
+            "rbd: rbd0: write result -108",
+        ]);
         assert!(harm.unwrap().remark().contains("blocklist"), "{harm:?}");
     }
 
     #[test]
     fn a_failed_write_is_told_with_its_reason() {
         let harm = harm(&["rbd: rbd0: write result -28"]).unwrap();
-        assert!(harm.is_lost && harm.errno == 28 && harm.remark().contains("No space left on device"), "{harm:?}");
+        assert!(
+            harm.is_lost && harm.errno == 28 && harm.remark().contains("No space left on device"),
+            "{harm:?}"
+        );
     }
 
     #[test]
     fn other_devices_earlier_ones_of_that_number_and_what_passes_are_no_harm() {
-        assert_eq!(harm(&["rbd: rbd1: write result -5", "rbd: rbd00: x", "rbd: image rbd0: write result -5"]), None);
-        assert_eq!(harm(&["rbd: rbd0: write result -5", "rbd: rbd0: capacity 1024 features 0x1"]), None);
-        assert_eq!(harm(&["rbd: rbd0: failed to unwatch: -110", "rbd: rbd0: failed to reregister watch: -107"]), None);
+        assert_eq!(
+            harm(&[
+                "rbd: rbd1: write result -5",
+                "rbd: rbd00: x",
+                "rbd: image rbd0: write result -5"
+            ]),
+            None
+        );
+        assert_eq!(
+            harm(&[
+                "rbd: rbd0: write result -5",
+                "rbd: rbd0: capacity 1024 features 0x1"
+            ]),
+            None
+        );
+        assert_eq!(
+            harm(&[
+                "rbd: rbd0: failed to unwatch: -110",
+                "rbd: rbd0: failed to reregister watch: -107"
+            ]),
+            None
+        );
     }
 }

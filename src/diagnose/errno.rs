@@ -40,7 +40,10 @@ impl RequestFacts {
 
     /// The same, with those who have the image's lock.
     pub fn held_by(self, lock_holders: Vec<String>) -> Self {
-        Self { lock_holders, ..self }
+        Self {
+            lock_holders,
+            ..self
+        }
     }
 
     /// Which image.
@@ -49,7 +52,11 @@ impl RequestFacts {
     }
 
     fn monitors(&self) -> String {
-        self.monitors.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+        self.monitors
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(",")
     }
 
     /// What is being waited for, in words that go on "for N s".
@@ -97,7 +104,12 @@ impl RequestFacts {
 
     pub(super) fn cause(&self, errno: i32, said: &KernelLog) -> String {
         let (user, spec) = (&self.user, &self.spec);
-        let has = |text: &str| said.of_it.iter().chain(&said.perhaps).any(|line| line.contains(text));
+        let has = |text: &str| {
+            said.of_it
+                .iter()
+                .chain(&said.perhaps)
+                .any(|line| line.contains(text))
+        };
         match Errno::from_raw(errno) {
             Errno::ENOENT => "the pool, namespace, image or snapshot does not exist; compare with `rbd ls`".to_owned(),
             Errno::EPERM => format!(
@@ -157,10 +169,19 @@ impl RequestFacts {
 
     /// The command that turns off what the kernel named in `image uses unsupported features: 0x40`.
     fn features(&self, said: &KernelLog) -> String {
-        let bits =
-            said.of_it.iter().find_map(|line| line.split_once("unsupported features: 0x")).map(|(_, hex)| hex.trim());
-        let bits = bits.and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
-        let names: Vec<&str> = FEATURES.iter().filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, name)| *name).collect();
+        let bits = said
+            .of_it
+            .iter()
+            .find_map(|line| line.split_once("unsupported features: 0x"))
+            .map(|(_, hex)| hex.trim());
+        let bits = bits
+            .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+            .unwrap_or(0);
+        let names: Vec<&str> = FEATURES
+            .iter()
+            .filter(|(bit, _)| bits >> bit & 1 == 1)
+            .map(|(_, name)| *name)
+            .collect();
         if names.is_empty() {
             return "the image has features that this kernel lacks; see `rbd info`".to_owned();
         }

@@ -63,7 +63,10 @@ pub fn sort(lines: &[String], facts: &RequestFacts, mapped: &[u32]) -> KernelLog
 /// What is waited for, as far as the lines tell. `is_met`: the kernel had a session with the cluster before.
 pub fn waits_for(lines: &[String], is_met: bool) -> KernelWait {
     let has = |text: &str| lines.iter().any(|line| line.contains(text));
-    match (has(": no lock owners detected"), is_met || has(" session established")) {
+    match (
+        has(": no lock owners detected"),
+        is_met || has(" session established"),
+    ) {
         (true, _) => KernelWait::Lock,
         (false, true) => KernelWait::Objects,
         (false, false) => KernelWait::Session,
@@ -84,19 +87,32 @@ fn whose(line: &str, facts: &RequestFacts) -> Whose {
     if let Some(text) = line.strip_prefix("rbd: ") {
         return of_rbd(text, facts);
     }
-    let Some(text) = line.strip_prefix("libceph") else { return Whose::Anybodys };
-    if text.contains(" session established") || text.contains(" fsid ") || text.contains(": loaded (") {
+    let Some(text) = line.strip_prefix("libceph") else {
+        return Whose::Anybodys;
+    };
+    if text.contains(" session established")
+        || text.contains(" fsid ")
+        || text.contains(": loaded (")
+    {
         return Whose::Others;
     }
     if let Some(rest) = text.strip_prefix(" (") {
         // `libceph (FSID eEPOCH): …` is from Linux 6.1 on.
-        return facts.fsid.as_ref().map_or(Whose::Anybodys, |fsid| its(rest.starts_with(fsid.as_str())));
+        return facts
+            .fsid
+            .as_ref()
+            .map_or(Whose::Anybodys, |fsid| its(rest.starts_with(fsid.as_str())));
     }
     let mut words = text.trim_start_matches(':').split_whitespace();
     match (words.next(), words.next()) {
         (Some(name), Some(address)) if name.starts_with("mon") && address.starts_with('(') => {
-            let address = address.split_once(')').map_or(address, |(_, address)| address);
-            its(facts.monitors.iter().any(|monitor| monitor.to_string() == address))
+            let address = address
+                .split_once(')')
+                .map_or(address, |(_, address)| address);
+            its(facts
+                .monitors
+                .iter()
+                .any(|monitor| monitor.to_string() == address))
         }
         _ => Whose::Anybodys,
     }
@@ -104,13 +120,24 @@ fn whose(line: &str, facts: &RequestFacts) -> Whose {
 
 fn of_rbd(text: &str, facts: &RequestFacts) -> Whose {
     if let Some(number) = device(text) {
-        return if text.contains(": capacity ") { Whose::Others } else { Whose::Device(number) };
+        return if text.contains(": capacity ") {
+            Whose::Others
+        } else {
+            Whose::Device(number)
+        };
     }
-    if let Some((name, _)) = text.strip_prefix("image ").and_then(|rest| rest.split_once(": ")) {
+    if let Some((name, _)) = text
+        .strip_prefix("image ")
+        .and_then(|rest| rest.split_once(": "))
+    {
         return its(name == facts.spec.image);
     }
     let mut words = text.split_whitespace();
-    match (words.next(), words.next(), text.ends_with(" does not exist")) {
+    match (
+        words.next(),
+        words.next(),
+        text.ends_with(" does not exist"),
+    ) {
         (Some("pool"), Some(name), true) => its(name == facts.spec.pool),
         (Some("image" | "snap"), Some(name), true) => its(name == facts.spec.to_string()),
         _ => match text.split('\'').nth(1) {
@@ -131,7 +158,9 @@ fn device(text: &str) -> Option<u32> {
 
 /// The devices that lines are about and that are on no bus yet.
 fn strays(lines: &[String], mapped: &[u32]) -> BTreeSet<u32> {
-    let numbers = lines.iter().filter_map(|line| device(line.strip_prefix("rbd: ")?));
+    let numbers = lines
+        .iter()
+        .filter_map(|line| device(line.strip_prefix("rbd: ")?));
     numbers.filter(|number| !mapped.contains(number)).collect()
 }
 
@@ -156,7 +185,13 @@ mod tests {
             "libceph (3ce3a1c7-6252-4b9a-a726-cb0523be48d4 e9): osd0 down",
             "rbd: rbd1: failed to acquire lock: -30",
         ] {
-            assert_eq!(sorted(&[line], &[]), KernelLog { of_it: vec![line.into()], perhaps: vec![] });
+            assert_eq!(
+                sorted(&[line], &[]),
+                KernelLog {
+                    of_it: vec![line.into()],
+                    perhaps: vec![]
+                }
+            );
         }
     }
 
@@ -181,19 +216,44 @@ mod tests {
     fn what_may_be_anybodys_is_told_as_such_and_the_same_once() {
         let osd = "libceph: osd0 (2)1.2.3.4:6800 socket error on write";
         let auth = "libceph: auth protocol 'cephx' init failed: -22";
-        assert_eq!(sorted(&[osd, auth, osd], &[]), KernelLog { of_it: vec![], perhaps: vec![auth.into(), osd.into()] });
-        let two = ["rbd: rbd1: no lock owners detected", "rbd: rbd2: peer will not release lock"];
+        assert_eq!(
+            sorted(&[osd, auth, osd], &[]),
+            KernelLog {
+                of_it: vec![],
+                perhaps: vec![auth.into(), osd.into()]
+            }
+        );
+        let two = [
+            "rbd: rbd1: no lock owners detected",
+            "rbd: rbd2: peer will not release lock",
+        ];
         assert_eq!(sorted(&two, &[]).perhaps, two);
         assert_eq!(sorted(&two, &[2]).of_it, two[..1]);
     }
 
     #[test]
     fn what_is_waited_for_is_what_the_kernel_has_come_to() {
-        let wait =
-            |lines: &[&str], met| waits_for(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>(), met);
+        let wait = |lines: &[&str], met| {
+            waits_for(
+                &lines
+                    .iter()
+                    .map(|line| (*line).to_owned())
+                    .collect::<Vec<_>>(),
+                met,
+            )
+        };
         assert_eq!(wait(&[], false), KernelWait::Session);
-        assert_eq!(wait(&["libceph: mon0 (2)1.2.3.4:3300 session established"], false), KernelWait::Objects);
+        assert_eq!(
+            wait(
+                &["libceph: mon0 (2)1.2.3.4:3300 session established"],
+                false
+            ),
+            KernelWait::Objects
+        );
         assert_eq!(wait(&[], true), KernelWait::Objects);
-        assert_eq!(wait(&["rbd: rbd1: no lock owners detected"], true), KernelWait::Lock);
+        assert_eq!(
+            wait(&["rbd: rbd1: no lock owners detected"], true),
+            KernelWait::Lock
+        );
     }
 }

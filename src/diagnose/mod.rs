@@ -31,7 +31,11 @@ impl MapFailure {
     /// A request that lacks nothing but the addresses of monitors; any other error is that.
     pub fn of_names(error: anyhow::Error) -> anyhow::Result<Self> {
         match error.downcast_ref::<NotFound>() {
-            Some(lost) => Ok(Self { why: format!("{error:#}"), errno: None, may_pass: lost.may_pass() }),
+            Some(lost) => Ok(Self {
+                why: format!("{error:#}"),
+                errno: None,
+                may_pass: lost.may_pass(),
+            }),
             None => Err(error),
         }
     }
@@ -58,7 +62,11 @@ pub struct KernelContext<'a> {
 
 impl KernelContext<'_> {
     /// It was not asked.
-    pub const NOTHING: Self = Self { lines: &[], mapped: &[], is_met: false };
+    pub const NOTHING: Self = Self {
+        lines: &[],
+        mapped: &[],
+        is_met: false,
+    };
 }
 
 /// Why a mapping failed.
@@ -71,7 +79,11 @@ pub fn of_map(facts: &RequestFacts, error: &BusError, heard: KernelContext<'_>) 
     let cause = match error {
         BusError::NoAnswer => facts.no_answer(waits_for(heard.lines, heard.is_met)),
         BusError::Killed => "the process that asked the kernel was killed; run it again".to_owned(),
-        BusError::Open(path, error) => format!("{} cannot be opened: {error}; {}", path.display(), open_remedy(error)),
+        BusError::Open(path, error) => format!(
+            "{} cannot be opened: {error}; {}",
+            path.display(),
+            open_remedy(error)
+        ),
         BusError::Key(error) => facts.key(error),
         BusError::Unprivileged(why) => format!("{why}: rbdmap must run as root on the host"),
         BusError::Kernel(error) => match errno {
@@ -79,13 +91,20 @@ pub fn of_map(facts: &RequestFacts, error: &BusError, heard: KernelContext<'_>) 
             None => error.to_string(),
         },
     };
-    MapFailure { why: with_what_was_said(cause, &said), errno, may_pass: may_pass(error) }
+    MapFailure {
+        why: with_what_was_said(cause, &said),
+        errno,
+        may_pass: may_pass(error),
+    }
 }
 
 /// Whether the same request may succeed a moment later: the cluster did not answer, or the kernel was short of something. All
 /// else stays as it is until somebody mends it.
 fn may_pass(error: &BusError) -> bool {
-    matches!(error.answer(), Some(Errno::ETIMEDOUT | Errno::EINTR | Errno::EAGAIN | Errno::ENOMEM))
+    matches!(
+        error.answer(),
+        Some(Errno::ETIMEDOUT | Errno::EINTR | Errno::EAGAIN | Errno::ENOMEM)
+    )
 }
 
 fn with_what_was_said(cause: String, said: &KernelLog) -> String {

@@ -25,15 +25,23 @@ use crate::sys::hook_process;
 /// have, none is looked for.
 pub fn wanted<'a>(root: &Root, entries: impl IntoIterator<Item = &'a Entry>) -> Vec<&'a Entry> {
     let is_there = root.hooks().exists();
-    let has = |entry: &&Entry| entry.hook.is_some() || is_there && find(root, &entry.spec).is_some();
+    let has =
+        |entry: &&Entry| entry.hook.is_some() || is_there && find(root, &entry.spec).is_some();
     entries.into_iter().filter(has).collect()
 }
 
 /// Runs the image's hook if there is one: the program that `own` names, or that which is called like the image. The error is
 /// a sentence without the image's name.
-pub fn run(root: &Root, image: (&ImageSpec, Option<&Path>), call: HookCall, deadline: &Deadline) -> Result<(), String> {
+pub fn run(
+    root: &Root,
+    image: (&ImageSpec, Option<&Path>),
+    call: HookCall,
+    deadline: &Deadline,
+) -> Result<(), String> {
     let (spec, own) = image;
-    let Some(hook) = own.map(|path| root.join(path)).or_else(|| find(root, spec)) else { return Ok(()) };
+    let Some(hook) = own.map(|path| root.join(path)).or_else(|| find(root, spec)) else {
+        return Ok(());
+    };
     let name = hook.display();
     if let Some(reason) = refusal(root, &hook) {
         return Err(format!("hook {name} is not run: {reason}"));
@@ -48,7 +56,15 @@ pub fn run(root: &Root, image: (&ImageSpec, Option<&Path>), call: HookCall, dead
         HookCall::Unmap => Event::Waiting,
     };
     let tell = || progress::say(event, spec, &format!("its hook {name} {verb}"));
-    match hook_process::run(&hook, &arguments, spec, Wait { deadline, tell: &tell }) {
+    match hook_process::run(
+        &hook,
+        &arguments,
+        spec,
+        Wait {
+            deadline,
+            tell: &tell,
+        },
+    ) {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("hook {name} {verb} failed: {status}")),
         Err(error) => Err(format!("hook {name} {verb} failed: {error}")),
@@ -59,7 +75,10 @@ pub fn run(root: &Root, image: (&ImageSpec, Option<&Path>), call: HookCall, dead
 fn find(root: &Root, spec: &ImageSpec) -> Option<PathBuf> {
     let path = root.hooks().join(spec.clone().checked().ok()?.to_string());
     // A folder there is that of a namespace that is called as the image.
-    path.symlink_metadata().ok().filter(|metadata| !metadata.is_dir()).map(|_| path)
+    path.symlink_metadata()
+        .ok()
+        .filter(|metadata| !metadata.is_dir())
+        .map(|_| path)
 }
 
 /// Why a hook must not be run.
@@ -69,15 +88,21 @@ fn refusal(root: &Root, hook: &Path) -> Option<String> {
         Err(error) => return Some(format!("it cannot be found: {error}")),
     };
     let hooks = fs::canonicalize(root.hooks()).unwrap_or_else(|_| root.hooks());
-    let link = hook.ancestors().skip(1).take_while(|folder| folder.starts_with(root.hooks()));
+    let link = hook
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| folder.starts_with(root.hooks()));
     let outside = !real.starts_with(&hooks);
-    let target = real.ancestors().take_while(|path| outside || path.starts_with(&hooks));
-    link.chain(target).find_map(|path| match fs::metadata(path) {
-        Ok(metadata) => {
-            FileTrust::of(&metadata, path == real).refusal().map(|reason| format!("{} {reason}", path.display()))
-        }
-        Err(error) => Some(format!("{}: {error}", path.display())),
-    })
+    let target = real
+        .ancestors()
+        .take_while(|path| outside || path.starts_with(&hooks));
+    link.chain(target)
+        .find_map(|path| match fs::metadata(path) {
+            Ok(metadata) => FileTrust::of(&metadata, path == real)
+                .refusal()
+                .map(|reason| format!("{} {reason}", path.display())),
+            Err(error) => Some(format!("{}: {error}", path.display())),
+        })
 }
 
 /// What decides whether a file, or a folder above it, can be trusted.
@@ -92,7 +117,12 @@ impl FileTrust {
     /// Whoever runs us is trusted: that is root, but in tests.
     fn of(metadata: &fs::Metadata, is_hook: bool) -> Self {
         let owner_trusted = metadata.uid() == 0 || metadata.uid() == geteuid().as_raw();
-        Self { is_hook, is_regular: metadata.is_file(), mode: metadata.mode(), owner_trusted }
+        Self {
+            is_hook,
+            is_regular: metadata.is_file(),
+            mode: metadata.mode(),
+            owner_trusted,
+        }
     }
 
     fn refusal(&self) -> Option<&'static str> {
@@ -135,15 +165,27 @@ mod tests {
     }
 
     fn call(root: &Root, why: HookCall, limit: Duration) -> Result<(), String> {
-        run(root, (&"rbd/a".parse().unwrap(), None), why, &Deadline::after(limit))
+        run(
+            root,
+            (&"rbd/a".parse().unwrap(), None),
+            why,
+            &Deadline::after(limit),
+        )
     }
 
     const SOON: Duration = Duration::from_secs(30);
 
     #[test]
     fn a_hook_is_told_what_happens_and_reads_nothing() {
-        let (_folder, root, _) = with_hook("#!/bin/sh\ncat; echo \"$# $1 $2\" >>\"${0%/etc*}/said\"\n");
-        assert_eq!((call(&root, HookCall::Map, SOON), call(&root, HookCall::Unmap, SOON)), (Ok(()), Ok(())));
+        let (_folder, root, _) =
+            with_hook("#!/bin/sh\ncat; echo \"$# $1 $2\" >>\"${0%/etc*}/said\"\n");
+        assert_eq!(
+            (
+                call(&root, HookCall::Map, SOON),
+                call(&root, HookCall::Unmap, SOON)
+            ),
+            (Ok(()), Ok(()))
+        );
         let link = root.dev("rbd/rbd/a");
         let expected = format!("2 map {0}\n2 unmap {0}\n", link.display());
         assert_eq!(fs::read_to_string(root.join("said")).unwrap(), expected);
@@ -154,7 +196,12 @@ mod tests {
         let (_folder, root, hook) = with_hook("#!/bin/sh\nexit 1\n");
         for name in ["rbd/b", "rbd/ns/a", "other/a"] {
             assert_eq!(
-                run(&root, (&name.parse().unwrap(), None), HookCall::Map, &Deadline::after(SOON)),
+                run(
+                    &root,
+                    (&name.parse().unwrap(), None),
+                    HookCall::Map,
+                    &Deadline::after(SOON)
+                ),
                 Ok(()),
                 "{name}"
             );
@@ -168,17 +215,28 @@ mod tests {
     fn failures_say_how_it_ended() {
         let (_folder, root, hook) = with_hook("#!/bin/sh\nexit 3\n");
         let said = call(&root, HookCall::Map, SOON).unwrap_err();
-        assert_eq!(said, format!("hook {} map failed: exit status: 3", hook.display()));
+        assert_eq!(
+            said,
+            format!("hook {} map failed: exit status: 3", hook.display())
+        );
         fs::write(&hook, "#!/nonexistent/interpreter\n").unwrap();
-        assert!(call(&root, HookCall::Map, SOON).unwrap_err().contains("failed: No such file"));
+        assert!(
+            call(&root, HookCall::Map, SOON)
+                .unwrap_err()
+                .contains("failed: No such file")
+        );
     }
 
     #[test]
     fn a_hook_that_hangs_is_killed_with_its_children() {
-        let (_folder, root, _) = with_hook("#!/bin/sh\necho $$ >\"${0%/etc*}/pid\"\nsleep 300 & wait\n");
+        let (_folder, root, _) =
+            with_hook("#!/bin/sh\necho $$ >\"${0%/etc*}/pid\"\nsleep 300 & wait\n");
         let start = Instant::now();
         let said = call(&root, HookCall::Unmap, Duration::from_millis(500)).unwrap_err();
-        assert!(said.ends_with("unmap failed: killed, for it has not ended in time"), "{said}");
+        assert!(
+            said.ends_with("unmap failed: killed, for it has not ended in time"),
+            "{said}"
+        );
         assert!(start.elapsed() < Duration::from_secs(30));
     }
 
@@ -202,7 +260,14 @@ mod tests {
         ] {
             mode(&path, bits);
             let said = call(&root, HookCall::Map, SOON).unwrap_err();
-            assert!(said.starts_with(&format!("hook {} is not run: {}", hook.display(), path.display())), "{said}");
+            assert!(
+                said.starts_with(&format!(
+                    "hook {} is not run: {}",
+                    hook.display(),
+                    path.display()
+                )),
+                "{said}"
+            );
             assert!(said.contains(reason), "{said}");
             mode(&path, 0o755);
         }
@@ -222,17 +287,38 @@ mod tests {
         fs::rename(&shared, open.join("hook")).unwrap();
         fs::remove_file(&hook).unwrap();
         symlink(open.join("hook"), &hook).unwrap();
-        assert!(call(&root, HookCall::Map, SOON).unwrap_err().contains("/open can be written by others"));
+        assert!(
+            call(&root, HookCall::Map, SOON)
+                .unwrap_err()
+                .contains("/open can be written by others")
+        );
         fs::remove_file(open.join("hook")).unwrap();
-        assert!(call(&root, HookCall::Map, SOON).unwrap_err().contains("it cannot be found"));
+        assert!(
+            call(&root, HookCall::Map, SOON)
+                .unwrap_err()
+                .contains("it cannot be found")
+        );
     }
 
     #[test]
     fn another_users_file_is_refused() {
-        let facts = |owner_trusted| FileTrust { is_hook: true, is_regular: true, mode: 0o755, owner_trusted };
+        let facts = |owner_trusted| FileTrust {
+            is_hook: true,
+            is_regular: true,
+            mode: 0o755,
+            owner_trusted,
+        };
         assert_eq!(facts(true).refusal(), None);
         assert!(facts(false).refusal().unwrap().contains("owned by root"));
-        assert!(FileTrust { is_regular: false, ..facts(true) }.refusal().unwrap().contains("regular"));
+        assert!(
+            FileTrust {
+                is_regular: false,
+                ..facts(true)
+            }
+            .refusal()
+            .unwrap()
+            .contains("regular")
+        );
     }
 
     #[test]
@@ -240,7 +326,15 @@ mod tests {
         let (folder, root, _) = with_hook("#!/bin/sh\n");
         fs::write(folder.path().join("etc/ceph/a"), "#!/bin/sh\nexit 9\n").unwrap();
         mode(&folder.path().join("etc/ceph/a"), 0o755);
-        let spec = ImageSpec { pool: "..".into(), namespace: None, image: "a".into(), snapshot: None };
-        assert_eq!(run(&root, (&spec, None), HookCall::Map, &Deadline::after(SOON)), Ok(()));
+        let spec = ImageSpec {
+            pool: "..".into(),
+            namespace: None,
+            image: "a".into(),
+            snapshot: None,
+        };
+        assert_eq!(
+            run(&root, (&spec, None), HookCall::Map, &Deadline::after(SOON)),
+            Ok(())
+        );
     }
 }

@@ -26,9 +26,12 @@ impl ProgressReporter {
     pub fn every_now_and_then(mut look: impl FnMut() + Send + 'static) -> Self {
         let (sender, end) = mpsc::channel::<()>();
         thread::spawn(move || {
-            let mut pauses = iter::successors(Some(SHORTEST), |pause| Some(LONGEST.min(*pause * 2)));
+            let mut pauses =
+                iter::successors(Some(SHORTEST), |pause| Some(LONGEST.min(*pause * 2)));
             let mut pause = Some(WORTH_A_WORD);
-            while pause.is_some_and(|pause| end.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)) {
+            while pause
+                .is_some_and(|pause| end.recv_timeout(pause) == Err(RecvTimeoutError::Timeout))
+            {
                 look();
                 pause = pauses.next();
             }

@@ -22,7 +22,8 @@ impl AdministratorUnits {
         let mut units = BTreeMap::new();
         // /etc is read last: its unit beats that of the same name in /run.
         for folder in [root.runtime_units(), root.administrator_units()] {
-            read_folder(&folder, &mut units).with_context(|| format!("reading {}", folder.display()))?;
+            read_folder(&folder, &mut units)
+                .with_context(|| format!("reading {}", folder.display()))?;
         }
         Ok(Self(units))
     }
@@ -39,7 +40,8 @@ impl AdministratorUnits {
             Some(format!("{name}@.{suffix}"))
         });
         let own = self.0.get(unit);
-        own.or_else(|| template.and_then(|template| self.0.get(&template))).is_some_and(|is_mask| *is_mask)
+        own.or_else(|| template.and_then(|template| self.0.get(&template)))
+            .is_some_and(|is_mask| *is_mask)
     }
 }
 
@@ -51,7 +53,10 @@ fn read_folder(folder: &Path, units: &mut BTreeMap<String, bool>) -> std::io::Re
     for entry in entries {
         let entry = entry?;
         // Followed, /dev/null has length 0 as well. A link that leads nowhere is no mask, but its name is taken.
-        let is_mask = entry.path().metadata().is_ok_and(|file| !file.is_dir() && file.len() == 0);
+        let is_mask = entry
+            .path()
+            .metadata()
+            .is_ok_and(|file| !file.is_dir() && file.len() == 0);
         units.insert(entry.file_name().to_string_lossy().into_owned(), is_mask);
     }
     Ok(())
@@ -79,9 +84,18 @@ mod tests {
             fs::write(folder.join("c.mount"), "[Mount]\n").unwrap();
             symlink("/nonexistent", folder.join("d.mount")).unwrap();
         });
-        let found =
-            ["a.mount", "b.mount", "c.mount", "d.mount", "e.mount"].map(|name| (units.has(name), units.masks(name)));
-        assert_eq!(found, [(true, true), (true, true), (true, false), (true, false), (false, false)]);
+        let found = ["a.mount", "b.mount", "c.mount", "d.mount", "e.mount"]
+            .map(|name| (units.has(name), units.masks(name)));
+        assert_eq!(
+            found,
+            [
+                (true, true),
+                (true, true),
+                (true, false),
+                (true, false),
+                (false, false)
+            ]
+        );
     }
 
     #[test]

@@ -21,7 +21,8 @@ const PATIENCE: usize = 100;
 const FOR_A_HUNDRED: usize = 50;
 
 /// The time-out begins once there is a network. The name and the text are those of systemd's own generator.
-const NETDEV: &str = "[Unit]\nAfter=network-online.target network.target\nWants=network-online.target\n";
+const NETDEV: &str =
+    "[Unit]\nAfter=network-online.target network.target\nWants=network-online.target\n";
 
 /// The unit that stands for all devices below /dev/rbd.
 const ALL: &str = "dev-rbd-.device";
@@ -52,16 +53,26 @@ impl Devices {
     pub fn drop_ins(&self) -> impl Iterator<Item = GeneratedFile> {
         let limit = PATIENCE + self.required / 100 * FOR_A_HUNDRED;
         let timeout = format!("[Unit]\nJobRunningTimeoutSec={limit}\n");
-        let limited = self.limited.iter().map(move |unit| GeneratedFile::drop_in(unit, &timeout));
+        let limited = self
+            .limited
+            .iter()
+            .map(move |unit| GeneratedFile::drop_in(unit, &timeout));
         let path = |unit| format!("{unit}.d/50-netdev-dependencies.conf");
-        let remote = self.remote.iter().map(move |(folder, unit)| GeneratedFile::text(*folder, path(unit), NETDEV));
+        let remote = self
+            .remote
+            .iter()
+            .map(move |(folder, unit)| GeneratedFile::text(*folder, path(unit), NETDEV));
         limited.chain(remote)
     }
 }
 
 /// The unit whose drop-ins a device reads.
 fn unit_of(device: &Path) -> Cow<'static, str> {
-    if device.starts_with("/dev/rbd") { ALL.into() } else { unit_name::device(device).into() }
+    if device.starts_with("/dev/rbd") {
+        ALL.into()
+    } else {
+        unit_name::device(device).into()
+    }
 }
 
 #[cfg(test)]
@@ -74,11 +85,25 @@ mod tests {
         for (number, expected) in [(1, 100), (99, 100), (100, 150), (450, 300)] {
             let mut devices = Devices::default();
             for image in 0..number {
-                devices.require(&Path::new("/dev/rbd/rbd").join(image.to_string()), "rbdmap@x.service");
+                devices.require(
+                    &Path::new("/dev/rbd/rbd").join(image.to_string()),
+                    "rbdmap@x.service",
+                );
             }
             let files: Vec<GeneratedFile> = devices.drop_ins().collect();
-            let [GeneratedFile { content: Content::Text(text), .. }] = &files[..] else { panic!("{files:?}") };
-            assert!(text.ends_with(&format!("\nJobRunningTimeoutSec={expected}\n")), "{number}: {text}");
+            let [
+                GeneratedFile {
+                    content: Content::Text(text),
+                    ..
+                },
+            ] = &files[..]
+            else {
+                panic!("{files:?}")
+            };
+            assert!(
+                text.ends_with(&format!("\nJobRunningTimeoutSec={expected}\n")),
+                "{number}: {text}"
+            );
         }
     }
 }

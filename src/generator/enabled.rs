@@ -26,7 +26,8 @@ fn nothing_is_mapped(root: &Root) -> bool {
 }
 
 fn in_initrd(root: &Root) -> bool {
-    std::env::var("SYSTEMD_IN_INITRD").is_ok_and(|value| value == "1") || root.initrd_release().exists()
+    std::env::var("SYSTEMD_IN_INITRD").is_ok_and(|value| value == "1")
+        || root.initrd_release().exists()
 }
 
 /// A container has the host's kernel, and with it the host's images: they are not its to map at boot.
@@ -42,8 +43,13 @@ fn is_switched_off(root: &Root) -> bool {
 
 /// `rbdmap=` with one of systemd's words for no; of several, the last counts.
 fn says_no(command_line: &str) -> bool {
-    let value = command_line.split_ascii_whitespace().filter_map(|word| word.strip_prefix("rbdmap=")).next_back();
-    value.is_some_and(|value| ["0", "no", "n", "false", "f", "off"].contains(&value.to_ascii_lowercase().as_str()))
+    let value = command_line
+        .split_ascii_whitespace()
+        .filter_map(|word| word.strip_prefix("rbdmap="))
+        .next_back();
+    value.is_some_and(|value| {
+        ["0", "no", "n", "false", "f", "off"].contains(&value.to_ascii_lowercase().as_str())
+    })
 }
 
 #[cfg(test)]

@@ -85,24 +85,43 @@ impl MountPolicy {
     /// The row of an entry, or why it has none. `declared`: our settings have it, not fstab.
     pub fn of(entry: &FstabEntry, declared: bool) -> Result<Self, String> {
         let automount = entry.has("x-systemd.automount")
-            || entry.options.iter().any(|option| option == "comment=systemd.automount");
+            || entry
+                .options
+                .iter()
+                .any(|option| option == "comment=systemd.automount");
         // An automount is always wanted.
         let auto = automount || !entry.says("noauto", "auto");
-        let row = |made| Self { made, auto, nofail: entry.is_nofail(), automount };
+        let row = |made| Self {
+            made,
+            auto,
+            nofail: entry.is_nofail(),
+            automount,
+        };
         if entry.has("x-initrd.mount") {
-            return Err("x-initrd.mount is the initrd's, where images are not mapped; remove it".to_owned());
+            return Err(
+                "x-initrd.mount is the initrd's, where images are not mapped; remove it".to_owned(),
+            );
         }
         if declared {
             let other = FSTAB_ONLY.iter().find(|option| entry.has(option));
             return match other {
-                Some(option) => Err(format!("{option} is served in fstab only; write the mount there")),
-                None => writable(entry).map(|()| Self { auto: false, ..row(SystemdUnit::Nothing) }),
+                Some(option) => Err(format!(
+                    "{option} is served in fstab only; write the mount there"
+                )),
+                None => writable(entry).map(|()| Self {
+                    auto: false,
+                    ..row(SystemdUnit::Nothing)
+                }),
             };
         }
         let made = match row(SystemdUnit::Local) {
             _ if entry.fstype == "swap" => SystemdUnit::Local,
             _ if is_remote(entry) => SystemdUnit::Remote,
-            Self { auto: false, nofail: true, .. } => SystemdUnit::Unordered,
+            Self {
+                auto: false,
+                nofail: true,
+                ..
+            } => SystemdUnit::Unordered,
             _ => SystemdUnit::Local,
         };
         if made != SystemdUnit::Remote {
@@ -122,7 +141,11 @@ impl MountPolicy {
 
 /// Options of systemd's for which there is nothing in a unit of the early folder.
 pub fn lost_options(entry: &FstabEntry) -> Vec<&str> {
-    entry.options.iter().filter_map(|option| unserved_early(option)).collect()
+    entry
+        .options
+        .iter()
+        .filter_map(|option| unserved_early(option))
+        .collect()
 }
 
 fn is_remote(entry: &FstabEntry) -> bool {
@@ -133,7 +156,8 @@ fn is_remote(entry: &FstabEntry) -> bool {
 /// The name of an option for systemd that is unknown here, or whose value is not one that units can depend on.
 fn unserved_early(option: &str) -> Option<&str> {
     let (name, value) = option.split_once('=').unwrap_or((option, ""));
-    let is_dependency = ["x-systemd.after", "x-systemd.before", "x-systemd.requires"].contains(&name);
+    let is_dependency =
+        ["x-systemd.after", "x-systemd.before", "x-systemd.requires"].contains(&name);
     let is_path = value.starts_with('/') && !value.contains(char::is_whitespace);
     let unknown = name.starts_with("x-systemd.") && !SERVED_EARLY.contains(&name);
     let unusable = is_dependency && !is_path && !is_unit_name(value);
@@ -143,7 +167,18 @@ fn unserved_early(option: &str) -> Option<&str> {
 
 /// A whole name of a unit, which needs no completion.
 pub fn is_unit_name(value: &str) -> bool {
-    let suffixes = ["service", "mount", "target", "socket", "device", "path", "timer", "swap", "slice", "automount"];
+    let suffixes = [
+        "service",
+        "mount",
+        "target",
+        "socket",
+        "device",
+        "path",
+        "timer",
+        "swap",
+        "slice",
+        "automount",
+    ];
     let allowed = |c: char| c.is_ascii_alphanumeric() || r":-_.\@".contains(c);
     let (name, suffix) = value.rsplit_once('.').unwrap_or_default();
     !name.is_empty() && suffixes.contains(&suffix) && value.chars().all(allowed)
@@ -153,11 +188,17 @@ pub fn is_unit_name(value: &str) -> bool {
 fn writable(entry: &FstabEntry) -> Result<(), String> {
     let target = entry.target.to_string_lossy();
     let bad = |text: &str| {
-        text.ends_with('\\') || text.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER)
+        text.ends_with('\\')
+            || text.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER)
     };
     let options = entry.option_string();
-    match [entry.source.as_str(), &target, &entry.fstype, &options].into_iter().find(|text| bad(text)) {
-        Some(text) => Err(format!("{text:?} cannot be written into a unit; use another name")),
+    match [entry.source.as_str(), &target, &entry.fstype, &options]
+        .into_iter()
+        .find(|text| bad(text))
+    {
+        Some(text) => Err(format!(
+            "{text:?} cannot be written into a unit; use another name"
+        )),
         None => Ok(()),
     }
 }
@@ -179,7 +220,12 @@ mod tests {
 
     fn row(made: SystemdUnit, letters: &str) -> MountPolicy {
         let has = |letter| letters.contains(letter);
-        MountPolicy { made, auto: has('a'), nofail: has('n'), automount: has('m') }
+        MountPolicy {
+            made,
+            auto: has('a'),
+            nofail: has('n'),
+            automount: has('m'),
+        }
     }
 
     #[test]
@@ -189,29 +235,58 @@ mod tests {
             ("rw,noauto,noatime", row(SystemdUnit::Local, "")),
             ("auto,noauto", row(SystemdUnit::Local, "")),
             ("noauto,_netdev", row(SystemdUnit::Remote, "")),
-            ("_netdev,noauto,x-systemd.anything-new", row(SystemdUnit::Remote, "")),
+            (
+                "_netdev,noauto,x-systemd.anything-new",
+                row(SystemdUnit::Remote, ""),
+            ),
             ("noauto,nofail,fail", row(SystemdUnit::Local, "")),
             ("noauto,nofail", row(SystemdUnit::Unordered, "n")),
-            ("noauto,nofail,x-systemd.automount", row(SystemdUnit::Local, "anm")),
+            (
+                "noauto,nofail,x-systemd.automount",
+                row(SystemdUnit::Local, "anm"),
+            ),
             ("defaults", row(SystemdUnit::Local, "a")),
             ("nofail", row(SystemdUnit::Local, "an")),
             ("_netdev,nofail", row(SystemdUnit::Remote, "an")),
-            ("noauto,_netdev,x-systemd.automount", row(SystemdUnit::Remote, "am")),
-            ("noauto,comment=systemd.automount", row(SystemdUnit::Local, "am")),
+            (
+                "noauto,_netdev,x-systemd.automount",
+                row(SystemdUnit::Remote, "am"),
+            ),
+            (
+                "noauto,comment=systemd.automount",
+                row(SystemdUnit::Local, "am"),
+            ),
         ];
         for (options, expected) in rows {
-            assert_eq!(MountPolicy::of(&entry(options), false), Ok(expected), "{options}");
+            assert_eq!(
+                MountPolicy::of(&entry(options), false),
+                Ok(expected),
+                "{options}"
+            );
         }
-        let nfs = FstabEntry { fstype: "nfs".into(), ..entry("defaults") };
-        assert_eq!(MountPolicy::of(&nfs, false), Ok(row(SystemdUnit::Remote, "a")));
-        assert_eq!(MountPolicy::of(&entry("defaults,_netdev"), true), Ok(row(SystemdUnit::Nothing, "")));
+        let nfs = FstabEntry {
+            fstype: "nfs".into(),
+            ..entry("defaults")
+        };
+        assert_eq!(
+            MountPolicy::of(&nfs, false),
+            Ok(row(SystemdUnit::Remote, "a"))
+        );
+        assert_eq!(
+            MountPolicy::of(&entry("defaults,_netdev"), true),
+            Ok(row(SystemdUnit::Nothing, ""))
+        );
     }
 
     #[test]
     fn what_cannot_be_served_is_told_with_the_remedy() {
         let rows = [
             ("noauto,x-initrd.mount", false, "remove it"),
-            ("noauto,x=\n[Service]", false, "cannot be written into a unit"),
+            (
+                "noauto,x=\n[Service]",
+                false,
+                "cannot be written into a unit",
+            ),
             ("_netdev,x-systemd.makefs", true, "write the mount there"),
         ];
         for (options, declared, expected) in rows {
@@ -225,7 +300,10 @@ mod tests {
         let rows = [
             ("noauto,x-systemd.pcrfs", &["x-systemd.pcrfs"][..]),
             ("noauto,x-systemd.requires=a", &["x-systemd.requires"]),
-            ("noauto,x-systemd.requires=a@b.service,x-systemd.after=/srv/x,x-systemd.makefs", &[]),
+            (
+                "noauto,x-systemd.requires=a@b.service,x-systemd.after=/srv/x,x-systemd.makefs",
+                &[],
+            ),
         ];
         for (options, expected) in rows {
             assert_eq!(lost_options(&entry(options)), expected, "{options}");

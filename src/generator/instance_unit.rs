@@ -29,8 +29,16 @@ pub struct InstanceConfig<'a> {
 
 impl InstanceConfig<'_> {
     fn drop_in(&self, unit: &str) -> GeneratedFile {
-        let files: Vec<String> = self.files.iter().filter_map(|file| quoted(&file.to_string_lossy())).collect();
-        let mut text = format!("[Unit]\nSourcePath={}\nRequiresMountsFor={}\n", self.path.display(), files.join(" "));
+        let files: Vec<String> = self
+            .files
+            .iter()
+            .filter_map(|file| quoted(&file.to_string_lossy()))
+            .collect();
+        let mut text = format!(
+            "[Unit]\nSourcePath={}\nRequiresMountsFor={}\n",
+            self.path.display(),
+            files.join(" ")
+        );
         if let Some(starts) = &self.starts {
             let starts = assignment("RBDMAP_NOFAIL", starts);
             text += &format!(
@@ -62,10 +70,16 @@ impl<'a> Instances<'a> {
     /// The files. What all are told is told to their template, in one file for all.
     pub fn drop_ins(&self) -> Vec<GeneratedFile> {
         match self.0.split_first() {
-            Some(((_, Some(told)), rest)) if rest.iter().all(|(_, other)| other.as_ref() == Some(told)) => {
+            Some(((_, Some(told)), rest))
+                if rest.iter().all(|(_, other)| other.as_ref() == Some(told)) =>
+            {
                 vec![told.drop_in(unit_name::TEMPLATE)]
             }
-            _ => self.0.iter().filter_map(|(name, told)| Some(told.as_ref()?.drop_in(name))).collect(),
+            _ => self
+                .0
+                .iter()
+                .filter_map(|(name, told)| Some(told.as_ref()?.drop_in(name)))
+                .collect(),
         }
     }
 }
@@ -74,16 +88,30 @@ impl<'a> Instances<'a> {
 /// there cannot be waited for; mapping it will say that it is not there.
 pub fn needed_files(image: &Entry, targets: &[&Path]) -> Vec<PathBuf> {
     let options = &image.options;
-    let conf = options.conf.clone().unwrap_or_else(|| Root::ceph_conf_of(options.cluster.as_deref().unwrap_or("ceph")));
-    let named = [Some(&conf), options.keyring.as_ref()].into_iter().flatten().flat_map(|list| paths(list));
-    let mut files: Vec<PathBuf> = named.map(PathBuf::from).chain(options.keyfile.clone()).collect();
-    files.retain(|file| file.is_absolute() && !targets.iter().any(|target| file.starts_with(target)));
+    let conf = options
+        .conf
+        .clone()
+        .unwrap_or_else(|| Root::ceph_conf_of(options.cluster.as_deref().unwrap_or("ceph")));
+    let named = [Some(&conf), options.keyring.as_ref()]
+        .into_iter()
+        .flatten()
+        .flat_map(|list| paths(list));
+    let mut files: Vec<PathBuf> = named
+        .map(PathBuf::from)
+        .chain(options.keyfile.clone())
+        .collect();
+    files.retain(|file| {
+        file.is_absolute() && !targets.iter().any(|target| file.starts_with(target))
+    });
     files
 }
 
 /// A variable and its words, as `Environment=` takes them; in quotes a backslash begins an escape.
 pub fn assignment<S: Borrow<str>>(name: &str, words: &[S]) -> String {
-    format!("\"{name}={}\"", escape_specifiers(&words.join(" ")).replace('\\', r"\\"))
+    format!(
+        "\"{name}={}\"",
+        escape_specifiers(&words.join(" ")).replace('\\', r"\\")
+    )
 }
 
 /// A path as a word of a list. One with quotes or control characters in it is left out: systemd has no way to write
@@ -108,9 +136,18 @@ mod tests {
     fn needed(line: &str, targets: &[&str]) -> String {
         let entries = table::parse(Path::new(TABLE), line).0;
         let targets: Vec<&Path> = targets.iter().map(Path::new).collect();
-        let told = InstanceConfig { path: Path::new(TABLE), files: needed_files(&entries[0], &targets), starts: None };
-        let Content::Text(text) = told.drop_in("x.service").content else { panic!("no text for {line}") };
-        text.lines().find_map(|line| line.strip_prefix("RequiresMountsFor=")).unwrap().to_owned()
+        let told = InstanceConfig {
+            path: Path::new(TABLE),
+            files: needed_files(&entries[0], &targets),
+            starts: None,
+        };
+        let Content::Text(text) = told.drop_in("x.service").content else {
+            panic!("no text for {line}")
+        };
+        text.lines()
+            .find_map(|line| line.strip_prefix("RequiresMountsFor="))
+            .unwrap()
+            .to_owned()
     }
 
     #[test]
@@ -118,8 +155,14 @@ mod tests {
         let rows = [
             ("rbd/a", "/etc/ceph/ceph.conf"),
             ("rbd/a cluster=backup", "/etc/ceph/backup.conf"),
-            ("rbd/a conf=/srv/c.conf,keyring='/k/a,/k/b'", "/srv/c.conf /k/a /k/b"),
-            ("rbd/a keyfile='/k/my key'", "/etc/ceph/ceph.conf \"/k/my key\""),
+            (
+                "rbd/a conf=/srv/c.conf,keyring='/k/a,/k/b'",
+                "/srv/c.conf /k/a /k/b",
+            ),
+            (
+                "rbd/a keyfile='/k/my key'",
+                "/etc/ceph/ceph.conf \"/k/my key\"",
+            ),
             ("rbd/a keyfile=/k/100%", "/etc/ceph/ceph.conf /k/100%%"),
             ("rbd/a keyfile=relative", "/etc/ceph/ceph.conf"),
         ];
@@ -130,7 +173,13 @@ mod tests {
 
     #[test]
     fn a_key_on_the_image_that_it_opens_is_not_waited_for() {
-        assert_eq!(needed("rbd/a keyring=/mnt/a/key", &["/mnt/a"]), "/etc/ceph/ceph.conf");
-        assert_eq!(needed("rbd/a keyring=/mnt/ab/key", &["/mnt/a"]), "/etc/ceph/ceph.conf /mnt/ab/key");
+        assert_eq!(
+            needed("rbd/a keyring=/mnt/a/key", &["/mnt/a"]),
+            "/etc/ceph/ceph.conf"
+        );
+        assert_eq!(
+            needed("rbd/a keyring=/mnt/ab/key", &["/mnt/a"]),
+            "/etc/ceph/ceph.conf /mnt/ab/key"
+        );
     }
 }

@@ -60,7 +60,9 @@ pub fn run(root: &Root, directories: &Directories) -> ExitCode {
 
 fn generate(root: &Root, directories: &Directories, log: &KmsgWriter) -> Result<()> {
     let administrator = AdministratorUnits::read(root).unwrap_or_else(|error| {
-        log.write(&Message::warning(format!("{error:#}; going on as if there were no units there")));
+        log.write(&Message::warning(format!(
+            "{error:#}; going on as if there were no units there"
+        )));
         AdministratorUnits::default()
     });
     if enabled::is_silent(root, &administrator) {
@@ -68,12 +70,21 @@ fn generate(root: &Root, directories: &Directories, log: &KmsgWriter) -> Result<
     }
     let mut inputs = Configuration::read(root);
     for fault in &inputs.faults {
-        let fault = Fault { path: root.outside(&fault.path).to_owned(), ..fault.clone() };
+        let fault = Fault {
+            path: root.outside(&fault.path).to_owned(),
+            ..fault.clone()
+        };
         log.write(&Message::warning(fault.to_string()));
     }
     let mut places = MountPointResolver::new(root);
-    inputs.lines.iter_mut().for_each(|line| line.target = places.resolved(&line.target));
-    let hooked = hook::wanted(root, &inputs.entries).into_iter().map(|entry| entry.spec.clone()).collect();
+    inputs
+        .lines
+        .iter_mut()
+        .for_each(|line| line.target = places.resolved(&line.target));
+    let hooked = hook::wanted(root, &inputs.entries)
+        .into_iter()
+        .map(|entry| entry.spec.clone())
+        .collect();
     let unlisted = unlisted(&inputs);
     let decision = decide(&unit_set::UnitSetInputs {
         entries: &inputs.entries,
@@ -83,7 +94,10 @@ fn generate(root: &Root, directories: &Directories, log: &KmsgWriter) -> Result<
         administrator: &administrator,
         root,
     });
-    decision.messages.iter().for_each(|message| log.write(message));
+    decision
+        .messages
+        .iter()
+        .for_each(|message| log.write(message));
     let written = writer::all(decision.parts, directories, log);
     // The process ends here: to give back a thousand texts one by one is of no use.
     std::mem::forget(inputs);
@@ -94,7 +108,10 @@ fn generate(root: &Root, directories: &Directories, log: &KmsgWriter) -> Result<
 fn unlisted(inputs: &Configuration) -> Vec<ImageSpec> {
     let listed: Vec<&ImageSpec> = inputs.entries.iter().map(|entry| &entry.spec).collect();
     let images = Images::of(&listed);
-    let unlisted = inputs.lines.iter().filter(|line| images.below(line).is_none());
+    let unlisted = inputs
+        .lines
+        .iter()
+        .filter(|line| images.below(line).is_none());
     unlisted.filter_map(FstabEntry::image).collect()
 }
 
@@ -108,21 +125,29 @@ struct MountPointResolver<'a> {
 
 impl<'a> MountPointResolver<'a> {
     fn new(root: &'a Root) -> Self {
-        Self { root, base: root.join("/").canonicalize().ok(), known: HashMap::new() }
+        Self {
+            root,
+            base: root.join("/").canonicalize().ok(),
+            known: HashMap::new(),
+        }
     }
 
     /// A mount point without double or trailing slashes and without symbolic links, as far as it exists: systemd names
     /// the unit so.
     fn resolved(&mut self, target: &Path) -> PathBuf {
         let plain: PathBuf = target.components().collect();
-        let Some(base) = self.base.clone() else { return plain };
+        let Some(base) = self.base.clone() else {
+            return plain;
+        };
         if !plain.is_absolute() {
             return plain; // Swap has no mount point but a word.
         }
         for there in plain.ancestors() {
             if let Some(real) = self.real(there, there == plain) {
                 let rest = plain.strip_prefix(there).unwrap_or(Path::new(""));
-                let below = real.strip_prefix(&base).map(|real| Path::new("/").join(real).join(rest));
+                let below = real
+                    .strip_prefix(&base)
+                    .map(|real| Path::new("/").join(real).join(rest));
                 return below.map_or(plain.clone(), |path| path.components().collect());
             }
         }
@@ -136,9 +161,11 @@ impl<'a> MountPointResolver<'a> {
         }
         let place = self.root.join(path);
         let real = match path.parent().filter(|_| is_mount_point) {
-            Some(parent) => self.real(parent, false).and_then(|real| match fs::symlink_metadata(&place).ok()? {
-                metadata if metadata.is_symlink() => place.canonicalize().ok(),
-                _ => Some(real.join(path.file_name()?)),
+            Some(parent) => self.real(parent, false).and_then(|real| {
+                match fs::symlink_metadata(&place).ok()? {
+                    metadata if metadata.is_symlink() => place.canonicalize().ok(),
+                    _ => Some(real.join(path.file_name()?)),
+                }
             }),
             None => place.canonicalize().ok(),
         };
@@ -166,7 +193,11 @@ mod tests {
             ("none", "none"),
         ];
         for (target, expected) in rows {
-            assert_eq!(MountPointResolver::new(&root).resolved(Path::new(target)), Path::new(expected), "{target}");
+            assert_eq!(
+                MountPointResolver::new(&root).resolved(Path::new(target)),
+                Path::new(expected),
+                "{target}"
+            );
         }
     }
 }

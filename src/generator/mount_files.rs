@@ -22,10 +22,18 @@ use crate::model::unit_name::{self, escape_path, escape_specifiers};
 /// by `Row::of`.
 pub fn units(line: &MountUnit, folder: Folder) -> Vec<GeneratedFile> {
     let entry = line.entry;
-    let mut files = vec![GeneratedFile::text(folder, unit_name::mount(&entry.target), &mount_text(line))];
+    let mut files = vec![GeneratedFile::text(
+        folder,
+        unit_name::mount(&entry.target),
+        &mount_text(line),
+    )];
     // An automount has no order that would have to be taken back.
     if line.row.automount && line.row.made == SystemdUnit::Nothing {
-        files.push(GeneratedFile::text(folder, line.row.start_unit(&entry.target), &automount_text(line)));
+        files.push(GeneratedFile::text(
+            folder,
+            line.row.start_unit(&entry.target),
+            &automount_text(line),
+        ));
     }
     if entry.has("x-systemd.growfs") {
         files.extend(growfs(&escape_path(&entry.target)));
@@ -40,12 +48,17 @@ pub fn is_device(entry: &FstabEntry) -> bool {
 
 fn mount_text(line: &MountUnit) -> String {
     let entry = line.entry;
-    let fstype = Some(entry.fstype.as_str()).filter(|fstype| !fstype.is_empty() && *fstype != "auto");
+    let fstype =
+        Some(entry.fstype.as_str()).filter(|fstype| !fstype.is_empty() && *fstype != "auto");
     let timeout = entry.value("x-systemd.mount-timeout");
     let read_write_only = entry.has("x-systemd.rw-only").then_some("yes");
     let node = entry.node();
     let device = escape_path(&node);
-    let prepared = if is_device(entry) { format!("After=blockdev@{device}.target\n") } else { String::new() };
+    let prepared = if is_device(entry) {
+        format!("After=blockdev@{device}.target\n")
+    } else {
+        String::new()
+    };
     format!(
         "{}{}{}{prepared}{}
 [Mount]
@@ -80,14 +93,20 @@ fn automount_text(line: &MountUnit) -> String {
 
 fn head(line: &MountUnit) -> String {
     let path = line.path.display();
-    format!("[Unit]\nDocumentation=man:fstab(5) man:systemd-fstab-generator(8)\nSourcePath={path}\n")
+    format!(
+        "[Unit]\nDocumentation=man:fstab(5) man:systemd-fstab-generator(8)\nSourcePath={path}\n"
+    )
 }
 
 /// What the `x-systemd.` options ask for, in systemd's order.
 fn dependencies(entry: &FstabEntry) -> String {
     let units = |option| -> Option<String> {
         let usable = |value: &&str| value.starts_with('/') || is_unit_name(value);
-        let units: Vec<String> = values(entry, option).into_iter().filter(usable).map(unit_name).collect();
+        let units: Vec<String> = values(entry, option)
+            .into_iter()
+            .filter(usable)
+            .map(unit_name)
+            .collect();
         (!units.is_empty()).then(|| units.join(" "))
     };
     let requires = units("x-systemd.requires");
@@ -97,7 +116,10 @@ fn dependencies(entry: &FstabEntry) -> String {
         setting("After", requires.as_deref()),
         setting("Requires", requires.as_deref()),
         setting("Before", units("x-systemd.before").as_deref()),
-        setting("RequiresMountsFor", Some(paths.as_str()).filter(|paths| !paths.is_empty())),
+        setting(
+            "RequiresMountsFor",
+            Some(paths.as_str()).filter(|paths| !paths.is_empty()),
+        ),
     ]
     .concat()
 }
@@ -109,17 +131,26 @@ fn file_system_check(entry: &FstabEntry) -> String {
     }
     let check = format!("systemd-fsck@{}.service", escape_path(&entry.node()));
     // /usr is never unmounted, so it must not go when its check does.
-    let needs = if entry.target == Path::new("/usr") { "Wants" } else { "Requires" };
+    let needs = if entry.target == Path::new("/usr") {
+        "Wants"
+    } else {
+        "Requires"
+    };
     format!("{needs}={check}\nAfter={check}\n")
 }
 
 /// The options less the device's time-out, which is the device's, and with `_netdev`.
 pub fn options(entry: &FstabEntry) -> String {
     let of_the_device = |option: &str| {
-        option.starts_with("x-systemd.device-timeout=") || option.starts_with("comment=systemd.device-timeout=")
+        option.starts_with("x-systemd.device-timeout=")
+            || option.starts_with("comment=systemd.device-timeout=")
     };
     let netdev = (!entry.has("_netdev")).then_some("_netdev");
-    let kept = entry.options.iter().map(String::as_str).filter(|option| !of_the_device(option));
+    let kept = entry
+        .options
+        .iter()
+        .map(String::as_str)
+        .filter(|option| !of_the_device(option));
     kept.chain(netdev).collect::<Vec<_>>().join(",")
 }
 
@@ -128,7 +159,10 @@ pub fn options(entry: &FstabEntry) -> String {
 fn growfs(mount: &str) -> [GeneratedFile; 2] {
     let unit = format!("systemd-growfs@{mount}.service");
     let order = format!("local-fs.target.d/50-order-{unit}.conf");
-    [GeneratedFile::text(Folder::Early, unit, GROWFS), GeneratedFile::mask(Folder::Early, order)]
+    [
+        GeneratedFile::text(Folder::Early, unit, GROWFS),
+        GeneratedFile::mask(Folder::Early, order),
+    ]
 }
 
 const GROWFS: &str = "[Unit]
@@ -149,7 +183,11 @@ TimeoutSec=0
 
 /// Every value of an option that may be there more than once.
 fn values<'a>(entry: &'a FstabEntry, option: &str) -> Vec<&'a str> {
-    entry.options.iter().filter_map(|text| text.strip_prefix(option)?.strip_prefix('=')).collect()
+    entry
+        .options
+        .iter()
+        .filter_map(|text| text.strip_prefix(option)?.strip_prefix('='))
+        .collect()
 }
 
 /// A unit's name as it is, a path as the unit of its device or mount.
@@ -163,5 +201,7 @@ fn unit_name(value: &str) -> String {
 
 /// A line of a unit file, if there is a value.
 fn setting(key: &str, value: Option<&str>) -> String {
-    value.map_or_else(String::new, |value| format!("{key}={}\n", escape_specifiers(value)))
+    value.map_or_else(String::new, |value| {
+        format!("{key}={}\n", escape_specifiers(value))
+    })
 }

@@ -39,14 +39,25 @@ impl MountUnit<'_> {
 
     /// The files of the entry.
     pub fn files(&self) -> Vec<GeneratedFile> {
-        let MountPolicy { made, automount, auto, nofail } = self.row;
+        let MountPolicy {
+            made,
+            automount,
+            auto,
+            nofail,
+        } = self.row;
         let start = || self.row.start_unit(&self.entry.target);
         let mut files = match self.folder() {
             Some(folder) => mount_files::units(self, folder),
-            None => vec![GeneratedFile::drop_in(&unit_name::mount(&self.entry.target), &self.drop_in())],
+            None => vec![GeneratedFile::drop_in(
+                &unit_name::mount(&self.entry.target),
+                &self.drop_in(),
+            )],
         };
         if automount && made != SystemdUnit::Nothing {
-            files.push(GeneratedFile::drop_in(&start(), &format!("[Unit]\n{}", self.order_of_automount())));
+            files.push(GeneratedFile::drop_in(
+                &start(),
+                &format!("[Unit]\n{}", self.order_of_automount()),
+            ));
         }
         if made == SystemdUnit::Local && auto {
             files.extend(moved_to_remote(&start(), nofail));
@@ -57,7 +68,8 @@ impl MountUnit<'_> {
     fn drop_in(&self) -> String {
         let mut text = format!("[Unit]\n{}", self.dependencies());
         let options = escape_specifiers(&mount_files::options(self.entry));
-        let options = (self.row.made == SystemdUnit::Unordered).then(|| format!("Options={options}\n"));
+        let options =
+            (self.row.made == SystemdUnit::Unordered).then(|| format!("Options={options}\n"));
         let mount = options.unwrap_or_default() + self.time_limit();
         if !mount.is_empty() {
             text += &format!("\n[Mount]\n{mount}");
@@ -75,7 +87,10 @@ impl MountUnit<'_> {
             text += &format!("Requires={instance}\nAfter={instance}\n");
         }
         let layers = overlay_options::folders(self.entry.options.iter().map(String::as_str));
-        let layers: Vec<String> = layers.iter().filter_map(|folder| quoted(&folder.to_string_lossy())).collect();
+        let layers: Vec<String> = layers
+            .iter()
+            .filter_map(|folder| quoted(&folder.to_string_lossy()))
+            .collect();
         if self.entry.fstype == "overlay" && !layers.is_empty() {
             text += "# What it is made of; systemd does not look into the options of an overlay.\n";
             text += &format!("RequiresMountsFor={}\n", layers.join(" "));
@@ -85,21 +100,36 @@ impl MountUnit<'_> {
 
     /// What is said in `[Mount]`: one umount and up to three time-outs, and all file systems of a chain one after the other.
     pub fn time_limit(&self) -> &'static str {
-        if self.entry.has("x-systemd.mount-timeout") { "" } else { "TimeoutSec=30\n" }
+        if self.entry.has("x-systemd.mount-timeout") {
+            ""
+        } else {
+            "TimeoutSec=30\n"
+        }
     }
 
     /// What is said in `[Unit]` of the automount: it may lie in another mount of ours, and so must not be ordered as local.
     pub fn order_of_automount(&self) -> String {
-        format!("{}DefaultDependencies=no\nConflicts=umount.target\nBefore=umount.target\n", self.waited_for())
+        format!(
+            "{}DefaultDependencies=no\nConflicts=umount.target\nBefore=umount.target\n",
+            self.waited_for()
+        )
     }
 
     fn waited_for(&self) -> &'static str {
-        if self.row.nofail || !self.is_ours { "" } else { "Before=rbdmap.service\n" }
+        if self.row.nofail || !self.is_ours {
+            ""
+        } else {
+            "Before=rbdmap.service\n"
+        }
     }
 
     fn order(&self) -> String {
         let waits = self.waited_for();
-        let target = if self.row.nofail { "" } else { " remote-fs.target" };
+        let target = if self.row.nofail {
+            ""
+        } else {
+            " remote-fs.target"
+        };
         format!(
             "{waits}# On the network, whether or not the kernel remembers _netdev.
 DefaultDependencies=no

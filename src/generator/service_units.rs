@@ -40,14 +40,19 @@ impl Service {
 
     fn of_nofail(&self) -> Option<GeneratedFile> {
         let units: Vec<&str> = self.nofail.iter().map(String::as_str).collect();
-        let text = format!("[Service]\nEnvironment={}\n", assignment("RBDMAP_INSTANCES", &units));
+        let text = format!(
+            "[Service]\nEnvironment={}\n",
+            assignment("RBDMAP_INSTANCES", &units)
+        );
         (!units.is_empty()).then(|| GeneratedFile::drop_in(unit_name::NOFAIL, &text))
     }
 
     fn of_all(&self) -> Option<GeneratedFile> {
         let mut text = "[Unit]\n".to_owned();
         for (name, units) in [("Wants", &self.wants), ("After", &self.after)] {
-            units.iter().for_each(|unit| text.extend([name, "=", unit, "\n"]));
+            units
+                .iter()
+                .for_each(|unit| text.extend([name, "=", unit, "\n"]));
         }
         // A percent sign is in nothing but the units' names.
         let text = escape_specifiers(&text);

@@ -27,7 +27,10 @@ After=remote-fs-pre.target network.target
     let mut files = vec![GeneratedFile::drop_in(&unit, &text)];
     if row.auto {
         let kind = if row.nofail { "wants" } else { "requires" };
-        files.push(GeneratedFile::mask(Folder::Early, format!("swap.target.{kind}/{unit}")));
+        files.push(GeneratedFile::mask(
+            Folder::Early,
+            format!("swap.target.{kind}/{unit}"),
+        ));
     }
     files
 }

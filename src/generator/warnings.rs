@@ -27,31 +27,51 @@ pub struct Warnings<'a> {
 impl<'a> Warnings<'a> {
     /// Nothing yet.
     pub fn new(root: &'a Root) -> Self {
-        Self { root, messages: Vec::new(), lacking: Vec::new() }
+        Self {
+            root,
+            messages: Vec::new(),
+            lacking: Vec::new(),
+        }
     }
 
     /// An image is in the table twice.
     pub fn second(&mut self, entry: &Entry, first: usize) {
         let (spec, path, line) = (&entry.spec, self.root.outside(&entry.path), entry.line);
-        self.warn(format!("{}:{line}: {spec} is in line {first} already, which counts", path.display()));
+        self.warn(format!(
+            "{}:{line}: {spec} is in line {first} already, which counts",
+            path.display()
+        ));
     }
 
     /// An entry is not served.
     pub fn left(&mut self, entry: &FstabEntry, image: &ImageSpec, reason: &str) {
-        let fate = if entry.path == self.root.fstab() { "left to systemd as it is" } else { "not mounted" };
+        let fate = if entry.path == self.root.fstab() {
+            "left to systemd as it is"
+        } else {
+            "not mounted"
+        };
         self.warn(self.about(entry, image, &format!("{fate}: {reason}")));
     }
 
     /// An entry is taken as if it had `_netdev`, with which it would be served better. One that is made of others, a bind
     /// or an overlay, is no device of the network, and nobody writes that there.
-    pub fn lacks_netdev(&mut self, entry: &'a FstabEntry, row: MountPolicy, (image, is_source): (&'a ImageSpec, bool)) {
+    pub fn lacks_netdev(
+        &mut self,
+        entry: &'a FstabEntry,
+        row: MountPolicy,
+        (image, is_source): (&'a ImageSpec, bool),
+    ) {
         if row.auto && !row.nofail && !row.automount {
             self.warn(self.about(entry, image, NEEDED_BY_BOOT));
         } else if is_source {
             self.lacking.push((entry, image));
         }
         for option in lost_options(entry) {
-            self.warn(self.about(entry, image, &format!("{option} is not served without _netdev; add _netdev")));
+            self.warn(self.about(
+                entry,
+                image,
+                &format!("{option} is not served without _netdev; add _netdev"),
+            ));
         }
     }
 
@@ -59,15 +79,27 @@ impl<'a> Warnings<'a> {
     pub fn messages(mut self) -> Vec<Message> {
         match self.lacking.as_slice() {
             few if few.len() <= TOLD_APART => {
-                let few = few.iter().map(|(entry, image)| Message::notice(self.about(entry, image, LACKS_NETDEV)));
+                let few = few
+                    .iter()
+                    .map(|(entry, image)| Message::notice(self.about(entry, image, LACKS_NETDEV)));
                 self.messages.extend(few.collect::<Vec<_>>());
             }
             many => {
-                let named = many.iter().take(TOLD_APART).map(|(entry, _)| entry.target.display().to_string());
-                let (path, named) = (self.root.outside(&many[0].0.path), named.collect::<Vec<_>>().join(", "));
+                let named = many
+                    .iter()
+                    .take(TOLD_APART)
+                    .map(|(entry, _)| entry.target.display().to_string());
+                let (path, named) = (
+                    self.root.outside(&many[0].0.path),
+                    named.collect::<Vec<_>>().join(", "),
+                );
                 let more = many.len() - TOLD_APART;
-                let about = format!("{}: {named} and {more} more on RBD images: ", path.display());
-                self.messages.push(Message::notice(format!("{about}{LACKS_NETDEV}")));
+                let about = format!(
+                    "{}: {named} and {more} more on RBD images: ",
+                    path.display()
+                );
+                self.messages
+                    .push(Message::notice(format!("{about}{LACKS_NETDEV}")));
             }
         }
         self.messages
@@ -78,7 +110,14 @@ impl<'a> Warnings<'a> {
     }
 
     fn about(&self, entry: &FstabEntry, image: &ImageSpec, text: &str) -> String {
-        let place = if entry.fstype == "swap" { entry.source.clone() } else { entry.target.display().to_string() };
-        format!("{}: {place} on RBD image {image}: {text}", self.root.outside(&entry.path).display())
+        let place = if entry.fstype == "swap" {
+            entry.source.clone()
+        } else {
+            entry.target.display().to_string()
+        };
+        format!(
+            "{}: {place} on RBD image {image}: {text}",
+            self.root.outside(&entry.path).display()
+        )
     }
 }

@@ -27,10 +27,16 @@ const PORTION: usize = 64;
 pub fn all(parts: Vec<Part<'_>>, directories: &Directories, log: &KmsgWriter) -> Result<()> {
     let queue = Queue(Mutex::new(parts.into()));
     let results = thread::scope(|scope| {
-        let other = thread::Builder::new().spawn_scoped(scope, || each(|| queue.back(), directories));
+        let other =
+            thread::Builder::new().spawn_scoped(scope, || each(|| queue.back(), directories));
         let mut results = each(|| queue.front(), directories);
         // No thread to be had is no reason not to write.
-        results.extend(other.ok().and_then(|thread| thread.join().ok()).unwrap_or_default());
+        results.extend(
+            other
+                .ok()
+                .and_then(|thread| thread.join().ok())
+                .unwrap_or_default(),
+        );
         results
     });
     let nothing_written = results.iter().all(Result::is_err);
@@ -66,14 +72,24 @@ impl<'a> Queue<'a> {
 }
 
 /// Writes portions until there is none.
-fn each<'a>(portion: impl Fn() -> VecDeque<Part<'a>>, directories: &Directories) -> Vec<Result<()>> {
-    let (mut normal, mut early) = (OutputDirectory::of(&directories.normal), OutputDirectory::of(&directories.early));
+fn each<'a>(
+    portion: impl Fn() -> VecDeque<Part<'a>>,
+    directories: &Directories,
+) -> Vec<Result<()>> {
+    let (mut normal, mut early) = (
+        OutputDirectory::of(&directories.normal),
+        OutputDirectory::of(&directories.early),
+    );
     let mut write = |file: GeneratedFile| match file.folder {
         Folder::Normal => normal.write(&file),
         Folder::Early => early.write(&file),
     };
     let portions = iter::repeat_with(portion).take_while(|portion| !portion.is_empty());
-    portions.flatten().flat_map(Part::files).map(&mut write).collect()
+    portions
+        .flatten()
+        .flat_map(Part::files)
+        .map(&mut write)
+        .collect()
 }
 
 /// One of systemd's folders, opened for the first of its files: a thousand names are looked up from there, not from /.
@@ -86,11 +102,16 @@ struct OutputDirectory<'a> {
 
 impl<'a> OutputDirectory<'a> {
     fn of(path: &'a Path) -> Self {
-        Self { path, opened: None, made: String::new() }
+        Self {
+            path,
+            opened: None,
+            made: String::new(),
+        }
     }
 
     fn write(&mut self, file: &GeneratedFile) -> Result<()> {
-        self.put(file).with_context(|| format!("writing {}", self.path.join(&file.path).display()))
+        self.put(file)
+            .with_context(|| format!("writing {}", self.path.join(&file.path).display()))
     }
 
     /// Never overwrites: systemd hands out empty folders, so what is there is another generator's.
@@ -111,10 +132,13 @@ impl<'a> OutputDirectory<'a> {
         match &file.content {
             Content::Text(text) => {
                 let new = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
-                File::from(openat(place, path, new, Mode::from_bits_truncate(0o666))?).write_all(text.as_bytes())
+                File::from(openat(place, path, new, Mode::from_bits_truncate(0o666))?)
+                    .write_all(text.as_bytes())
             }
             Content::Link(target) => match symlinkat(target.as_str(), place, path) {
-                Err(Errno::EEXIST) if readlinkat(place, path)?.as_os_str() == target.as_str() => Ok(()),
+                Err(Errno::EEXIST) if readlinkat(place, path)?.as_os_str() == target.as_str() => {
+                    Ok(())
+                }
                 result => Ok(result?),
             },
         }
@@ -132,7 +156,10 @@ mod tests {
     use crate::runtime::root::Root;
 
     fn write(folder: &Path, files: &[GeneratedFile]) -> Result<()> {
-        let directories = Directories { normal: folder.join("normal"), early: folder.join("early") };
+        let directories = Directories {
+            normal: folder.join("normal"),
+            early: folder.join("early"),
+        };
         let parts = files.iter().cloned().map(Part::File).collect();
         all(parts, &directories, &KmsgWriter::open(&Root::new(folder)))
     }
@@ -140,12 +167,25 @@ mod tests {
     #[test]
     fn a_file_that_is_there_is_kept_and_the_others_are_written() {
         let folder = tempfile::tempdir().unwrap();
-        let files = [GeneratedFile::drop_in("a.mount", "ours"), GeneratedFile::hook("b.wants", "a.mount")];
+        let files = [
+            GeneratedFile::drop_in("a.mount", "ours"),
+            GeneratedFile::hook("b.wants", "a.mount"),
+        ];
         write(folder.path(), &files[..1]).unwrap();
-        fs::write(folder.path().join("normal/a.mount.d/40-rbdmap.conf"), "another's").unwrap();
+        fs::write(
+            folder.path().join("normal/a.mount.d/40-rbdmap.conf"),
+            "another's",
+        )
+        .unwrap();
         write(folder.path(), &files).unwrap();
-        assert_eq!(fs::read_to_string(folder.path().join("normal/a.mount.d/40-rbdmap.conf")).unwrap(), "another's");
-        assert_eq!(fs::read_link(folder.path().join("normal/b.wants/a.mount")).unwrap(), Path::new("../a.mount"));
+        assert_eq!(
+            fs::read_to_string(folder.path().join("normal/a.mount.d/40-rbdmap.conf")).unwrap(),
+            "another's"
+        );
+        assert_eq!(
+            fs::read_link(folder.path().join("normal/b.wants/a.mount")).unwrap(),
+            Path::new("../a.mount")
+        );
     }
 
     #[test]
@@ -153,7 +193,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("normal"), "not a folder").unwrap();
         let error = write(folder.path(), &[GeneratedFile::drop_in("a.mount", "")]).unwrap_err();
-        assert!(format!("{error:#}").contains("normal/a.mount.d/40-rbdmap.conf"), "{error:#}");
+        assert!(
+            format!("{error:#}").contains("normal/a.mount.d/40-rbdmap.conf"),
+            "{error:#}"
+        );
         write(folder.path(), &[]).unwrap();
     }
 }

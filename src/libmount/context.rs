@@ -24,7 +24,10 @@ pub struct MountRequest<'a> {
 }
 
 /// Mounts; returns when the file system is mounted or with mount(8)'s own words for why it is not.
-#[allow(unsafe_code, reason = "calls into libmount.so.1 on a context that lives here")]
+#[allow(
+    unsafe_code,
+    reason = "calls into libmount.so.1 on a context that lives here"
+)]
 pub fn mount(request: &MountRequest<'_>) -> Result<(), Error> {
     let source = c_string(request.source)?;
     let target = c_path(request.target)?;
@@ -33,7 +36,10 @@ pub fn mount(request: &MountRequest<'_>) -> Result<(), Error> {
     let context = Context::new()?;
     // SAFETY: the context is live and the four strings, which libmount copies, are NUL-terminated.
     unsafe {
-        check(ffi::mnt_context_set_optsmode(context.0, ffi::OPTIONS_MODE_NO_TABLE))?;
+        check(ffi::mnt_context_set_optsmode(
+            context.0,
+            ffi::OPTIONS_MODE_NO_TABLE,
+        ))?;
         check(ffi::mnt_context_set_source(context.0, source.as_ptr()))?;
         check(ffi::mnt_context_set_target(context.0, target.as_ptr()))?;
         check(ffi::mnt_context_set_fstype(context.0, fstype.as_ptr()))?;
@@ -53,7 +59,10 @@ pub fn detach(target: &Path) -> Result<(), Error> {
     take_away(target, 1)
 }
 
-#[allow(unsafe_code, reason = "calls into libmount.so.1 on a context that lives here")]
+#[allow(
+    unsafe_code,
+    reason = "calls into libmount.so.1 on a context that lives here"
+)]
 fn take_away(target: &Path, lazy: c_int) -> Result<(), Error> {
     let name = c_path(target)?;
     let context = Context::new()?;
@@ -70,12 +79,19 @@ fn take_away(target: &Path, lazy: c_int) -> Result<(), Error> {
 /// Owns a `libmnt_context`.
 struct Context(*mut ffi::Context);
 
-#[allow(unsafe_code, reason = "calls into libmount.so.1, each with its argument below")]
+#[allow(
+    unsafe_code,
+    reason = "calls into libmount.so.1, each with its argument below"
+)]
 impl Context {
     fn new() -> Result<Self, Error> {
         // SAFETY: takes nothing, answers a context that is ours or NULL.
         let context = unsafe { ffi::mnt_new_context() };
-        if context.is_null() { Err(Error::new("", libc::ENOMEM)) } else { Ok(Self(context)) }
+        if context.is_null() {
+            Err(Error::new("", libc::ENOMEM))
+        } else {
+            Ok(Self(context))
+        }
     }
 
     /// What a mount or unmount came to: libmount's exit status for mount(8) and its sentence.
@@ -83,17 +99,31 @@ impl Context {
         let mut buffer = [0 as c_char; 1024];
         // SAFETY: the context is live; libmount writes at most `len` bytes with the final NUL.
         let (status, errno) = unsafe {
-            let status = ffi::mnt_context_get_excode(self.0, code, buffer.as_mut_ptr(), buffer.len());
+            let status =
+                ffi::mnt_context_get_excode(self.0, code, buffer.as_mut_ptr(), buffer.len());
             let called = ffi::mnt_context_syscall_called(self.0) == 1;
-            let errno = if called { ffi::mnt_context_get_syscall_errno(self.0) } else { (-code).max(0) };
+            let errno = if called {
+                ffi::mnt_context_get_syscall_errno(self.0)
+            } else {
+                (-code).max(0)
+            };
             (status, errno)
         };
         if status == 0 {
             return Ok(());
         }
         // SAFETY: the buffer was zeroed, so it ends in a NUL whatever libmount wrote.
-        let message = unsafe { CStr::from_ptr(buffer.as_ptr()) }.to_string_lossy().into_owned();
-        Err(Error::new(if message.is_empty() && errno == 0 { format!("exit status {status}") } else { message }, errno))
+        let message = unsafe { CStr::from_ptr(buffer.as_ptr()) }
+            .to_string_lossy()
+            .into_owned();
+        Err(Error::new(
+            if message.is_empty() && errno == 0 {
+                format!("exit status {status}")
+            } else {
+                message
+            },
+            errno,
+        ))
     }
 }
 
@@ -107,7 +137,11 @@ impl Drop for Context {
 
 /// A setter's answer: 0, or a negative errno.
 fn check(code: c_int) -> Result<(), Error> {
-    if code == 0 { Ok(()) } else { Err(Error::new("", -code)) }
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(Error::new("", -code))
+    }
 }
 
 #[cfg(test)]
@@ -125,12 +159,26 @@ mod tests {
     #[test]
     fn mounting_on_a_missing_mount_point_says_so() {
         let target = Path::new("/nonexistent/mount/point");
-        let error = mount(&MountRequest { source: "tmpfs", target, fstype: "tmpfs", options: "rw" }).unwrap_err();
-        assert!(error.to_string().contains("mount point does not exist"), "{error}");
+        let error = mount(&MountRequest {
+            source: "tmpfs",
+            target,
+            fstype: "tmpfs",
+            options: "rw",
+        })
+        .unwrap_err();
+        assert!(
+            error.to_string().contains("mount point does not exist"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_nul_in_a_name_is_refused() {
-        assert!(unmount(Path::new("/a\0b")).unwrap_err().to_string().contains("NUL"));
+        assert!(
+            unmount(Path::new("/a\0b"))
+                .unwrap_err()
+                .to_string()
+                .contains("NUL")
+        );
     }
 }

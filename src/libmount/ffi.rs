@@ -54,7 +54,12 @@ unsafe extern "C" {
     pub fn mnt_context_mount(context: *mut Context) -> c_int;
     pub fn mnt_context_enable_lazy(context: *mut Context, enable: c_int) -> c_int;
     pub fn mnt_context_umount(context: *mut Context) -> c_int;
-    pub fn mnt_context_get_excode(context: *mut Context, code: c_int, buffer: *mut c_char, size: size_t) -> c_int;
+    pub fn mnt_context_get_excode(
+        context: *mut Context,
+        code: c_int,
+        buffer: *mut c_char,
+        size: size_t,
+    ) -> c_int;
     pub fn mnt_context_get_syscall_errno(context: *mut Context) -> c_int;
     pub fn mnt_context_syscall_called(context: *mut Context) -> c_int;
 }

@@ -4,7 +4,10 @@
 //! It owns the `unsafe` of those calls and nothing else: what to mount, and when, is decided by its caller.
 
 mod context;
-#[allow(unsafe_code, reason = "declarations of C functions; every call is wrapped and argued where it is made")]
+#[allow(
+    unsafe_code,
+    reason = "declarations of C functions; every call is wrapped and argued where it is made"
+)]
 mod ffi;
 mod table;
 
@@ -28,7 +31,10 @@ pub struct Error {
 
 impl Error {
     fn new(message: impl Into<String>, errno: i32) -> Self {
-        Self { message: message.into(), errno }
+        Self {
+            message: message.into(),
+            errno,
+        }
     }
 
     /// The errno of the system call that failed, if one did.
@@ -45,7 +51,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.errno() {
-            Some(errno) if self.message.is_empty() => write!(f, "{}", io::Error::from_raw_os_error(errno)),
+            Some(errno) if self.message.is_empty() => {
+                write!(f, "{}", io::Error::from_raw_os_error(errno))
+            }
             _ => write!(f, "{}", self.message),
         }
     }
@@ -55,11 +63,13 @@ impl std::error::Error for Error {}
 
 /// A C string from what a file or an administrator said; a NUL in it is refused.
 fn c_string(text: &str) -> Result<CString, Error> {
-    CString::new(text).map_err(|_| Error::new(format!("{text:?} contains a NUL character"), libc::EINVAL))
+    CString::new(text)
+        .map_err(|_| Error::new(format!("{text:?} contains a NUL character"), libc::EINVAL))
 }
 
 /// The same of a path, byte for byte: a mount point need not be UTF-8.
 fn c_path(path: &Path) -> Result<CString, Error> {
     let bytes = path.as_os_str().as_bytes();
-    CString::new(bytes).map_err(|_| Error::new(format!("{path:?} contains a NUL character"), libc::EINVAL))
+    CString::new(bytes)
+        .map_err(|_| Error::new(format!("{path:?} contains a NUL character"), libc::EINVAL))
 }

@@ -77,12 +77,19 @@ struct Table(*mut ffi::Table);
 
 type ParseFunction = unsafe extern "C" fn(*mut ffi::Table, *const c_char) -> c_int;
 
-#[allow(unsafe_code, reason = "calls into libmount.so.1, each with its argument below")]
+#[allow(
+    unsafe_code,
+    reason = "calls into libmount.so.1, each with its argument below"
+)]
 impl Table {
     fn new() -> Result<Self, Error> {
         // SAFETY: takes nothing, answers a table with one reference (ours) or NULL.
         let table = unsafe { ffi::mnt_new_table() };
-        if table.is_null() { Err(Error::new("", libc::ENOMEM)) } else { Ok(Self(table)) }
+        if table.is_null() {
+            Err(Error::new("", libc::ENOMEM))
+        } else {
+            Ok(Self(table))
+        }
     }
 
     /// Fills the table from a file; the answer is the lines that could not be read.
@@ -98,7 +105,11 @@ impl Table {
             ffi::mnt_table_set_userdata(self.0, ptr::null_mut());
             code
         };
-        if code < 0 { Err(Error::new("", -code)) } else { Ok(faults) }
+        if code < 0 {
+            Err(Error::new("", -code))
+        } else {
+            Ok(faults)
+        }
     }
 
     /// Every line of the table, turned into plain data by `convert`.
@@ -133,8 +144,14 @@ impl Drop for Table {
 #[allow(unsafe_code, reason = "the userdata pointer is ours, see Table::parse")]
 extern "C" fn remember_fault(table: *mut ffi::Table, _file: *const c_char, line: c_int) -> c_int {
     // SAFETY: libmount calls this only inside Table::parse, while the pointer is that function's live Vec.
-    if let Some(faults) = unsafe { ffi::mnt_table_get_userdata(table).cast::<Vec<Fault>>().as_mut() } {
-        faults.push(Fault { line: usize::try_from(line).unwrap_or(0) });
+    if let Some(faults) = unsafe {
+        ffi::mnt_table_get_userdata(table)
+            .cast::<Vec<Fault>>()
+            .as_mut()
+    } {
+        faults.push(Fault {
+            line: usize::try_from(line).unwrap_or(0),
+        });
     }
     1
 }
@@ -180,7 +197,9 @@ unsafe fn text(pointer: *const c_char) -> String {
         return String::new();
     }
     // SAFETY: the caller hands a NUL-terminated string of a live libmnt_fs.
-    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(pointer) }
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// A copy of a C string as a path, byte for byte; NULL is empty.
@@ -207,17 +226,26 @@ mod tests {
 
     #[test]
     fn fstab_keeps_order_and_undoes_escapes() {
-        let file = file("# a comment\n/dev/rbd/rbd/a /mnt/with\\040space xfs noauto 0 2\nLABEL=x /y ext4\n");
+        let file = file(
+            "# a comment\n/dev/rbd/rbd/a /mnt/with\\040space xfs noauto 0 2\nLABEL=x /y ext4\n",
+        );
         let (entries, faults) = fstab(file.path()).unwrap();
         assert_eq!(faults, []);
         assert_eq!(entries[0].target, PathBuf::from("/mnt/with space"));
-        assert_eq!((entries[0].options.as_str(), entries[0].pass), ("noauto", 2));
-        assert_eq!((entries[1].source.as_str(), entries[1].pass), ("LABEL=x", 0));
+        assert_eq!(
+            (entries[0].options.as_str(), entries[0].pass),
+            ("noauto", 2)
+        );
+        assert_eq!(
+            (entries[1].source.as_str(), entries[1].pass),
+            ("LABEL=x", 0)
+        );
     }
 
     #[test]
     fn fstab_reports_the_number_of_a_bad_line_and_keeps_the_others() {
-        let file = file("/dev/rbd/rbd/a /a xfs noauto 0 0\nnonsense\n/dev/rbd/rbd/b /b xfs noauto 0 0\n");
+        let file =
+            file("/dev/rbd/rbd/a /a xfs noauto 0 0\nnonsense\n/dev/rbd/rbd/b /b xfs noauto 0 0\n");
         let (entries, faults) = fstab(file.path()).unwrap();
         assert_eq!(entries.len(), 2);
         assert_eq!(faults, [Fault { line: 2 }]);
@@ -225,7 +253,10 @@ mod tests {
 
     #[test]
     fn fstab_that_is_missing_is_an_error_with_its_errno() {
-        assert_eq!(fstab(Path::new("/nonexistent/fstab")).unwrap_err().errno(), Some(libc::ENOENT));
+        assert_eq!(
+            fstab(Path::new("/nonexistent/fstab")).unwrap_err().errno(),
+            Some(libc::ENOENT)
+        );
     }
 
     #[test]
@@ -242,6 +273,13 @@ mod tests {
         assert_eq!(mounts[0].root, PathBuf::from("/sub"));
         assert_eq!(mounts[0].target, PathBuf::from("/mnt/a b"));
         assert_eq!(mounts[0].source, "/dev/rbd1");
-        assert_eq!((mounts[0].id, mounts[0].parent, mounts[0].fs_options.as_str()), (36, 25, "rw"));
+        assert_eq!(
+            (
+                mounts[0].id,
+                mounts[0].parent,
+                mounts[0].fs_options.as_str()
+            ),
+            (36, 25, "rw")
+        );
     }
 }

@@ -23,6 +23,7 @@ impl BlockNode {
 
     /// Whether a path is that of its node.
     pub fn is_at(&self, path: &Path) -> bool {
-        path.strip_prefix("/dev").is_ok_and(|name| name == Path::new(&self.name))
+        path.strip_prefix("/dev")
+            .is_ok_and(|name| name == Path::new(&self.name))
     }
 }

@@ -21,19 +21,31 @@ pub struct Fault {
 impl Fault {
     /// A fault at a place in `path`.
     pub fn new(path: &Path, (line, column): (usize, usize), message: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), line, column, message: message.into(), is_served: false }
+        Self {
+            path: path.to_owned(),
+            line,
+            column,
+            message: message.into(),
+            is_served: false,
+        }
     }
 
     /// The same for something that looks wrong, but works.
     pub fn served(self) -> Self {
-        Self { is_served: true, ..self }
+        Self {
+            is_served: true,
+            ..self
+        }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())?;
-        for number in [self.line, self.column].into_iter().take_while(|number| *number > 0) {
+        for number in [self.line, self.column]
+            .into_iter()
+            .take_while(|number| *number > 0)
+        {
             write!(f, ":{number}")?;
         }
         write!(f, ": {}", self.message)
@@ -72,7 +84,8 @@ mod tests {
 
     #[test]
     fn places_print_as_editors_expect() {
-        let at = |line, column| Fault::new(Path::new("/etc/f"), (line, column), "wrong").to_string();
+        let at =
+            |line, column| Fault::new(Path::new("/etc/f"), (line, column), "wrong").to_string();
         assert_eq!(at(3, 7), "/etc/f:3:7: wrong");
         assert_eq!(at(3, 0), "/etc/f:3: wrong");
         assert_eq!(at(0, 0), "/etc/f: wrong");
@@ -80,7 +93,10 @@ mod tests {
 
     #[test]
     fn slips_are_suggested_and_strangers_are_not() {
-        assert_eq!(suggestion("keyrng", &["id", "keyring", "keyfile"]), "; did you mean \"keyring\"?");
+        assert_eq!(
+            suggestion("keyrng", &["id", "keyring", "keyfile"]),
+            "; did you mean \"keyring\"?"
+        );
         assert_eq!(suggestion("colour", &["id", "keyring"]), "");
     }
 }

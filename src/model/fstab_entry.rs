@@ -29,14 +29,20 @@ impl FstabEntry {
         }
         let source = Path::new(&self.source).components().collect::<PathBuf>();
         let name = source.strip_prefix("/dev/rbd").ok()?.to_str()?;
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let disk = name.rsplit_once("-part").filter(|(_, number)| is_number(number)).map_or(name, |(disk, _)| disk);
+        let is_number =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let disk = name
+            .rsplit_once("-part")
+            .filter(|(_, number)| is_number(number))
+            .map_or(name, |(disk, _)| disk);
         disk.contains('/').then(|| disk.parse().ok()).flatten()
     }
 
     /// Whether an option is there, with or without a value.
     pub fn has(&self, option: &str) -> bool {
-        self.options.iter().any(|text| text.split('=').next() == Some(option))
+        self.options
+            .iter()
+            .any(|text| text.split('=').next() == Some(option))
     }
 
     /// The options as one string, as fstab has them.
@@ -46,12 +52,18 @@ impl FstabEntry {
 
     /// The last value of an option.
     pub fn value(&self, option: &str) -> Option<&str> {
-        self.options.iter().filter_map(|text| text.strip_prefix(option)?.strip_prefix('=')).next_back()
+        self.options
+            .iter()
+            .filter_map(|text| text.strip_prefix(option)?.strip_prefix('='))
+            .next_back()
     }
 
     /// Of an option and its opposite, which are both there or not, whether it counts: the last one does, as for systemd.
     pub fn says(&self, yes: &str, no: &str) -> bool {
-        self.options.iter().rfind(|option| *option == yes || *option == no).is_some_and(|option| option == yes)
+        self.options
+            .iter()
+            .rfind(|option| *option == yes || *option == no)
+            .is_some_and(|option| option == yes)
     }
 
     /// Whether boot goes on without it.
@@ -62,12 +74,19 @@ impl FstabEntry {
     /// The device node of the source, as udev links it for tags (systemd `src/shared/fstab-util.c`, fstab_node_to_udev_node);
     /// the source itself where it is no tag.
     pub fn node(&self) -> PathBuf {
-        let folders = [("UUID=", "uuid"), ("LABEL=", "label"), ("PARTUUID=", "partuuid"), ("PARTLABEL=", "partlabel")];
-        let tag = folders.iter().find_map(|(tag, folder)| Some((folder, self.source.strip_prefix(tag)?)));
+        let folders = [
+            ("UUID=", "uuid"),
+            ("LABEL=", "label"),
+            ("PARTUUID=", "partuuid"),
+            ("PARTLABEL=", "partlabel"),
+        ];
+        let tag = folders
+            .iter()
+            .find_map(|(tag, folder)| Some((folder, self.source.strip_prefix(tag)?)));
         match tag {
-            Some((folder, value)) => {
-                Path::new("/dev/disk").join(format!("by-{folder}")).join(encoded(value.trim_matches('"')))
-            }
+            Some((folder, value)) => Path::new("/dev/disk")
+                .join(format!("by-{folder}"))
+                .join(encoded(value.trim_matches('"'))),
             None => PathBuf::from(&self.source),
         }
     }
@@ -80,7 +99,12 @@ impl FstabEntry {
             source: entry.source,
             target: entry.target,
             fstype: entry.fstype,
-            options: entry.options.split(',').filter(|option| !option.is_empty()).map(str::to_owned).collect(),
+            options: entry
+                .options
+                .split(',')
+                .filter(|option| !option.is_empty())
+                .map(str::to_owned)
+                .collect(),
             pass: entry.pass,
             path: path.to_owned(),
         }
@@ -90,7 +114,15 @@ impl FstabEntry {
 /// A name as udev writes it into a link of a tag (systemd `src/shared/device-nodes.c`, encode_devnode_name).
 fn encoded(name: &str) -> String {
     let stays = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "#+-.:=@_".contains(c);
-    name.chars().map(|c| if stays(c) { c.to_string() } else { format!("\\x{:02x}", c as u32) }).collect()
+    name.chars()
+        .map(|c| {
+            if stays(c) {
+                c.to_string()
+            } else {
+                format!("\\x{:02x}", c as u32)
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -124,9 +156,17 @@ mod tests {
 
     #[test]
     fn options_are_found_by_name() {
-        let entry = entry("/dev/rbd/rbd/a", "noauto,x-systemd.device-timeout=5,_netdev");
-        assert!(entry.has("noauto") && entry.has("_netdev") && entry.has("x-systemd.device-timeout"));
+        let entry = entry(
+            "/dev/rbd/rbd/a",
+            "noauto,x-systemd.device-timeout=5,_netdev",
+        );
+        assert!(
+            entry.has("noauto") && entry.has("_netdev") && entry.has("x-systemd.device-timeout")
+        );
         assert!(!entry.has("auto"));
-        assert_eq!(entry.option_string(), "noauto,x-systemd.device-timeout=5,_netdev");
+        assert_eq!(
+            entry.option_string(),
+            "noauto,x-systemd.device-timeout=5,_netdev"
+        );
     }
 }

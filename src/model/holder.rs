@@ -49,14 +49,24 @@ pub enum Holder {
 /// `NAME is in use by A, B and 3 more`.
 pub fn sentence(name: &str, holders: &[Holder]) -> String {
     if holders.is_empty() {
-        return format!("{name} is in use, but no process has it open: is it exported (NFS, iSCSI), or traced?");
+        return format!(
+            "{name} is in use, but no process has it open: is it exported (NFS, iSCSI), or traced?"
+        );
     }
-    let mut named: Vec<String> = holders.iter().take(NAMED).map(ToString::to_string).collect();
+    let mut named: Vec<String> = holders
+        .iter()
+        .take(NAMED)
+        .map(ToString::to_string)
+        .collect();
     if holders.len() > NAMED {
         named.push(format!("{} more", holders.len() - NAMED));
     }
     let last = named.pop().unwrap_or_default();
-    let by = if named.is_empty() { last } else { format!("{} and {last}", named.join(", ")) };
+    let by = if named.is_empty() {
+        last
+    } else {
+        format!("{} and {last}", named.join(", "))
+    };
     format!("{name} is in use by {by}")
 }
 
@@ -64,15 +74,29 @@ pub fn sentence(name: &str, holders: &[Holder]) -> String {
 /// the outermost, would name a user's manager in the place of the user's service).
 pub fn unit(cgroup: &str) -> Option<String> {
     let is_systemds = |line: &&str| line.starts_with("0::") || line.contains(":name=systemd:");
-    let path = cgroup.lines().filter(is_systemds).max_by_key(|line| line.len())?.rsplit(':').next()?;
-    let is_unit =
-        |name: &&str| [".service", ".scope", ".mount", ".socket", ".swap"].iter().any(|end| name.ends_with(end));
+    let path = cgroup
+        .lines()
+        .filter(is_systemds)
+        .max_by_key(|line| line.len())?
+        .rsplit(':')
+        .next()?;
+    let is_unit = |name: &&str| {
+        [".service", ".scope", ".mount", ".socket", ".swap"]
+            .iter()
+            .any(|end| name.ends_with(end))
+    };
     path.rsplit('/').find(is_unit).map(str::to_owned)
 }
 
 /// The user whose rights a process has, in the text of /proc/PID/status: of `Uid: real effective saved file-system` the second.
 pub fn effective_uid(status: &str) -> Option<u32> {
-    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().nth(1)?.parse().ok()
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:"))?
+        .split_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
 }
 
 /// A user's name in the text of passwd(5): lines are `name:password:uid:…`, and the first of a number counts.
@@ -89,13 +113,18 @@ impl fmt::Display for Holder {
         let text = match self {
             Self::Process(process, path) => format!("{}: {path})", process.opened()),
             Self::Namespace(process, target) => {
-                format!("{}: mounted on {target} in a mount namespace of its own)", process.opened())
+                format!(
+                    "{}: mounted on {target} in a mount namespace of its own)",
+                    process.opened()
+                )
             }
             Self::Device(device, None) => format!("/dev/{device}"),
             Self::Device(device, Some(name)) => format!("/dev/{device} ({name})"),
             Self::Loop(device, file) => format!("/dev/{device} (loop device of {file})"),
             Self::FileSystem(kind, device) => {
-                format!("the {kind} on {device}, which is unmounted but not written back yet (is the cluster there?)")
+                format!(
+                    "the {kind} on {device}, which is unmounted but not written back yet (is the cluster there?)"
+                )
             }
             Self::Swap(path) => format!("swap ({path}; `swapoff` ends it)"),
         };
@@ -107,9 +136,21 @@ impl fmt::Display for Holder {
 impl Process {
     /// `pid 812 (postgres, user postgres, postgresql.service`, to be continued and closed.
     fn opened(&self) -> String {
-        let user = self.user.as_ref().map(|user| format!(", user {user}")).unwrap_or_default();
-        let unit = self.unit.as_ref().map(|unit| format!(", {unit}")).unwrap_or_default();
-        let waits = if self.waits_for_disk { ", waiting for a disk" } else { "" };
+        let user = self
+            .user
+            .as_ref()
+            .map(|user| format!(", user {user}"))
+            .unwrap_or_default();
+        let unit = self
+            .unit
+            .as_ref()
+            .map(|unit| format!(", {unit}"))
+            .unwrap_or_default();
+        let waits = if self.waits_for_disk {
+            ", waiting for a disk"
+        } else {
+            ""
+        };
         format!("pid {} ({}{user}{unit}{waits}", self.pid, self.command)
     }
 }
@@ -128,15 +169,27 @@ mod tests {
     use super::*;
 
     fn process(pid: u32, unit: Option<&str>) -> Process {
-        let user = Some(User { uid: 26, name: Some("postgres".into()) });
-        Process { pid, command: "postgres".into(), user, unit: unit.map(str::to_owned), waits_for_disk: false }
+        let user = Some(User {
+            uid: 26,
+            name: Some("postgres".into()),
+        });
+        Process {
+            pid,
+            command: "postgres".into(),
+            user,
+            unit: unit.map(str::to_owned),
+            waits_for_disk: false,
+        }
     }
 
     #[test]
     fn holders_are_named_with_what_it_takes_to_end_them() {
         let rows = [
             (
-                Holder::Process(process(812, Some("postgresql.service")), "/srv/db/base/1".into()),
+                Holder::Process(
+                    process(812, Some("postgresql.service")),
+                    "/srv/db/base/1".into(),
+                ),
                 "/srv/db is in use by pid 812 (postgres, user postgres, postgresql.service: /srv/db/base/1)",
             ),
             (
@@ -147,8 +200,14 @@ mod tests {
                 Holder::Namespace(process(9, Some("x.service")), "/srv/db".into()),
                 "/srv/db is in use by pid 9 (postgres, user postgres, x.service: mounted on /srv/db in a mount namespace of its own)",
             ),
-            (Holder::Device("dm-0".into(), Some("vg-data".into())), "/srv/db is in use by /dev/dm-0 (vg-data)"),
-            (Holder::Device("md0".into(), None), "/srv/db is in use by /dev/md0"),
+            (
+                Holder::Device("dm-0".into(), Some("vg-data".into())),
+                "/srv/db is in use by /dev/dm-0 (vg-data)",
+            ),
+            (
+                Holder::Device("md0".into(), None),
+                "/srv/db is in use by /dev/md0",
+            ),
             (
                 Holder::Loop("loop0".into(), "/srv/db/x".into()),
                 "/srv/db is in use by /dev/loop0 (loop device of /srv/db/x)",
@@ -157,7 +216,10 @@ mod tests {
                 Holder::FileSystem("ext4".into(), "rbd0".into()),
                 "/srv/db is in use by the ext4 on rbd0, which is unmounted but not written back yet (is the cluster there?)",
             ),
-            (Holder::Swap("/dev/rbd0".into()), "/srv/db is in use by swap (/dev/rbd0; `swapoff` ends it)"),
+            (
+                Holder::Swap("/dev/rbd0".into()),
+                "/srv/db is in use by swap (/dev/rbd0; `swapoff` ends it)",
+            ),
         ];
         for (holder, expected) in rows {
             assert_eq!(sentence("/srv/db", &[holder]), expected);
@@ -166,7 +228,9 @@ mod tests {
 
     #[test]
     fn many_are_counted_and_none_is_said() {
-        let many: Vec<Holder> = (1..=9).map(|at| Holder::Device(format!("md{at}"), None)).collect();
+        let many: Vec<Holder> = (1..=9)
+            .map(|at| Holder::Device(format!("md{at}"), None))
+            .collect();
         assert!(sentence("/x", &many).ends_with("/dev/md4, /dev/md5 and 4 more"));
         assert!(sentence("/x", &many[..2]).ends_with("by /dev/md1 and /dev/md2"));
         assert!(sentence("/x", &[]).contains("no process has it open"));
@@ -176,26 +240,46 @@ mod tests {
     fn a_process_says_as_much_as_is_known_and_stays_on_its_line() {
         let rows = [
             (None, false, "pid 9 (a?b: /x?[2J)"),
-            (Some(User { uid: 1003, name: None }), false, "pid 9 (a?b, user 1003: /x?[2J)"),
             (
-                Some(User { uid: 0, name: Some("root".into()) }),
+                Some(User {
+                    uid: 1003,
+                    name: None,
+                }),
+                false,
+                "pid 9 (a?b, user 1003: /x?[2J)",
+            ),
+            (
+                Some(User {
+                    uid: 0,
+                    name: Some("root".into()),
+                }),
                 true,
                 "pid 9 (a?b, user root, waiting for a disk: /x?[2J)",
             ),
         ];
         for (user, waits_for_disk, expected) in rows {
-            let process = Process { command: "a\nb".into(), user, waits_for_disk, ..process(9, None) };
-            assert_eq!(Holder::Process(process, "/x\x1b[2J".into()).to_string(), expected);
+            let process = Process {
+                command: "a\nb".into(),
+                user,
+                waits_for_disk,
+                ..process(9, None)
+            };
+            assert_eq!(
+                Holder::Process(process, "/x\x1b[2J".into()).to_string(),
+                expected
+            );
         }
     }
 
     #[test]
     fn a_user_is_the_effective_one_by_the_name_that_passwd_has() {
-        assert_eq!(effective_uid("Name:\tsu\nUmask:\t0022\nUid:\t1000\t0\t0\t0\nGid:\t5\t6\t7\t8\n"), Some(0));
+        assert_eq!(
+            effective_uid("Name:\tsu\nUmask:\t0022\nUid:\t1000\t0\t0\t0\nGid:\t5\t6\t7\t8\n"),
+            Some(0)
+        );
         assert_eq!(effective_uid("Uid:\t1000\n"), None);
         assert_eq!(effective_uid("Uid:\t0\t4294967296\n"), None);
-        let passwd =
-            "# users\nroot:x:0:0:root:/root:/bin/sh\n:x:26:\n+@nis\nbroken:26\npostgres:x:26:26::/:\ntoor:x:0:0:::\n";
+        let passwd = "# users\nroot:x:0:0:root:/root:/bin/sh\n:x:26:\n+@nis\nbroken:26\npostgres:x:26:26::/:\ntoor:x:0:0:::\n";
         let rows = [(0, Some("root")), (26, Some("postgres")), (1, None)];
         for (uid, expected) in rows {
             assert_eq!(user_name(passwd, uid).as_deref(), expected);
@@ -205,10 +289,22 @@ mod tests {
     #[test]
     fn units_are_found_in_both_kinds_of_cgroups() {
         let rows = [
-            ("0::/system.slice/postgresql.service\n", Some("postgresql.service")),
-            ("0::/system.slice/docker-1.scope/inner\n", Some("docker-1.scope")),
-            ("0::/user.slice/user-0.slice/user@0.service/app.slice/a.service\n", Some("a.service")),
-            ("12:cpu:/\n1:name=systemd:/system.slice/x.service\n0::/\n", Some("x.service")),
+            (
+                "0::/system.slice/postgresql.service\n",
+                Some("postgresql.service"),
+            ),
+            (
+                "0::/system.slice/docker-1.scope/inner\n",
+                Some("docker-1.scope"),
+            ),
+            (
+                "0::/user.slice/user-0.slice/user@0.service/app.slice/a.service\n",
+                Some("a.service"),
+            ),
+            (
+                "12:cpu:/\n1:name=systemd:/system.slice/x.service\n0::/\n",
+                Some("x.service"),
+            ),
             ("0::/\n", None),
             ("", None),
         ];

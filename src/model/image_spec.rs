@@ -42,7 +42,11 @@ impl ImageSpec {
             [image] => (default_pool, None, image),
             [pool, image] => (pool, None, image),
             [pool, namespace, image] => (pool, Some(namespace), image),
-            _ => return Err(format!("image {text:?} has more than two slashes, expected pool/namespace/image")),
+            _ => {
+                return Err(format!(
+                    "image {text:?} has more than two slashes, expected pool/namespace/image"
+                ));
+            }
         };
         Self {
             pool: pool.to_owned(),
@@ -60,11 +64,15 @@ impl ImageSpec {
         if let Some(namespace) = &self.namespace {
             check_part("namespace", namespace)?;
             if namespace.contains(',') {
-                return Err(format!("namespace {namespace:?} contains a comma, which the kernel cannot take"));
+                return Err(format!(
+                    "namespace {namespace:?} contains a comma, which the kernel cannot take"
+                ));
             }
         }
         match self.snapshot.as_deref() {
-            Some("-") => Err(format!("snapshot {self} cannot be mapped: to the kernel `-` means no snapshot")),
+            Some("-") => Err(format!(
+                "snapshot {self} cannot be mapped: to the kernel `-` means no snapshot"
+            )),
             Some(snapshot) if snapshot.len() > SNAPSHOT_MAX => Err(format!(
                 "a snapshot of {}/{} has a name of {} bytes, the kernel's limit is {SNAPSHOT_MAX}",
                 self.pool,
@@ -101,7 +109,10 @@ pub const FEATURES: &[(u64, &str)] = &[
 /// The names of features, from the kernel's `0x3d`.
 pub fn features(mask: &str) -> Option<String> {
     let mask = u64::from_str_radix(mask.trim().strip_prefix("0x")?, 16).ok()?;
-    let names = FEATURES.iter().filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, name)| *name);
+    let names = FEATURES
+        .iter()
+        .filter(|(bit, _)| mask >> bit & 1 == 1)
+        .map(|(_, name)| *name);
     Some(names.collect::<Vec<_>>().join(" "))
 }
 
@@ -117,7 +128,11 @@ impl FromStr for ImageSpec {
 impl fmt::Display for ImageSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.pool)?;
-        let parts = [("/", self.namespace.as_deref()), ("/", Some(&self.image)), ("@", self.snapshot.as_deref())];
+        let parts = [
+            ("/", self.namespace.as_deref()),
+            ("/", Some(&self.image)),
+            ("@", self.snapshot.as_deref()),
+        ];
         for (sign, part) in parts {
             if let Some(part) = part {
                 f.write_str(sign)?;
@@ -140,10 +155,18 @@ fn check_part(what: &str, part: &str) -> Result<(), String> {
         ));
     }
     if part.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(format!("{what} {part:?} contains a blank or control character, which the kernel cannot take"));
+        return Err(format!(
+            "{what} {part:?} contains a blank or control character, which the kernel cannot take"
+        ));
     }
-    if part == "." || part == ".." || (what != "snapshot" && part.contains('@')) || part.contains('/') {
-        return Err(format!("{what} {part:?} is not a name that can be linked below /dev/rbd"));
+    if part == "."
+        || part == ".."
+        || (what != "snapshot" && part.contains('@'))
+        || part.contains('/')
+    {
+        return Err(format!(
+            "{what} {part:?} is not a name that can be linked below /dev/rbd"
+        ));
     }
     Ok(())
 }
@@ -169,25 +192,40 @@ mod tests {
         let rows = [
             ("image", ("rbd", None, "image", None)),
             ("pool/image", ("pool", None, "image", None)),
-            ("pool/ns/image@snap", ("pool", Some("ns"), "image", Some("snap"))),
+            (
+                "pool/ns/image@snap",
+                ("pool", Some("ns"), "image", Some("snap")),
+            ),
             ("pool/image@a@b", ("pool", None, "image", Some("a@b"))),
         ];
         for (text, (pool, namespace, image, snapshot)) in rows {
             let spec = spec(text);
-            let found = (spec.pool.as_str(), spec.namespace.as_deref(), spec.image.as_str(), spec.snapshot.as_deref());
+            let found = (
+                spec.pool.as_str(),
+                spec.namespace.as_deref(),
+                spec.image.as_str(),
+                spec.snapshot.as_deref(),
+            );
             assert_eq!(found, (pool, namespace, image, snapshot), "{text}");
         }
     }
 
     #[test]
     fn names_that_kernel_path_or_unit_would_misread_are_refused() {
-        for text in
-            ["", "/", "p/", "/i", "p/i m", "p/i\tm", "a/b/c/d", "p/..", "../i", "p/i@-", "p/i@", "p/n,s/i", "p/i\n"]
-        {
+        for text in [
+            "", "/", "p/", "/i", "p/i m", "p/i\tm", "a/b/c/d", "p/..", "../i", "p/i@-", "p/i@",
+            "p/n,s/i", "p/i\n",
+        ] {
             assert!(text.parse::<ImageSpec>().is_err(), "{text:?} was taken");
         }
-        assert!(format!("p/i@{}", "s".repeat(251)).parse::<ImageSpec>().is_err());
-        let error = format!("p/{}", "ü".repeat(2500)).parse::<ImageSpec>().unwrap_err();
+        assert!(
+            format!("p/i@{}", "s".repeat(251))
+                .parse::<ImageSpec>()
+                .is_err()
+        );
+        let error = format!("p/{}", "ü".repeat(2500))
+            .parse::<ImageSpec>()
+            .unwrap_err();
         assert!(error.contains("5000 bytes") && error.len() < 200, "{error}");
     }
 

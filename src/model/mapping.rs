@@ -30,7 +30,10 @@ impl Mapping {
     /// Whether this is what is asked for, so that mapping it again would be a second device. Where ceph.conf
     /// says no fsid, equal names have to do.
     pub fn serves(&self, wanted: &Wanted) -> bool {
-        let same_cluster = wanted.fsid.as_ref().is_none_or(|fsid| self.fsid.is_empty() || *fsid == self.fsid);
+        let same_cluster = wanted
+            .fsid
+            .as_ref()
+            .is_none_or(|fsid| self.fsid.is_empty() || *fsid == self.fsid);
         self.spec == wanted.spec && same_cluster && self.read_only == wanted.read_only
     }
 }

@@ -19,7 +19,11 @@ pub fn folders<'a>(options: impl Iterator<Item = &'a str>) -> Vec<PathBuf> {
             folders.push(value.to_owned());
         }
     }
-    folders.into_iter().map(PathBuf::from).filter(|folder| folder.is_absolute()).collect()
+    folders
+        .into_iter()
+        .map(PathBuf::from)
+        .filter(|folder| folder.is_absolute())
+        .collect()
 }
 
 /// The parts between colons that no backslash takes the meaning from.
@@ -44,7 +48,10 @@ mod tests {
     #[test]
     fn folders_are_found_in_every_way_of_writing_them() {
         let rows: [(&str, &[&str]); 6] = [
-            ("rw,lowerdir=/a:/b,upperdir=/u,workdir=/w", &["/a", "/b", "/u", "/w"]),
+            (
+                "rw,lowerdir=/a:/b,upperdir=/u,workdir=/w",
+                &["/a", "/b", "/u", "/w"],
+            ),
             (r"lowerdir=/with space/a\:b:/c", &["/with space/a:b", "/c"]),
             ("lowerdir=/a::/data", &["/a", "/data"]),
             ("lowerdir+=/a,lowerdir+=/b,datadir+=/d", &["/a", "/b", "/d"]),

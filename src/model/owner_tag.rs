@@ -27,19 +27,27 @@ pub struct OwnerTag {
 impl OwnerTag {
     /// A new mark with sixteen random bytes' worth of nonce.
     pub fn new(origin: Origin, random: [u8; 8]) -> Self {
-        Self { origin, nonce: format!("{:016x}", u64::from_be_bytes(random)) }
+        Self {
+            origin,
+            nonce: format!("{:016x}", u64::from_be_bytes(random)),
+        }
     }
 
     /// The mark at the end of a `config_info`, if there is one.
     pub fn from_config_info(config_info: &str) -> Option<Self> {
         let mut parts = config_info.split_whitespace().nth(5)?.split(':');
-        let ("rbdmap", origin, nonce) = (parts.next()?, parts.next()?, parts.next()?) else { return None };
+        let ("rbdmap", origin, nonce) = (parts.next()?, parts.next()?, parts.next()?) else {
+            return None;
+        };
         let origin = match origin {
             "table" => Origin::Table,
             "hand" => Origin::Hand,
             _ => return None,
         };
-        Some(Self { origin, nonce: nonce.to_owned() })
+        Some(Self {
+            origin,
+            nonce: nonce.to_owned(),
+        })
     }
 }
 

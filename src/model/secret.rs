@@ -28,14 +28,18 @@ impl Secret {
     /// Decodes a key as keyrings and key files hold it. The error never repeats the text.
     pub fn decode(text: &str) -> Result<Self, String> {
         let standard = standard_base64(text);
-        let bytes = BASE64.decode(standard.as_bytes()).map_err(|_| "the key is not base64".to_owned())?;
+        let bytes = BASE64
+            .decode(standard.as_bytes())
+            .map_err(|_| "the key is not base64".to_owned())?;
         let mut secret = Self(Zeroizing::new(bytes));
         let length = match secret.0.get(HEADER - 2..HEADER) {
             Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
             _ => return Err("the key is too short to be a Ceph key".to_owned()),
         };
         if length == 0 || secret.0.len() < HEADER + length {
-            return Err("the key is cut short: its length does not match what it says of itself".to_owned());
+            return Err(
+                "the key is cut short: its length does not match what it says of itself".to_owned(),
+            );
         }
         secret.0.truncate(HEADER + length);
         Ok(secret)
@@ -57,7 +61,13 @@ impl AsRef<[u8]> for Secret {
 /// `+` and `/` of base64 for URLs.
 fn standard_base64(text: &str) -> Zeroizing<String> {
     let mut standard = Zeroizing::new(String::with_capacity(text.len()));
-    for c in text.split('=').next().unwrap_or_default().trim_end().chars() {
+    for c in text
+        .split('=')
+        .next()
+        .unwrap_or_default()
+        .trim_end()
+        .chars()
+    {
         match c {
             '\n' => {}
             '-' => standard.push('+'),

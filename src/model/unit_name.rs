@@ -37,7 +37,9 @@ pub fn mount(target: &Path) -> String {
 /// A string as part of a unit's name (`systemd-escape STRING`).
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
-    text.bytes().enumerate().for_each(|(at, byte)| escape_byte(byte, at == 0, &mut escaped));
+    text.bytes()
+        .enumerate()
+        .for_each(|(at, byte)| escape_byte(byte, at == 0, &mut escaped));
     escaped
 }
 
@@ -45,7 +47,10 @@ pub fn escape(text: &str) -> String {
 pub fn escape_path(path: &Path) -> String {
     let text = path.to_string_lossy();
     let mut escaped = String::with_capacity(text.len() + 16);
-    for part in text.split('/').filter(|part| !part.is_empty() && *part != ".") {
+    for part in text
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+    {
         if !escaped.is_empty() {
             escaped.push('-');
         }
@@ -53,7 +58,11 @@ pub fn escape_path(path: &Path) -> String {
             escape_byte(byte, escaped.is_empty(), &mut escaped);
         }
     }
-    if escaped.is_empty() { "-".to_owned() } else { escaped }
+    if escaped.is_empty() {
+        "-".to_owned()
+    } else {
+        escaped
+    }
 }
 
 /// A value for a unit file in which systemd would expand specifiers: every `%` doubled.
@@ -65,10 +74,15 @@ fn escape_byte(byte: u8, first: bool, escaped: &mut String) {
     match byte {
         b'/' => escaped.push('-'),
         b'.' if first => escaped.push_str(r"\x2e"),
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => escaped.push(char::from(byte)),
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => {
+            escaped.push(char::from(byte))
+        }
         _ => {
             escaped.push_str(r"\x");
-            escaped.extend([byte >> 4, byte & 0xf].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+            escaped.extend(
+                [byte >> 4, byte & 0xf]
+                    .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
+            );
         }
     }
 }

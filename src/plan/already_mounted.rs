@@ -9,21 +9,35 @@ use crate::model::mount_snapshot::MountSnapshot;
 
 /// Whether the entry, with paths that have no symbolic links, is mounted. `devices` are those of its own image.
 pub fn is_mounted(entry: &FstabEntry, devices: &[BlockNode], seen: &MountSnapshot) -> bool {
-    let here = seen.mounts.iter().filter(|mount| mount.target == entry.target);
+    let here = seen
+        .mounts
+        .iter()
+        .filter(|mount| mount.target == entry.target);
     if !devices.is_empty() {
-        return here.into_iter().any(|mount| devices.iter().any(|node| node.carries(mount)));
+        return here
+            .into_iter()
+            .any(|mount| devices.iter().any(|node| node.carries(mount)));
     }
     let source = Path::new(&entry.source);
     if entry.has("bind") || entry.has("rbind") {
         let tree = MountTree::of(&seen.mounts);
-        let Some(origin) = tree.lookup(source, None).map(|at| &seen.mounts[at]) else { return false };
+        let Some(origin) = tree.lookup(source, None).map(|at| &seen.mounts[at]) else {
+            return false;
+        };
         let inside = source.strip_prefix(&origin.target).unwrap_or(Path::new(""));
-        return here.into_iter().any(|mount| mount.device == origin.device && mount.root == origin.root.join(inside));
+        return here
+            .into_iter()
+            .any(|mount| mount.device == origin.device && mount.root == origin.root.join(inside));
     }
-    let made_of = seen.loops.iter().filter(|device| device.file == source).flat_map(|device| &device.nodes);
+    let made_of = seen
+        .loops
+        .iter()
+        .filter(|device| device.file == source)
+        .flat_map(|device| &device.nodes);
     let made_of: Vec<&BlockNode> = made_of.collect();
     here.into_iter().any(|mount| {
-        let same = (entry.fstype == mount.fstype || entry.fstype == "auto") && entry.source == mount.source;
+        let same = (entry.fstype == mount.fstype || entry.fstype == "auto")
+            && entry.source == mount.source;
         same || made_of.iter().any(|node| node.carries(mount))
     })
 }
@@ -35,7 +49,11 @@ mod tests {
     use crate::plan::mount_tree::tests::mounts;
 
     fn entry(source: &str, target: &str, fstype: &str) -> FstabEntry {
-        let options = if fstype == "none" { vec!["bind".to_owned()] } else { vec!["noauto".to_owned()] };
+        let options = if fstype == "none" {
+            vec!["bind".to_owned()]
+        } else {
+            vec!["noauto".to_owned()]
+        };
         FstabEntry {
             source: source.into(),
             target: target.into(),
@@ -47,7 +65,11 @@ mod tests {
     }
 
     fn node(name: &str, number: (u32, u32)) -> BlockNode {
-        BlockNode { name: name.into(), number, partition: None }
+        BlockNode {
+            name: name.into(),
+            number,
+            partition: None,
+        }
     }
 
     #[test]
@@ -57,8 +79,16 @@ mod tests {
              24 20 7:3 /i squashfs ro /dev/loop3\n25 21 0:60 /a/t tmpfs rw tmpfs\n26 22 8:9 /wrong",
         );
         let file = "/a/x.img".into();
-        let loops = vec![LoopDevice { name: "loop3".into(), nodes: vec![node("loop3", (7, 3))], file }];
-        let seen = MountSnapshot { mounts, loops, ..MountSnapshot::default() };
+        let loops = vec![LoopDevice {
+            name: "loop3".into(),
+            nodes: vec![node("loop3", (7, 3))],
+            file,
+        }];
+        let seen = MountSnapshot {
+            mounts,
+            loops,
+            ..MountSnapshot::default()
+        };
         let disk = [node("rbd0", (252, 0))];
         let rows = [
             (entry("/dev/rbd/rbd/a", "/a", "xfs"), &disk[..], true),

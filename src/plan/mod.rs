@@ -55,31 +55,62 @@ pub struct UnmapPlan {
 /// Plans `map` of the whole table, or of the images that are named.
 pub fn map<'a>(table: &'a [Entry], fstab: &'a [FstabEntry], named: &[ImageSpec]) -> MapPlan<'a> {
     let mut seen = HashSet::new();
-    let all: Vec<&Entry> = table.iter().filter(|entry| seen.insert(&entry.spec)).collect();
-    let unknown = named.iter().filter(|spec| !seen.contains(spec)).cloned().collect();
+    let all: Vec<&Entry> = table
+        .iter()
+        .filter(|entry| seen.insert(&entry.spec))
+        .collect();
+    let unknown = named
+        .iter()
+        .filter(|spec| !seen.contains(spec))
+        .cloned()
+        .collect();
     let specs: Vec<&ImageSpec> = all.iter().map(|entry| &entry.spec).collect();
     let closure = fstab_graph::of(fstab, &specs);
     let wanted = |spec: &ImageSpec| named.is_empty() || named.contains(spec);
     let specs: Vec<&ImageSpec> = specs.into_iter().filter(|spec| wanted(spec)).collect();
-    let closure = if named.is_empty() { closure } else { closure.only(&specs) };
-    let images = all.into_iter().filter(|entry| wanted(&entry.spec)).collect();
-    MapPlan { images, mounts: closure.steps, refused: closure.refused, unknown }
+    let closure = if named.is_empty() {
+        closure
+    } else {
+        closure.only(&specs)
+    };
+    let images = all
+        .into_iter()
+        .filter(|entry| wanted(&entry.spec))
+        .collect();
+    MapPlan {
+        images,
+        mounts: closure.steps,
+        refused: closure.refused,
+        unknown,
+    }
 }
 
 /// Plans `unmap` of what is named, or without names of all that the table made.
 pub fn unmap(mapped: &[Mapping], targets: &[Target]) -> UnmapPlan {
     let mut plan = UnmapPlan::default();
     if targets.is_empty() {
-        plan.mappings.extend(mapped.iter().filter(|mapping| Origin::Table.made(mapping)).cloned());
+        plan.mappings.extend(
+            mapped
+                .iter()
+                .filter(|mapping| Origin::Table.made(mapping))
+                .cloned(),
+        );
     }
     for target in targets {
-        let found: Vec<&Mapping> = mapped.iter().filter(|mapping| target.names(mapping)).collect();
+        let found: Vec<&Mapping> = mapped
+            .iter()
+            .filter(|mapping| target.names(mapping))
+            .collect();
         if found.is_empty() {
             plan.absent.push(target.clone());
         }
         for mapping in found {
             let ours = mapping.tag.is_some() || matches!(target, Target::Device(_));
-            let group = if ours { &mut plan.mappings } else { &mut plan.foreign };
+            let group = if ours {
+                &mut plan.mappings
+            } else {
+                &mut plan.foreign
+            };
             if !group.contains(mapping) {
                 group.push(mapping.clone());
             }
@@ -130,22 +161,41 @@ mod tests {
 
     fn mapping(id: u32, spec: &str, origin: Option<Origin>) -> Mapping {
         let tag = origin.map(|origin| OwnerTag::new(origin, [0; 8]));
-        Mapping { id, spec: spec.parse().unwrap(), fsid: String::new(), read_only: false, tag, number: (252, id * 16) }
+        Mapping {
+            id,
+            spec: spec.parse().unwrap(),
+            fsid: String::new(),
+            read_only: false,
+            tag,
+            number: (252, id * 16),
+        }
     }
 
     #[test]
     fn parents_are_mounted_before_what_is_inside_them_whatever_fstabs_order() {
         let table = entries("rbd/inner\nrbd/outer\n");
-        let fstab =
-            [line("/dev/rbd/rbd/inner", "/srv/x/y"), line("/dev/rbd/rbd/outer", "/srv/x"), line("/dev/sda1", "/")];
+        let fstab = [
+            line("/dev/rbd/rbd/inner", "/srv/x/y"),
+            line("/dev/rbd/rbd/outer", "/srv/x"),
+            line("/dev/sda1", "/"),
+        ];
         let plan = map(&table, &fstab, &[]);
-        let targets: Vec<_> = plan.mounts.iter().map(|step| step.entry.target.to_str().unwrap()).collect();
+        let targets: Vec<_> = plan
+            .mounts
+            .iter()
+            .map(|step| step.entry.target.to_str().unwrap())
+            .collect();
         assert_eq!(targets, ["/srv/x", "/srv/x/y"]);
     }
 
     #[test]
     fn an_image_that_the_table_names_twice_is_mapped_once() {
-        assert_eq!(map(&entries("rbd/a id=x\nrbd/a id=y\n"), &[], &[]).images.len(), 1);
+        assert_eq!(
+            map(&entries("rbd/a id=x\nrbd/a id=y\n"), &[], &[])
+                .images
+                .len(),
+            1
+        );
     }
 
     #[test]
@@ -153,7 +203,13 @@ mod tests {
         let table = entries("rbd/a\nrbd/b\n");
         let names: Vec<ImageSpec> = vec!["rbd/b".parse().unwrap(), "rbd/c".parse().unwrap()];
         let plan = map(&table, &[], &names);
-        assert_eq!(plan.images.iter().map(|entry| entry.spec.image.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(
+            plan.images
+                .iter()
+                .map(|entry| entry.spec.image.as_str())
+                .collect::<Vec<_>>(),
+            ["b"]
+        );
         assert_eq!(plan.unknown, names[1..]);
     }
 
@@ -173,6 +229,9 @@ mod tests {
         let by_name = unmap(&mapped, &[Target::Image("rbd/a".parse().unwrap())]);
         assert_eq!((by_name.mappings.len(), by_name.foreign.len()), (0, 1));
         assert_eq!(unmap(&mapped, &[Target::Device(0)]).mappings.len(), 1);
-        assert_eq!(unmap(&mapped, &[Target::Device(7)]).absent, [Target::Device(7)]);
+        assert_eq!(
+            unmap(&mapped, &[Target::Device(7)]).absent,
+            [Target::Device(7)]
+        );
     }
 }

@@ -21,12 +21,26 @@ pub struct MountTree<'a> {
 impl<'a> MountTree<'a> {
     /// The tree of all the mounts of one mountinfo.
     pub fn of(mounts: &'a [Mounted]) -> Self {
-        let places: HashMap<i32, usize> = mounts.iter().enumerate().map(|(at, mount)| (mount.id, at)).collect();
-        let parent = |mount: &Mounted| places.get(&mount.parent).copied().filter(|at| mounts[*at].id != mount.id);
+        let places: HashMap<i32, usize> = mounts
+            .iter()
+            .enumerate()
+            .map(|(at, mount)| (mount.id, at))
+            .collect();
+        let parent = |mount: &Mounted| {
+            places
+                .get(&mount.parent)
+                .copied()
+                .filter(|at| mounts[*at].id != mount.id)
+        };
         let parent: Vec<Option<usize>> = mounts.iter().map(parent).collect();
-        let place = |(at, parent): (usize, &Option<usize>)| ((*parent, mounts[at].target.as_path()), at);
+        let place =
+            |(at, parent): (usize, &Option<usize>)| ((*parent, mounts[at].target.as_path()), at);
         let children = parent.iter().enumerate().map(place).collect();
-        Self { mounts, parent, children }
+        Self {
+            mounts,
+            parent,
+            children,
+        }
     }
 
     /// The mount that a mount's mount point lies in.
@@ -41,7 +55,12 @@ impl<'a> MountTree<'a> {
         let mut here = None;
         // Each round enters a child, and a child is never its own ancestor unless mountinfo lies.
         for _ in 0..=self.mounts.len() {
-            let child = |prefix: &&Path| self.children.get(&(here, *prefix)).copied().filter(|at| Some(*at) != but);
+            let child = |prefix: &&Path| {
+                self.children
+                    .get(&(here, *prefix))
+                    .copied()
+                    .filter(|at| Some(*at) != but)
+            };
             match prefixes.iter().find_map(child) {
                 Some(child) => here = Some(child),
                 None => break,
@@ -58,7 +77,12 @@ impl<'a> MountTree<'a> {
         for _ in 0..self.mounts.len() {
             let parent = self.parent[step];
             let mut prefixes = self.mounts[step].target.ancestors().skip(1);
-            let hides = |prefix: &Path| self.children.get(&(parent, prefix)).copied().filter(|other| !goes(*other));
+            let hides = |prefix: &Path| {
+                self.children
+                    .get(&(parent, prefix))
+                    .copied()
+                    .filter(|other| !goes(*other))
+            };
             if let Some(other) = prefixes.find_map(hides) {
                 return Some(&self.mounts[other].target);
             }
@@ -76,8 +100,13 @@ pub mod tests {
     pub fn mounts(text: &str) -> Vec<Mounted> {
         text.lines()
             .map(|line| {
-                let words: Vec<String> = line.split_whitespace().map(|word| word.replace('_', " ")).collect();
-                let word = |at: usize, default: &str| words.get(at).cloned().unwrap_or_else(|| default.to_owned());
+                let words: Vec<String> = line
+                    .split_whitespace()
+                    .map(|word| word.replace('_', " "))
+                    .collect();
+                let word = |at: usize, default: &str| {
+                    words.get(at).cloned().unwrap_or_else(|| default.to_owned())
+                };
                 let (major, minor) = words[2].split_once(':').unwrap();
                 Mounted {
                     id: words[0].parse().unwrap(),
@@ -100,19 +129,38 @@ pub mod tests {
             "20 1 8:1 /\n21 20 0:5 /s\n22 21 8:2 /s/x\n23 20 8:3 /t/u\n24 20 8:4 /t\n25 24 8:5 /t/u/v\n26 22 8:6 /s/x",
         );
         let tree = MountTree::of(&list);
-        let rows = [("/", 20), ("/sx", 20), ("/s/y", 21), ("/s/x/deep", 26), ("/t/u", 24), ("/t/u/v/w", 25)];
+        let rows = [
+            ("/", 20),
+            ("/sx", 20),
+            ("/s/y", 21),
+            ("/s/x/deep", 26),
+            ("/t/u", 24),
+            ("/t/u/v/w", 25),
+        ];
         for (path, id) in rows {
-            assert_eq!(tree.lookup(Path::new(path), None).map(|at| list[at].id), Some(id), "{path}");
+            assert_eq!(
+                tree.lookup(Path::new(path), None).map(|at| list[at].id),
+                Some(id),
+                "{path}"
+            );
         }
-        assert_eq!(tree.lookup(Path::new("/s/x/deep"), Some(6)).map(|at| list[at].id), Some(22));
+        assert_eq!(
+            tree.lookup(Path::new("/s/x/deep"), Some(6))
+                .map(|at| list[at].id),
+            Some(22)
+        );
     }
 
     #[test]
     fn a_mount_below_a_later_one_is_hidden_until_that_goes() {
-        let list = mounts("20 1 8:1 /\n23 20 8:3 /t/u\n24 20 8:4 /t\n25 24 8:5 /t/u\n26 23 8:6 /t/u/w");
+        let list =
+            mounts("20 1 8:1 /\n23 20 8:3 /t/u\n24 20 8:4 /t\n25 24 8:5 /t/u\n26 23 8:6 /t/u/w");
         let tree = MountTree::of(&list);
         let hidden = |at: usize| tree.hidden_below(at, |_| false);
-        assert_eq!((hidden(1), hidden(4)), (Some(Path::new("/t")), Some(Path::new("/t"))));
+        assert_eq!(
+            (hidden(1), hidden(4)),
+            (Some(Path::new("/t")), Some(Path::new("/t")))
+        );
         assert_eq!((hidden(0), hidden(2), hidden(3)), (None, None, None));
         assert_eq!(tree.hidden_below(1, |at| at == 2), None);
     }

@@ -31,7 +31,9 @@ pub fn plan<'a>(entries: &'a [Entry], mapped: &[Mapping]) -> ReloadPlan<'a> {
             None => plan.new.push(entry),
         }
     }
-    let gone = mapped.iter().filter(|mapping| Origin::Table.made(mapping) && !listed.contains(&mapping.spec));
+    let gone = mapped
+        .iter()
+        .filter(|mapping| Origin::Table.made(mapping) && !listed.contains(&mapping.spec));
     plan.gone = gone.cloned().collect();
     plan
 }
@@ -41,12 +43,23 @@ pub fn plan<'a>(entries: &'a [Entry], mapped: &[Mapping]) -> ReloadPlan<'a> {
 pub fn changed_options(config_info: &str, line: &str) -> Vec<String> {
     let options = |line: &str| -> Vec<String> {
         let word = line.split_whitespace().nth(1).unwrap_or_default();
-        let is_secret = |option: &&str| ["key", "secret"].contains(&option.split('=').next().unwrap_or_default());
-        word.split(',').filter(|option| !option.is_empty() && !is_secret(option)).map(str::to_owned).collect()
+        let is_secret = |option: &&str| {
+            ["key", "secret"].contains(&option.split('=').next().unwrap_or_default())
+        };
+        word.split(',')
+            .filter(|option| !option.is_empty() && !is_secret(option))
+            .map(str::to_owned)
+            .collect()
     };
     let (has, wants) = (options(config_info), options(line));
-    let added = wants.iter().filter(|option| !has.contains(option)).map(|option| format!("+{option}"));
-    let removed = has.iter().filter(|option| !wants.contains(option)).map(|option| format!("-{option}"));
+    let added = wants
+        .iter()
+        .filter(|option| !has.contains(option))
+        .map(|option| format!("+{option}"));
+    let removed = has
+        .iter()
+        .filter(|option| !wants.contains(option))
+        .map(|option| format!("-{option}"));
     added.chain(removed).collect()
 }
 
@@ -59,7 +72,14 @@ mod tests {
 
     fn mapping(id: u32, spec: &str, origin: Option<Origin>) -> Mapping {
         let tag = origin.map(|origin| OwnerTag::new(origin, [0; 8]));
-        Mapping { id, spec: spec.parse().unwrap(), fsid: String::new(), read_only: false, tag, number: (252, id * 16) }
+        Mapping {
+            id,
+            spec: spec.parse().unwrap(),
+            fsid: String::new(),
+            read_only: false,
+            tag,
+            number: (252, id * 16),
+        }
     }
 
     #[test]
@@ -75,19 +95,36 @@ mod tests {
         let plan = plan(&entries, &mapped);
         assert_eq!(plan.new, [&entries[1]]);
         assert_eq!(plan.gone, mapped[1..2]);
-        assert_eq!(plan.kept.iter().map(|(_, mapping)| mapping.id).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(
+            plan.kept
+                .iter()
+                .map(|(_, mapping)| mapping.id)
+                .collect::<Vec<_>>(),
+            [0, 2]
+        );
     }
 
     #[test]
     fn options_are_compared_without_monitors_secrets_and_marks() {
         let line = |options: &str| format!("1.2.3.4:6789 {options} rbd a - rbdmap:table:00");
         let rows = [
-            ("name=boot,key=client.boot,queue_depth=64", "name=boot,secret=x,queue_depth=64", vec![]),
-            ("name=boot,ro", "name=boot,queue_depth=64", vec!["+queue_depth=64", "-ro"]),
+            (
+                "name=boot,key=client.boot,queue_depth=64",
+                "name=boot,secret=x,queue_depth=64",
+                vec![],
+            ),
+            (
+                "name=boot,ro",
+                "name=boot,queue_depth=64",
+                vec!["+queue_depth=64", "-ro"],
+            ),
             ("name=boot", "name=other", vec!["+name=other", "-name=boot"]),
         ];
         for (has, wants, expected) in rows {
-            assert_eq!(changed_options(&line(has), &line(wants).replace("1.2", "5.6")), expected);
+            assert_eq!(
+                changed_options(&line(has), &line(wants).replace("1.2", "5.6")),
+                expected
+            );
         }
     }
 }

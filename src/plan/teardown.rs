@@ -67,12 +67,18 @@ impl<'a> MountStack<'a> {
             stands(at, tree.parent(at));
             let layers = seen.layers.get(&mount.id).into_iter().flatten();
             layers.for_each(|folder| stands(at, tree.lookup(folder, Some(at))));
-            let below = seen.loops.iter().position(|device| device.nodes.iter().any(|node| node.carries(mount)));
+            let below = seen
+                .loops
+                .iter()
+                .position(|device| device.nodes.iter().any(|node| node.carries(mount)));
             stands(at, below.map(|below| count + below));
         }
         for (at, device) in seen.loops.iter().enumerate() {
             stands(count + at, tree.lookup(&device.file, None));
-            let below = seen.loops.iter().position(|other| other.nodes.iter().any(|node| node.is_at(&device.file)));
+            let below = seen
+                .loops
+                .iter()
+                .position(|other| other.nodes.iter().any(|node| node.is_at(&device.file)));
             stands(count + at, below.map(|below| count + below));
         }
         Self { seen, tree, above }
@@ -81,14 +87,25 @@ impl<'a> MountStack<'a> {
     /// What stands on the block devices, in the order in which to take it away.
     pub fn standing_on(&self, devices: &[BlockNode]) -> Vec<TeardownStep<'a>> {
         let all = self.all_on(devices);
-        let above = |at: usize| self.above.get(&at).into_iter().flatten().filter(|upper| all.contains(upper));
-        let mut missing: HashMap<usize, usize> = all.iter().map(|at| (*at, above(*at).count())).collect();
+        let above = |at: usize| {
+            self.above
+                .get(&at)
+                .into_iter()
+                .flatten()
+                .filter(|upper| all.contains(upper))
+        };
+        let mut missing: HashMap<usize, usize> =
+            all.iter().map(|at| (*at, above(*at).count())).collect();
         let is_free = |at: usize| above(at).next().is_none();
         let mut ready: BTreeSet<usize> = all.iter().copied().filter(|at| is_free(*at)).collect();
         let mut order = Vec::new();
         while let Some(at) = ready.pop_last() {
             order.push(at);
-            for lower in all.iter().filter(|lower| self.above.get(lower).is_some_and(|above| above.contains(&at))) {
+            for lower in all.iter().filter(|lower| {
+                self.above
+                    .get(lower)
+                    .is_some_and(|above| above.contains(&at))
+            }) {
                 let count = missing.entry(*lower).or_default();
                 *count = count.saturating_sub(1);
                 if *count == 0 {
@@ -97,8 +114,16 @@ impl<'a> MountStack<'a> {
             }
         }
         // What stands on itself cannot be. If it is, it is not free, and nobody hangs.
-        let circle: Vec<usize> = all.iter().copied().filter(|at| !order.contains(at)).collect();
-        let step = |at| TeardownStep { thing: self.thing(at), free: is_free(at), hidden_below: self.hidden(at, &all) };
+        let circle: Vec<usize> = all
+            .iter()
+            .copied()
+            .filter(|at| !order.contains(at))
+            .collect();
+        let step = |at| TeardownStep {
+            thing: self.thing(at),
+            free: is_free(at),
+            hidden_below: self.hidden(at, &all),
+        };
         order.into_iter().chain(circle).map(step).collect()
     }
 
@@ -127,7 +152,9 @@ impl<'a> MountStack<'a> {
     }
 
     fn hidden(&self, at: usize, all: &BTreeSet<usize>) -> Option<&'a Path> {
-        (at < self.seen.mounts.len()).then(|| self.tree.hidden_below(at, |other| all.contains(&other))).flatten()
+        (at < self.seen.mounts.len())
+            .then(|| self.tree.hidden_below(at, |other| all.contains(&other)))
+            .flatten()
     }
 }
 
@@ -141,19 +168,36 @@ mod tests {
     const DISK: &[(&str, (u32, u32))] = &[("rbd0", (252, 0)), ("rbd0p1", (252, 1))];
 
     fn nodes(list: &[(&str, (u32, u32))]) -> Vec<BlockNode> {
-        list.iter().map(|(name, number)| BlockNode { name: (*name).into(), number: *number, partition: None }).collect()
+        list.iter()
+            .map(|(name, number)| BlockNode {
+                name: (*name).into(),
+                number: *number,
+                partition: None,
+            })
+            .collect()
     }
 
     fn seen(text: &str, loops: &[(&str, u32, &str)]) -> MountSnapshot {
         let mounts = mounts(text);
         let layers = mounts.iter().filter(|mount| mount.fstype == "overlay");
-        let layers = layers.map(|mount| (mount.id, overlay_options::folders(mount.fs_options.split(',')))).collect();
+        let layers = layers
+            .map(|mount| {
+                (
+                    mount.id,
+                    overlay_options::folders(mount.fs_options.split(',')),
+                )
+            })
+            .collect();
         let loops = loops.iter().map(|(name, minor, file)| LoopDevice {
             name: (*name).into(),
             nodes: nodes(&[(name, (7, *minor))]),
             file: PathBuf::from(file),
         });
-        MountSnapshot { loops: loops.collect(), layers, mounts }
+        MountSnapshot {
+            loops: loops.collect(),
+            layers,
+            mounts,
+        }
     }
 
     /// The targets in order; `*` marks those that can go at once.
@@ -165,7 +209,11 @@ mod tests {
             };
             format!("{name}{}", if step.free { "*" } else { "" })
         };
-        MountStack::of(seen).standing_on(&nodes(DISK)).iter().map(name).collect()
+        MountStack::of(seen)
+            .standing_on(&nodes(DISK))
+            .iter()
+            .map(name)
+            .collect()
     }
 
     #[test]
@@ -180,13 +228,22 @@ mod tests {
     #[test]
     fn what_is_mounted_inside_goes_first_even_if_mountinfo_lists_it_first() {
         // A moved mount keeps its place in the list.
-        let seen = seen("19 21 8:2 /a/moved\n20 1 8:1 /\n21 20 252:0 /a\n22 21 0:40 /a/t tmpfs\n23 22 8:3 /a/t/u", &[]);
-        assert_eq!(order(&seen), ["/a/t/u*", "/a/t", "/a/moved*", "/a"].map(str::to_owned));
+        let seen = seen(
+            "19 21 8:2 /a/moved\n20 1 8:1 /\n21 20 252:0 /a\n22 21 0:40 /a/t tmpfs\n23 22 8:3 /a/t/u",
+            &[],
+        );
+        assert_eq!(
+            order(&seen),
+            ["/a/t/u*", "/a/t", "/a/moved*", "/a"].map(str::to_owned)
+        );
     }
 
     #[test]
     fn mounts_upon_the_same_mount_point_go_from_the_top() {
-        let seen = seen("20 1 8:1 /\n21 20 252:0 /a\n22 21 0:40 /a tmpfs\n23 22 252:0 /a", &[]);
+        let seen = seen(
+            "20 1 8:1 /\n21 20 252:0 /a\n22 21 0:40 /a tmpfs\n23 22 252:0 /a",
+            &[],
+        );
         assert_eq!(order(&seen), ["/a*", "/a", "/a"]);
     }
 
@@ -205,31 +262,53 @@ mod tests {
 
     #[test]
     fn an_overlay_upon_its_own_lower_layer_stands_on_it() {
-        let seen = seen("20 1 8:1 /\n21 20 252:0 /a\n22 21 0:50 /a overlay lowerdir=/a,upperdir=/u,workdir=/w", &[]);
+        let seen = seen(
+            "20 1 8:1 /\n21 20 252:0 /a\n22 21 0:50 /a overlay lowerdir=/a,upperdir=/u,workdir=/w",
+            &[],
+        );
         assert_eq!(order(&seen), ["/a*", "/a"]);
     }
 
     #[test]
     fn loop_devices_are_given_back_between_their_mounts_and_the_mount_of_their_file() {
-        let mounts = "20 1 8:1 /\n21 20 7:3 /img ext4 rw /dev/loop3\n22 20 252:1 /s\n23 21 7:5 /img/inner";
-        let loops = [("loop3", 3, "/s/x.img"), ("loop4", 4, "/elsewhere.img"), ("loop5", 5, "/img/y.img")];
-        assert_eq!(order(&seen(mounts, &loops)), ["/img/inner*", "loop5", "/img", "loop3", "/s"]);
-        assert_eq!(order(&seen("20 1 8:1 /", &[("loop0", 0, "/dev/rbd0p1")])), ["loop0*"]);
+        let mounts =
+            "20 1 8:1 /\n21 20 7:3 /img ext4 rw /dev/loop3\n22 20 252:1 /s\n23 21 7:5 /img/inner";
+        let loops = [
+            ("loop3", 3, "/s/x.img"),
+            ("loop4", 4, "/elsewhere.img"),
+            ("loop5", 5, "/img/y.img"),
+        ];
+        assert_eq!(
+            order(&seen(mounts, &loops)),
+            ["/img/inner*", "loop5", "/img", "loop3", "/s"]
+        );
+        assert_eq!(
+            order(&seen("20 1 8:1 /", &[("loop0", 0, "/dev/rbd0p1")])),
+            ["loop0*"]
+        );
     }
 
     #[test]
     fn a_btrfs_is_found_by_its_source_for_its_number_is_no_device() {
-        let seen =
-            seen("20 1 8:1 /\n21 20 0:44 /a btrfs rw /dev/rbd0 /@home\n22 20 0:45 /c btrfs rw /dev/rbd01 /", &[]);
+        let seen = seen(
+            "20 1 8:1 /\n21 20 0:44 /a btrfs rw /dev/rbd0 /@home\n22 20 0:45 /c btrfs rw /dev/rbd01 /",
+            &[],
+        );
         assert_eq!(order(&seen), ["/a*"]);
     }
 
     #[test]
     fn what_a_stranger_hides_is_told() {
-        let seen = seen("20 1 8:1 /\n21 20 252:0 /s/a\n22 20 8:2 /s\n23 22 8:3 /s/a", &[]);
+        let seen = seen(
+            "20 1 8:1 /\n21 20 252:0 /s/a\n22 20 8:2 /s\n23 22 8:3 /s/a",
+            &[],
+        );
         let picture = MountStack::of(&seen);
         let steps = picture.standing_on(&nodes(DISK));
-        assert_eq!((steps.len(), steps[0].hidden_below), (1, Some(Path::new("/s"))));
+        assert_eq!(
+            (steps.len(), steps[0].hidden_below),
+            (1, Some(Path::new("/s")))
+        );
     }
 
     #[test]
@@ -237,7 +316,10 @@ mod tests {
         let mut text = "20 1 8:1 /\n21 20 252:0 /d\n".to_owned();
         for id in 100..1000 {
             let layers: Vec<String> = (0..20).map(|layer| format!("/d/l{layer}")).collect();
-            text += &format!("{id} 21 0:{id} /d/m{id} overlay lowerdir={},upperdir=/d/u{id}\n", layers.join(":"));
+            text += &format!(
+                "{id} 21 0:{id} /d/m{id} overlay lowerdir={},upperdir=/d/u{id}\n",
+                layers.join(":")
+            );
         }
         let seen = seen(&text, &[]);
         assert_eq!(MountStack::of(&seen).standing_on(&nodes(DISK)).len(), 901);

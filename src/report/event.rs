@@ -63,7 +63,11 @@ impl Event {
 
     /// Tells of it, with what it is about as fields of the journal.
     pub fn tell<'a>(self, about: impl Into<About<'a>>, text: impl Display) {
-        let About { spec, device, errno } = about.into();
+        let About {
+            spec,
+            device,
+            errno,
+        } = about.into();
         /// The same at a level, which must be a constant.
         macro_rules! at {
             ($level:ident) => {
@@ -80,9 +84,19 @@ impl Event {
             };
         }
         match self {
-            Self::Mapped | Self::Mounted | Self::Unmapped | Self::Asked | Self::Waiting | Self::MapWaits => at!(info),
+            Self::Mapped
+            | Self::Mounted
+            | Self::Unmapped
+            | Self::Asked
+            | Self::Waiting
+            | Self::MapWaits => at!(info),
             Self::TryingAgain => at!(warn),
-            Self::MapFailed | Self::MountFailed | Self::UnmapFailed | Self::HookFailed | Self::Forced | Self::Lost => {
+            Self::MapFailed
+            | Self::MountFailed
+            | Self::UnmapFailed
+            | Self::HookFailed
+            | Self::Forced
+            | Self::Lost => {
                 at!(error)
             }
         }
@@ -99,13 +113,21 @@ pub struct About<'a> {
 
 impl<'a> From<&'a ImageSpec> for About<'a> {
     fn from(spec: &'a ImageSpec) -> Self {
-        Self { spec, device: None, errno: None }
+        Self {
+            spec,
+            device: None,
+            errno: None,
+        }
     }
 }
 
 impl<'a> From<&'a Mapping> for About<'a> {
     fn from(mapping: &'a Mapping) -> Self {
-        Self { spec: &mapping.spec, device: Some(format!("/dev/{}", mapping.name())), errno: None }
+        Self {
+            spec: &mapping.spec,
+            device: Some(format!("/dev/{}", mapping.name())),
+            errno: None,
+        }
     }
 }
 
@@ -139,10 +161,16 @@ mod tests {
     #[test]
     fn the_catalog_explains_every_kind_and_nothing_else() {
         let catalog = include_str!("../../packaging/rbdmap.catalog");
-        let explained: Vec<&str> = catalog.lines().filter_map(|line| line.strip_prefix("-- ")).collect();
+        let explained: Vec<&str> = catalog
+            .lines()
+            .filter_map(|line| line.strip_prefix("-- "))
+            .collect();
         assert_eq!(explained, ALL.map(Event::id));
         for entry in catalog.split("\n-- ").skip(1) {
-            assert!(entry.contains("\nSubject: ") && entry.contains("\nDocumentation: man:rbdmap"), "{entry}");
+            assert!(
+                entry.contains("\nSubject: ") && entry.contains("\nDocumentation: man:rbdmap"),
+                "{entry}"
+            );
         }
     }
 }

@@ -18,7 +18,12 @@ impl Report {
     }
 
     /// Tells what failed with an image.
-    pub fn image_failed<'a>(&mut self, event: Event, about: impl Into<About<'a>>, why: impl Display) {
+    pub fn image_failed<'a>(
+        &mut self,
+        event: Event,
+        about: impl Into<About<'a>>,
+        why: impl Display,
+    ) {
         self.failures += 1;
         event.tell(about, why);
     }

@@ -22,13 +22,26 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Starts logging for the rest of the process, which is one attempt until it says that another begins.
 pub fn start() -> Attempts {
     let attempts = Attempts::default();
-    let journal = journal_listens().then(|| tracing_journald::layer().ok()).flatten().map(|layer| {
-        layer.with_field_prefix(None).with_syslog_identifier("rbdmap".to_owned()).with_priority_mappings(
-            PriorityMappings { info: Priority::Informational, debug: Priority::Debug, ..PriorityMappings::new() },
-        )
-    });
+    let journal = journal_listens()
+        .then(|| tracing_journald::layer().ok())
+        .flatten()
+        .map(|layer| {
+            layer
+                .with_field_prefix(None)
+                .with_syslog_identifier("rbdmap".to_owned())
+                .with_priority_mappings(PriorityMappings {
+                    info: Priority::Informational,
+                    debug: Priority::Debug,
+                    ..PriorityMappings::new()
+                })
+        });
     let terminal = journal.is_none().then_some(Terminal);
-    tracing_subscriber::registry().with(LevelFilter::INFO).with(attempts.clone()).with(journal).with(terminal).init();
+    tracing_subscriber::registry()
+        .with(LevelFilter::INFO)
+        .with(attempts.clone())
+        .with(journal)
+        .with(terminal)
+        .init();
     attempts
 }
 
@@ -112,12 +125,21 @@ mod tests {
     fn an_attempt_tells_what_the_one_before_it_has_not_told() {
         let attempts = Attempts::default();
         let tell = |messages: &[&str]| {
-            let told: Vec<String> = messages.iter().map(|message| (*message).to_owned()).collect();
-            let told = told.into_iter().filter(|message| attempts.is_new(message.clone())).collect::<Vec<_>>();
+            let told: Vec<String> = messages
+                .iter()
+                .map(|message| (*message).to_owned())
+                .collect();
+            let told = told
+                .into_iter()
+                .filter(|message| attempts.is_new(message.clone()))
+                .collect::<Vec<_>>();
             attempts.next();
             told
         };
-        assert_eq!(tell(&["waits", "waits", "fails"]), ["waits", "waits", "fails"]);
+        assert_eq!(
+            tell(&["waits", "waits", "fails"]),
+            ["waits", "waits", "fails"]
+        );
         assert!(tell(&["waits", "fails"]).is_empty());
         assert_eq!(tell(&["waits", "fails otherwise"]), ["fails otherwise"]);
         assert_eq!(tell(&["waits", "fails"]), ["fails"], "it has changed back");

@@ -30,7 +30,10 @@ impl Backoff {
     }
 
     fn of(random: Rng) -> Self {
-        Self { span: FIRST, random }
+        Self {
+            span: FIRST,
+            random,
+        }
     }
 
     /// The next pause.
@@ -57,6 +60,9 @@ mod tests {
     #[test]
     fn no_two_have_the_same_pauses() {
         let (mut one, mut other) = (Backoff::new(), Backoff::new());
-        assert_ne!([(); 8].map(|()| one.pause()), [(); 8].map(|()| other.pause()));
+        assert_ne!(
+            [(); 8].map(|()| one.pause()),
+            [(); 8].map(|()| other.pause())
+        );
     }
 }

@@ -16,7 +16,10 @@ pub struct Deadline {
 impl Deadline {
     /// A deadline `limit` from now.
     pub fn after(limit: Duration) -> Self {
-        Self { start: Instant::now(), limit }
+        Self {
+            start: Instant::now(),
+            limit,
+        }
     }
 
     /// What is left of it; zero once it has passed.
@@ -55,7 +58,10 @@ impl Deadline {
     /// wait for. No inotify(7) therefore: of its instances there are 128 for all that root runs.
     pub fn poll<T>(&self, ask: impl FnMut() -> Option<T>) -> Option<T> {
         let start = Instant::now();
-        self.poll_with(|| sleep(pause_after(start.elapsed()).min(self.remaining())), ask)
+        self.poll_with(
+            || sleep(pause_after(start.elapsed()).min(self.remaining())),
+            ask,
+        )
     }
 
     /// The same, with a pause of the caller's own making, which must be short.
@@ -87,7 +93,10 @@ pub struct Wait<'a> {
 impl<'a> Wait<'a> {
     /// One of which somebody else tells, or nobody.
     pub fn in_silence(deadline: &'a Deadline) -> Self {
-        Self { deadline, tell: &|| {} }
+        Self {
+            deadline,
+            tell: &|| {},
+        }
     }
 
     /// As [`Deadline::poll`].
@@ -142,7 +151,12 @@ mod tests {
             waited += pause;
             waited
         });
-        assert!(pauses.take_while(|waited| *waited < Duration::from_secs(60)).count() < 200);
+        assert!(
+            pauses
+                .take_while(|waited| *waited < Duration::from_secs(60))
+                .count()
+                < 200
+        );
     }
 
     #[test]
@@ -160,7 +174,8 @@ mod tests {
     fn what_hangs_is_left_behind() {
         assert_eq!(Deadline::after(Duration::from_secs(60)).run(|| 7), Some(7));
         let start = Instant::now();
-        let hung = Deadline::after(Duration::from_millis(10)).run(|| sleep(Duration::from_secs(60)));
+        let hung =
+            Deadline::after(Duration::from_millis(10)).run(|| sleep(Duration::from_secs(60)));
         assert!(hung.is_none() && start.elapsed() < Duration::from_secs(30));
     }
 }

@@ -23,7 +23,13 @@ impl<T: Send + 'static> JobPool<T> {
     /// A pool without jobs, of which so many will be under way at a time.
     pub fn new(threads: usize) -> Self {
         let (sender, results) = mpsc::channel();
-        Self { threads, waiting: VecDeque::new(), running: 0, sender, results }
+        Self {
+            threads,
+            waiting: VecDeque::new(),
+            running: 0,
+            sender,
+            results,
+        }
     }
 
     /// Does a job as soon as there is a thread for it.
@@ -50,7 +56,9 @@ impl<T: Send + 'static> JobPool<T> {
 
     fn start(&mut self) {
         while self.running < self.threads {
-            let Some(job) = self.waiting.pop_front() else { return };
+            let Some(job) = self.waiting.pop_front() else {
+                return;
+            };
             let sender = self.sender.clone();
             self.running += 1;
             // Nobody listens any more once the pool was dropped.

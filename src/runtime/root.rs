@@ -43,7 +43,10 @@ impl Root {
 
     /// Files of assignments that Ceph's packages have for their services, a later one wins (systemd.exec(5), EnvironmentFile=).
     pub fn service_environments(&self) -> [PathBuf; 2] {
-        [self.join("etc/default/ceph"), self.join("etc/sysconfig/ceph")]
+        [
+            self.join("etc/default/ceph"),
+            self.join("etc/sysconfig/ceph"),
+        ]
     }
 
     /// A path as the machine has it, without this root.
@@ -93,7 +96,8 @@ impl Root {
 
     /// udev's record of a block device: there once its rules have been applied.
     pub fn udev_record(&self, number: (u32, u32)) -> PathBuf {
-        self.join("run/udev/data").join(format!("b{}:{}", number.0, number.1))
+        self.join("run/udev/data")
+            .join(format!("b{}:{}", number.0, number.1))
     }
 
     /// The socket of udevd: there while it runs.

@@ -25,32 +25,67 @@ pub fn nodes(root: &Root, disk: &str) -> Vec<BlockNode> {
         Some((major.parse().ok()?, minor.parse().ok()?))
     };
     let prefix = format!("{disk}p");
-    let partitions = fs::read_dir(&folder).into_iter().flatten().flatten().filter_map(|entry| {
-        let name = entry.file_name().into_string().ok().filter(|name| name.starts_with(&prefix))?;
-        let partition = attribute(&entry.path().join("partition"))?.parse().ok()?;
-        Some(BlockNode { name, number: number(&entry.path())?, partition: Some(partition) })
-    });
+    let partitions = fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry
+                .file_name()
+                .into_string()
+                .ok()
+                .filter(|name| name.starts_with(&prefix))?;
+            let partition = attribute(&entry.path().join("partition"))?.parse().ok()?;
+            Some(BlockNode {
+                name,
+                number: number(&entry.path())?,
+                partition: Some(partition),
+            })
+        });
     let mut nodes: Vec<BlockNode> = partitions.collect();
     nodes.sort_by_key(|node| node.partition);
-    nodes.splice(0..0, number(&folder).map(|number| BlockNode { name: disk.to_owned(), number, partition: None }));
+    nodes.splice(
+        0..0,
+        number(&folder).map(|number| BlockNode {
+            name: disk.to_owned(),
+            number,
+            partition: None,
+        }),
+    );
     nodes
 }
 
 /// The block device that a path leads to, if it is one's.
 pub fn at(path: &Path) -> Option<BlockNode> {
     let path = fs::canonicalize(path).ok()?;
-    let metadata = fs::metadata(&path).ok().filter(|metadata| metadata.file_type().is_block_device())?;
-    let number = (u32::try_from(major(metadata.rdev())).ok()?, u32::try_from(minor(metadata.rdev())).ok()?);
-    Some(BlockNode { name: path.file_name()?.to_string_lossy().into_owned(), number, partition: None })
+    let metadata = fs::metadata(&path)
+        .ok()
+        .filter(|metadata| metadata.file_type().is_block_device())?;
+    let number = (
+        u32::try_from(major(metadata.rdev())).ok()?,
+        u32::try_from(minor(metadata.rdev())).ok()?,
+    );
+    Some(BlockNode {
+        name: path.file_name()?.to_string_lossy().into_owned(),
+        number,
+        partition: None,
+    })
 }
 
 /// A disk's size in bytes; the kernel tells it in sectors of 512.
 pub fn size(root: &Root, disk: &str) -> Option<u64> {
-    attribute(&root.block(disk).join("size"))?.parse::<u64>().ok()?.checked_mul(512)
+    attribute(&root.block(disk).join("size"))?
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(512)
 }
 
 /// How many sectors have been written to a disk since it appeared, finished writes only: the seventh number of its `stat`
 /// (linux `Documentation/block/stat.rst`).
 pub fn written(root: &Root, disk: &str) -> Option<u64> {
-    attribute(&root.block(disk).join("stat"))?.split_whitespace().nth(6)?.parse().ok()
+    attribute(&root.block(disk).join("stat"))?
+        .split_whitespace()
+        .nth(6)?
+        .parse()
+        .ok()
 }

@@ -10,9 +10,18 @@ use anyhow::{Context, Result};
 pub fn read_if_there(path: &Path) -> Result<Option<String>> {
     match fs::read(path) {
         Ok(bytes) => {
-            Ok(Some(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())))
+            Ok(Some(String::from_utf8(bytes).unwrap_or_else(|e| {
+                String::from_utf8_lossy(e.as_bytes()).into_owned()
+            })))
         }
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
     }
 }
@@ -31,7 +40,8 @@ pub fn attribute(path: &Path) -> Option<String> {
             break;
         }
     }
-    let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
     Some(text.trim_end_matches('\n').to_owned())
 }
 
@@ -44,7 +54,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("name");
         assert_eq!(attribute(&path), None);
-        for text in ["", "-", &"x".repeat(PAGE - 1), &"x".repeat(PAGE), &"x".repeat(3 * PAGE + 1)] {
+        for text in [
+            "",
+            "-",
+            &"x".repeat(PAGE - 1),
+            &"x".repeat(PAGE),
+            &"x".repeat(3 * PAGE + 1),
+        ] {
             fs::write(&path, format!("{text}\n")).unwrap();
             assert_eq!(attribute(&path).as_deref(), Some(text));
         }

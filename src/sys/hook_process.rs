@@ -21,13 +21,25 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const LONGEST_LINE: u64 = 4096;
 
 /// Runs it and tells how it ended.
-pub fn run(hook: &Path, arguments: &[OsString], spec: &ImageSpec, wait: Wait<'_>) -> io::Result<ExitStatus> {
+pub fn run(
+    hook: &Path,
+    arguments: &[OsString],
+    spec: &ImageSpec,
+    wait: Wait<'_>,
+) -> io::Result<ExitStatus> {
     let mut command = Command::new(hook);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
     let mut child = command.spawn()?;
     let (sender, ended) = mpsc::channel();
-    let pipes: [Option<Box<dyn Read + Send>>; 2] =
-        [child.stdout.take().map(|pipe| Box::new(pipe) as _), child.stderr.take().map(|pipe| Box::new(pipe) as _)];
+    let pipes: [Option<Box<dyn Read + Send>>; 2] = [
+        child.stdout.take().map(|pipe| Box::new(pipe) as _),
+        child.stderr.take().map(|pipe| Box::new(pipe) as _),
+    ];
     for pipe in pipes.into_iter().flatten() {
         let (sender, spec) = (sender.clone(), spec.clone());
         thread::spawn(move || {
@@ -47,7 +59,12 @@ pub fn run(hook: &Path, arguments: &[OsString], spec: &ImageSpec, wait: Wait<'_>
 fn log(pipe: impl Read, spec: &ImageSpec) {
     let mut reader = BufReader::new(pipe);
     let mut line = Vec::new();
-    while reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+    while reader
+        .by_ref()
+        .take(LONGEST_LINE)
+        .read_until(b'\n', &mut line)
+        .is_ok_and(|length| length > 0)
+    {
         let text = String::from_utf8_lossy(&line);
         tracing::info!(rbd_pool = %spec.pool, rbd_image = %spec.image, "{spec}: hook: {}", text.trim_end());
         line.clear();

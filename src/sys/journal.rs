@@ -18,32 +18,57 @@ pub struct Journal {
 impl Journal {
     /// So long in all, from now on.
     pub fn new(root: &Root, limit: Duration) -> Self {
-        Self { root: root.clone(), time: Deadline::after(limit) }
+        Self {
+            root: root.clone(),
+            time: Deadline::after(limit),
+        }
     }
 
     /// The last lines of and about a unit, with their times.
     pub fn lines(&self, unit: &str) -> Vec<String> {
-        self.ask(["--lines=5", "--output=short", "--no-hostname", &format!("--unit={unit}")])
+        self.ask([
+            "--lines=5",
+            "--output=short",
+            "--no-hostname",
+            &format!("--unit={unit}"),
+        ])
     }
 
     /// What the program of a unit said last.
     pub fn last_word(&self, unit: &str) -> Option<String> {
-        last_word(self.ask(["--lines=4", "--output=cat", &format!("_SYSTEMD_UNIT={unit}")]))
+        last_word(self.ask([
+            "--lines=4",
+            "--output=cat",
+            &format!("_SYSTEMD_UNIT={unit}"),
+        ]))
     }
 
     fn ask<Word: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = Word>) -> Vec<String> {
         let mut command = Command::new(self.root.journalctl());
-        command.args(["--boot", "--quiet", "--no-pager"]).args(words).stdin(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["--boot", "--quiet", "--no-pager"])
+            .args(words)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
         let output = self.time.run(move || command.output());
-        let output = output.and_then(Result::ok).map(|output| output.stdout).unwrap_or_default();
-        String::from_utf8_lossy(&output).lines().map(str::to_owned).collect()
+        let output = output
+            .and_then(Result::ok)
+            .map(|output| output.stdout)
+            .unwrap_or_default();
+        String::from_utf8_lossy(&output)
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 }
 
 /// mount(8) of util-linux goes on, after what it has to say, with where there may be more.
 fn last_word(lines: Vec<String>) -> Option<String> {
     let lines = lines.iter().map(|line| line.trim());
-    lines.rev().find(|line| !line.is_empty() && !line.starts_with("dmesg(1) ")).map(str::to_owned)
+    lines
+        .rev()
+        .find(|line| !line.is_empty() && !line.starts_with("dmesg(1) "))
+        .map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -52,7 +77,8 @@ mod tests {
 
     #[test]
     fn the_last_word_is_what_was_wrong() {
-        let word = |lines: &[&str]| last_word(lines.iter().map(|line| (*line).to_owned()).collect());
+        let word =
+            |lines: &[&str]| last_word(lines.iter().map(|line| (*line).to_owned()).collect());
         let more = "       dmesg(1) may have more information after failed mount system call.";
         assert_eq!(
             word(&["mount: a", "mount: /x: can't read superblock.", more]).unwrap(),

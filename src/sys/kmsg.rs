@@ -24,7 +24,11 @@ const RECORD_MAX: usize = 8192;
 impl KmsgReader {
     /// From now on. Where the log cannot be read (not root), nothing will be heard.
     pub fn now(root: &Root) -> Self {
-        Self(open(root).and_then(|mut file| file.seek(SeekFrom::End(0)).map(|_| file)).ok())
+        Self(
+            open(root)
+                .and_then(|mut file| file.seek(SeekFrom::End(0)).map(|_| file))
+                .ok(),
+        )
     }
 
     /// From the oldest line that is still there.
@@ -38,12 +42,17 @@ impl KmsgReader {
         let milliseconds = u16::try_from(limit.as_millis()).unwrap_or(u16::MAX);
         let mut waiting = [PollFd::new(file.as_fd(), PollFlags::POLLIN)];
         // An interruption is as good as a line: whoever waits looks again.
-        matches!(poll(&mut waiting, PollTimeout::from(milliseconds)), Ok(_) | Err(Errno::EINTR))
+        matches!(
+            poll(&mut waiting, PollTimeout::from(milliseconds)),
+            Ok(_) | Err(Errno::EINTR)
+        )
     }
 
     /// What rbd and libceph have said since this was last asked, in order.
     pub fn lines(&mut self) -> Vec<String> {
-        let Some(file) = &mut self.0 else { return Vec::new() };
+        let Some(file) = &mut self.0 else {
+            return Vec::new();
+        };
         let mut lines = Vec::new();
         let mut record = [0; RECORD_MAX];
         loop {
@@ -59,7 +68,10 @@ impl KmsgReader {
 
 /// A new reader begins at the oldest record.
 fn open(root: &Root) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(root.kernel_log())
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(root.kernel_log())
 }
 
 /// The text of a record, if rbd or libceph wrote it.
@@ -75,7 +87,10 @@ mod tests {
     #[test]
     fn records_of_rbd_and_libceph_are_heard_and_no_others() {
         let record = "6,339,5140900,-;rbd: image rbd/nope does not exist\n SUBSYSTEM=x\n";
-        assert_eq!(message(record).as_deref(), Some("rbd: image rbd/nope does not exist"));
+        assert_eq!(
+            message(record).as_deref(),
+            Some("rbd: image rbd/nope does not exist")
+        );
         assert_eq!(message("6,1,2,-;EXT4-fs (rbd0): mounted"), None);
     }
 }

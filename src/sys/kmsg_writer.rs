@@ -38,16 +38,27 @@ pub struct KmsgWriter(Option<RefCell<File>>);
 impl KmsgWriter {
     /// Opens /dev/kmsg.
     pub fn open(root: &Root) -> Self {
-        Self(File::options().write(true).open(root.kernel_log()).ok().map(RefCell::new))
+        Self(
+            File::options()
+                .write(true)
+                .open(root.kernel_log())
+                .ok()
+                .map(RefCell::new),
+        )
     }
 
     /// Writes one record.
     pub fn write(&self, message: &Message) {
-        let end =
-            (0..=LONGEST.min(message.text.len())).rev().find(|at| message.text.is_char_boundary(*at)).unwrap_or(0);
+        let end = (0..=LONGEST.min(message.text.len()))
+            .rev()
+            .find(|at| message.text.is_char_boundary(*at))
+            .unwrap_or(0);
         let (level, text, process) = (message.level, &message.text[..end], std::process::id());
         let record = format!("<{level}>rbdmap-generator[{process}]: {text}\n");
-        let written = self.0.as_ref().is_some_and(|log| log.borrow_mut().write_all(record.as_bytes()).is_ok());
+        let written = self
+            .0
+            .as_ref()
+            .is_some_and(|log| log.borrow_mut().write_all(record.as_bytes()).is_ok());
         if !written {
             eprintln!("rbdmap-generator: {}", message.text);
         }

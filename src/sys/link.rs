@@ -58,23 +58,42 @@ pub fn ready<'m>(root: &Root, mappings: &'m [Mapping]) -> Vec<&'m Mapping> {
         return Vec::new();
     }
     let partitioned = partitioned(root);
-    let nodes = |disk: &str| if partitioned.contains(disk) { device::nodes(root, disk) } else { Vec::new() };
-    let is_ready = |mapping: &&Mapping| link_leads_to(root, mapping) && is_done(root, mapping, &nodes(&mapping.name()));
+    let nodes = |disk: &str| {
+        if partitioned.contains(disk) {
+            device::nodes(root, disk)
+        } else {
+            Vec::new()
+        }
+    };
+    let is_ready = |mapping: &&Mapping| {
+        link_leads_to(root, mapping) && is_done(root, mapping, &nodes(&mapping.name()))
+    };
     mappings.iter().filter(is_ready).collect()
 }
 
 /// The disks of rbd that have partitions, in one look.
 fn partitioned(root: &Root) -> HashSet<String> {
-    let names = fs::read_dir(root.block_class()).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    let names = names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with("rbd"));
-    names.filter_map(|name| name.split_once('p').map(|(disk, _)| disk.to_owned())).collect()
+    let names = fs::read_dir(root.block_class())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name());
+    let names = names
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| name.starts_with("rbd"));
+    names
+        .filter_map(|name| name.split_once('p').map(|(disk, _)| disk.to_owned()))
+        .collect()
 }
 
 /// Whether udev is done with a disk and its partitions. The kernel knew these before its write returned; udev comes to
 /// them after the disk.
 fn is_done(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) -> bool {
     let has_record = |number: (u32, u32)| root.udev_record(number).exists();
-    has_record(mapping.number) && nodes.iter().all(|node| node.number == mapping.number || has_record(node.number))
+    has_record(mapping.number)
+        && nodes
+            .iter()
+            .all(|node| node.number == mapping.number || has_record(node.number))
 }
 
 /// Whether the image's link leads to this mapping's device.
@@ -85,21 +104,33 @@ pub fn link_leads_to(root: &Root, mapping: &Mapping) -> bool {
 /// The name of the node that the link points to (`../../rbd0`).
 fn target_name(root: &Root, mapping: &Mapping) -> Option<String> {
     let target = fs::read_link(root.dev(mapping.spec.link())).ok()?;
-    target.file_name().map(|name| name.to_string_lossy().into_owned())
+    target
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
 }
 
 /// Makes the links of a mapping, or finds them made.
 pub fn make(root: &Root, mapping: &Mapping) -> Result<()> {
     let (spec, name) = (&mapping.spec, mapping.name());
     let nodes = device::nodes(root, &name);
-    let context = || format!("it is mapped as /dev/{name}, but has no link, and no udevd runs that would make it");
+    let context = || {
+        format!(
+            "it is mapped as /dev/{name}, but has no link, and no udevd runs that would make it"
+        )
+    };
     if !root.dev(&name).exists() {
         bail!("it is mapped as /dev/{name}, but that is not there: is this the /dev of the host?");
     }
-    let disk = BlockNode { name: name.clone(), number: mapping.number, partition: None };
+    let disk = BlockNode {
+        name: name.clone(),
+        number: mapping.number,
+        partition: None,
+    };
     for node in std::iter::once(&disk).chain(nodes.iter().filter(|node| node.partition.is_some())) {
         // Twice: another of us may just have removed a folder that was empty.
-        make_one(root, spec, node).or_else(|_| make_one(root, spec, node)).with_context(context)?;
+        make_one(root, spec, node)
+            .or_else(|_| make_one(root, spec, node))
+            .with_context(context)?;
     }
     Ok(())
 }
@@ -108,9 +139,15 @@ pub fn make(root: &Root, mapping: &Mapping) -> Result<()> {
 pub fn remove(root: &Root, spec: &ImageSpec, nodes: &[BlockNode]) -> Result<()> {
     for node in nodes {
         let (folders, name) = parts(spec, node)?;
-        let Ok(opened) = open_folders(root, &folders, Missing::Leave) else { continue };
-        let Some(folder) = opened.last() else { continue };
-        if target(folder, &name).is_some_and(|target| target.file_name() == Some(node.name.as_ref())) {
+        let Ok(opened) = open_folders(root, &folders, Missing::Leave) else {
+            continue;
+        };
+        let Some(folder) = opened.last() else {
+            continue;
+        };
+        if target(folder, &name)
+            .is_some_and(|target| target.file_name() == Some(node.name.as_ref()))
+        {
             unlinkat(folder, name.as_str(), UnlinkatFlags::NoRemoveDir)
                 .with_context(|| format!("removing /dev/{}/{name}", folders.join("/")))?;
         }
@@ -133,7 +170,10 @@ fn make_one(root: &Root, spec: &ImageSpec, node: &BlockNode) -> Result<()> {
     match target(folder, &name) {
         Some(target) if target == wanted => return Ok(()),
         Some(target) if serves_another(root, spec, node, &target) => {
-            bail!("{path} leads to another device of that name, {}", target.display())
+            bail!(
+                "{path} leads to another device of that name, {}",
+                target.display()
+            )
         }
         Some(_) => {}
         None if fstatat(folder, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok() => {
@@ -150,21 +190,43 @@ fn make_one(root: &Root, spec: &ImageSpec, node: &BlockNode) -> Result<()> {
 
 /// Whether a link's device is an image of the same name, mapped from another cluster or a second time.
 fn serves_another(root: &Root, spec: &ImageSpec, node: &BlockNode, target: &Path) -> bool {
-    let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let disk = |mapping: &Mapping| name == mapping.name() || name.starts_with(&format!("{}p", mapping.name()));
+    let name = target
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let disk = |mapping: &Mapping| {
+        name == mapping.name() || name.starts_with(&format!("{}p", mapping.name()))
+    };
     name != node.name
-        && bus::list(root).unwrap_or_default().iter().any(|mapping| disk(mapping) && mapping.spec.link() == spec.link())
+        && bus::list(root)
+            .unwrap_or_default()
+            .iter()
+            .any(|mapping| disk(mapping) && mapping.spec.link() == spec.link())
 }
 
 /// The folders below /dev, `rbd` first, and the link's name in the last.
 fn parts(spec: &ImageSpec, node: &BlockNode) -> Result<(Vec<String>, String)> {
     let link = spec.link();
-    let mut parts: Vec<String> = link.to_string_lossy().split('/').map(str::to_owned).collect();
-    if parts.iter().any(|part| part.is_empty() || part == "." || part == ".." || part.contains('\0')) {
-        bail!("{:?} is not a name that can be linked below /dev/rbd", spec.to_string());
+    let mut parts: Vec<String> = link
+        .to_string_lossy()
+        .split('/')
+        .map(str::to_owned)
+        .collect();
+    if parts
+        .iter()
+        .any(|part| part.is_empty() || part == "." || part == ".." || part.contains('\0'))
+    {
+        bail!(
+            "{:?} is not a name that can be linked below /dev/rbd",
+            spec.to_string()
+        );
     }
     let name = parts.pop().unwrap_or_default();
-    Ok((parts, node.partition.map_or(name.clone(), |number| format!("{name}-part{number}"))))
+    Ok((
+        parts,
+        node.partition
+            .map_or(name.clone(), |number| format!("{name}-part{number}")),
+    ))
 }
 
 /// What to do where a folder is missing.
@@ -193,7 +255,8 @@ fn open_folders(root: &Root, folders: &[String], missing: Missing) -> Result<Vec
             }
         }
         let folder = openat(above, name.as_str(), OFlag::O_RDONLY | flags, Mode::empty());
-        let folder = folder.map_err(|error| anyhow!("{name} below /dev cannot be opened as a folder: {error}"))?;
+        let folder = folder
+            .map_err(|error| anyhow!("{name} below /dev cannot be opened as a folder: {error}"))?;
         opened.push(folder);
     }
     Ok(opened)
@@ -215,13 +278,22 @@ mod tests {
         for (id, pool, image) in mappings {
             let bus = root.rbd_bus().join(format!("devices/{id}"));
             fs::create_dir_all(&bus).unwrap();
-            for (name, text) in [("pool", *pool), ("name", *image), ("current_snap", "-"), ("major", "252")] {
+            for (name, text) in [
+                ("pool", *pool),
+                ("name", *image),
+                ("current_snap", "-"),
+                ("major", "252"),
+            ] {
                 fs::write(bus.join(name), text).unwrap();
             }
             let disk = root.block(&format!("rbd{id}"));
             fs::create_dir_all(disk.join(format!("rbd{id}p1"))).unwrap();
             fs::write(disk.join("dev"), format!("252:{}", id * 16)).unwrap();
-            fs::write(disk.join(format!("rbd{id}p1/dev")), format!("252:{}", id * 16 + 1)).unwrap();
+            fs::write(
+                disk.join(format!("rbd{id}p1/dev")),
+                format!("252:{}", id * 16 + 1),
+            )
+            .unwrap();
             fs::write(disk.join(format!("rbd{id}p1/partition")), "1\n").unwrap();
             fs::create_dir_all(root.dev("")).unwrap();
             fs::write(root.dev(format!("rbd{id}")), "").unwrap();
@@ -240,10 +312,18 @@ mod tests {
         for _ in 0..2 {
             all.iter().for_each(|mapping| make(&root, mapping).unwrap());
         }
-        assert_eq!(fs::read_link(root.dev("rbd/rbd/a")).unwrap(), Path::new("../../rbd0"));
-        assert_eq!(fs::read_link(root.dev("rbd/rbd/a-part1")).unwrap(), Path::new("../../rbd0p1"));
+        assert_eq!(
+            fs::read_link(root.dev("rbd/rbd/a")).unwrap(),
+            Path::new("../../rbd0")
+        );
+        assert_eq!(
+            fs::read_link(root.dev("rbd/rbd/a-part1")).unwrap(),
+            Path::new("../../rbd0p1")
+        );
         remove(&root, &all[0].spec, &device::nodes(&root, "rbd0")).unwrap();
-        assert!(root.dev("rbd/rbd/a").symlink_metadata().is_err() && root.dev("rbd/rbd/b").exists());
+        assert!(
+            root.dev("rbd/rbd/a").symlink_metadata().is_err() && root.dev("rbd/rbd/b").exists()
+        );
         remove(&root, &all[1].spec, &device::nodes(&root, "rbd1")).unwrap();
         assert!(!root.dev("rbd").exists() && root.dev("rbd1").exists());
         remove(&root, &all[1].spec, &device::nodes(&root, "rbd1")).unwrap();
@@ -255,10 +335,19 @@ mod tests {
         fs::create_dir_all(root.dev("rbd/rbd")).unwrap();
         std::os::unix::fs::symlink("../../rbd1", root.dev("rbd/rbd/a")).unwrap();
         make(&root, &mappings(&root)[0]).unwrap();
-        assert_eq!(fs::read_link(root.dev("rbd/rbd/a")).unwrap(), Path::new("../../rbd0"));
-        let second = Mapping { id: 1, ..mappings(&root)[0].clone() };
+        assert_eq!(
+            fs::read_link(root.dev("rbd/rbd/a")).unwrap(),
+            Path::new("../../rbd0")
+        );
+        let second = Mapping {
+            id: 1,
+            ..mappings(&root)[0].clone()
+        };
         let error = format!("{:#}", make(&root, &second).unwrap_err());
-        assert!(error.contains("/dev/rbd/rbd/a leads to another device of that name, ../../rbd0"), "{error}");
+        assert!(
+            error.contains("/dev/rbd/rbd/a leads to another device of that name, ../../rbd0"),
+            "{error}"
+        );
         remove(&root, &second.spec, &device::nodes(&root, "rbd1")).unwrap();
         assert!(root.dev("rbd/rbd/a").exists());
     }
@@ -285,9 +374,15 @@ mod tests {
         fs::create_dir_all(root.dev("rbd/rbd/a")).unwrap();
         let mapping = &mappings(&root)[0];
         assert!(
-            format!("{:#}", make(&root, mapping).unwrap_err()).contains("/dev/rbd/rbd/a is there and is not a link")
+            format!("{:#}", make(&root, mapping).unwrap_err())
+                .contains("/dev/rbd/rbd/a is there and is not a link")
         );
         fs::remove_file(root.dev("rbd0")).unwrap();
-        assert!(make(&root, mapping).unwrap_err().to_string().contains("is this the /dev of the host?"));
+        assert!(
+            make(&root, mapping)
+                .unwrap_err()
+                .to_string()
+                .contains("is this the /dev of the host?")
+        );
     }
 }

@@ -18,16 +18,29 @@ use crate::runtime::root::Root;
 
 /// Every loop device that has a file, by name.
 pub fn list(root: &Root) -> Vec<LoopDevice> {
-    let names = fs::read_dir(root.blocks()).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    let names = names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with("loop"));
+    let names = fs::read_dir(root.blocks())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name());
+    let names = names
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| name.starts_with("loop"));
     let names: BTreeSet<String> = names.collect();
-    names.into_iter().filter_map(|name| read(root, name)).collect()
+    names
+        .into_iter()
+        .filter_map(|name| read(root, name))
+        .collect()
 }
 
 fn read(root: &Root, name: String) -> Option<LoopDevice> {
     let file = attribute(&root.block(&name).join("loop/backing_file"))?;
     let file = PathBuf::from(file.strip_suffix(" (deleted)").unwrap_or(&file));
-    Some(LoopDevice { nodes: device::nodes(root, &name), name, file })
+    Some(LoopDevice {
+        nodes: device::nodes(root, &name),
+        name,
+        file,
+    })
 }
 
 /// How long losetup may take.
@@ -64,10 +77,17 @@ mod tests {
         }
         let loops = list(&root);
         assert_eq!(
-            loops.iter().map(|l| l.file.to_str().unwrap()).collect::<Vec<_>>(),
+            loops
+                .iter()
+                .map(|l| l.file.to_str().unwrap())
+                .collect::<Vec<_>>(),
             ["/srv/with space.img", "/srv/gone"]
         );
-        let numbers: Vec<_> = loops[0].nodes.iter().map(|node| (node.name.as_str(), node.number)).collect();
+        let numbers: Vec<_> = loops[0]
+            .nodes
+            .iter()
+            .map(|node| (node.name.as_str(), node.number))
+            .collect();
         assert_eq!(numbers, [("loop0", (7, 0)), ("loop0p1", (259, 1))]);
     }
 }

@@ -23,11 +23,18 @@ pub fn look(root: &Root) -> Result<MountSnapshot> {
     let (mounts, loops) = (list(root)?, loops::list(root));
     // An overlay keeps its folders in the kernel's memory: resolving them asks no disk.
     let real = |folder: PathBuf| fs::canonicalize(root.join(&folder)).unwrap_or(folder);
-    let layers = mounts.iter().filter(|mount| mount.fstype == "overlay").map(|mount| {
-        let folders = overlay_options::folders(mount.fs_options.split(','));
-        (mount.id, folders.into_iter().map(real).collect())
-    });
-    Ok(MountSnapshot { layers: layers.collect(), mounts, loops })
+    let layers = mounts
+        .iter()
+        .filter(|mount| mount.fstype == "overlay")
+        .map(|mount| {
+            let folders = overlay_options::folders(mount.fs_options.split(','));
+            (mount.id, folders.into_iter().map(real).collect())
+        });
+    Ok(MountSnapshot {
+        layers: layers.collect(),
+        mounts,
+        loops,
+    })
 }
 
 /// Mounts an fstab entry. `_netdev` is added so that libmount's record in utab tells systemd, which reads it back, to
@@ -38,7 +45,11 @@ pub fn mount(entry: &FstabEntry) -> Result<(), libmount::Error> {
         options.push("_netdev".to_owned());
     }
     let options = options.join(",");
-    let request =
-        MountRequest { source: &entry.source, target: &entry.target, fstype: &entry.fstype, options: &options };
+    let request = MountRequest {
+        source: &entry.source,
+        target: &entry.target,
+        fstype: &entry.fstype,
+        options: &options,
+    };
     libmount::mount(&request)
 }

@@ -36,14 +36,24 @@ pub fn settle() {
         return;
     }
     let Some(address) = address() else { return };
-    let (Ok((read, write)), Ok(socket)) = (io::pipe(), UnixDatagram::unbound()) else { return };
+    let (Ok((read, write)), Ok(socket)) = (io::pipe(), UnixDatagram::unbound()) else {
+        return;
+    };
     let (text, files) = ([IoSlice::new(b"BARRIER=1")], [write.as_raw_fd()]);
-    let sent =
-        sendmsg(socket.as_raw_fd(), &text, &[ControlMessage::ScmRights(&files)], MsgFlags::empty(), Some(&address));
+    let sent = sendmsg(
+        socket.as_raw_fd(),
+        &text,
+        &[ControlMessage::ScmRights(&files)],
+        MsgFlags::empty(),
+        Some(&address),
+    );
     drop(write);
     if sent.is_ok() {
         // Readable means closed, for nobody writes to it.
-        let _ = poll(&mut [PollFd::new(read.as_fd(), PollFlags::POLLIN)], SETTLE_MILLISECONDS);
+        let _ = poll(
+            &mut [PollFd::new(read.as_fd(), PollFlags::POLLIN)],
+            SETTLE_MILLISECONDS,
+        );
     }
 }
 
@@ -52,9 +62,17 @@ const SETTLE_MILLISECONDS: u16 = 5000;
 
 fn send(message: &str) {
     let Some(address) = address() else { return };
-    let Ok(socket) = UnixDatagram::unbound() else { return };
+    let Ok(socket) = UnixDatagram::unbound() else {
+        return;
+    };
     // Not heard is not failed: the same text goes to the journal.
-    let _ = sendmsg(socket.as_raw_fd(), &[IoSlice::new(message.as_bytes())], &[], MsgFlags::empty(), Some(&address));
+    let _ = sendmsg(
+        socket.as_raw_fd(),
+        &[IoSlice::new(message.as_bytes())],
+        &[],
+        MsgFlags::empty(),
+        Some(&address),
+    );
 }
 
 fn address() -> Option<UnixAddr> {

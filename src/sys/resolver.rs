@@ -33,7 +33,9 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoServer => "no name server answers; is the network there, is /etc/resolv.conf right?",
+            Self::NoServer => {
+                "no name server answers; is the network there, is /etc/resolv.conf right?"
+            }
             Self::NoName => "there is no such name; is mon_host right?",
             Self::Other(why) => why,
         })
@@ -64,8 +66,9 @@ impl NotFound {
 
 impl fmt::Display for NotFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part =
-            |(reason, hosts): (&Reason, &Vec<String>)| format!("{} cannot be looked up: {reason}", hosts.join(", "));
+        let part = |(reason, hosts): (&Reason, &Vec<String>)| {
+            format!("{} cannot be looked up: {reason}", hosts.join(", "))
+        };
         f.write_str(&self.0.iter().map(part).collect::<Vec<_>>().join("; "))
     }
 }
@@ -75,13 +78,23 @@ impl std::error::Error for NotFound {}
 /// Looks all of them up; the answers are in the same order.
 pub fn look_up(hosts: &[String], limit: Duration) -> Vec<Answer> {
     let deadline = Deadline::after(limit);
-    let asked: Vec<_> = hosts.iter().cloned().map(|host| begin(move || one(&host))).collect();
-    asked.iter().map(|answer| deadline.receive(answer).unwrap_or(Err(Reason::NoServer))).collect()
+    let asked: Vec<_> = hosts
+        .iter()
+        .cloned()
+        .map(|host| begin(move || one(&host)))
+        .collect();
+    asked
+        .iter()
+        .map(|answer| deadline.receive(answer).unwrap_or(Err(Reason::NoServer)))
+        .collect()
 }
 
 fn one(host: &str) -> Answer {
     // One kind of socket, or each address comes once for each kind.
-    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+    let hints = AddrInfoHints {
+        socktype: SockType::Stream.into(),
+        ..AddrInfoHints::default()
+    };
     let found = getaddrinfo(Some(host), None, Some(hints)).map_err(|error| match error.kind() {
         LookupErrorKind::Again => Reason::NoServer,
         LookupErrorKind::NoName | LookupErrorKind::NoData => Reason::NoName,
@@ -97,15 +110,28 @@ mod tests {
     /// Every machine knows itself, and no name has a blank in it (RFC 952).
     #[test]
     fn a_name_is_found_or_not_and_one_does_not_keep_the_other() {
-        let answers = look_up(&["no such".to_owned(), "localhost".to_owned()], Duration::from_secs(60));
-        assert!(answers[1].as_ref().is_ok_and(|found| found.iter().all(IpAddr::is_loopback)), "{answers:?}");
+        let answers = look_up(
+            &["no such".to_owned(), "localhost".to_owned()],
+            Duration::from_secs(60),
+        );
+        assert!(
+            answers[1]
+                .as_ref()
+                .is_ok_and(|found| found.iter().all(IpAddr::is_loopback)),
+            "{answers:?}"
+        );
         assert!(answers[0].is_err(), "{answers:?}");
     }
 
     #[test]
     fn what_has_the_same_reason_is_told_together() {
         let hosts = ["a", "b", "c", "d"].map(str::to_owned);
-        let answers = [Err(Reason::NoName), Ok(vec![]), Err(Reason::NoName), Err(Reason::NoServer)];
+        let answers = [
+            Err(Reason::NoName),
+            Ok(vec![]),
+            Err(Reason::NoName),
+            Err(Reason::NoServer),
+        ];
         let lost = NotFound::among(&hosts, &answers).unwrap();
         assert_eq!(
             lost.to_string(),

@@ -20,23 +20,44 @@ const LONGEST_COMPLAINT: u64 = 4096;
 /// Runs a program that has nothing to say but complaints. The error is what it complained, or why there was no running it.
 pub fn run(mut command: Command, deadline: &Deadline) -> Result<(), String> {
     let program = command.get_program().display().to_string();
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let ended =
-        command.spawn().and_then(|mut child| Ok((end(&mut child, Wait::in_silence(deadline))?, child.stderr.take())));
+    command
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let ended = command.spawn().and_then(|mut child| {
+        Ok((
+            end(&mut child, Wait::in_silence(deadline))?,
+            child.stderr.take(),
+        ))
+    });
     let (status, stderr) = ended.map_err(|error| format!("running {program}: {error}"))?;
     if status.success() {
         return Ok(());
     }
     // It has ended, and a pipe holds more than this; but whatever it started may have the pipe open still.
     let read = move || stderr.map(|stderr| io::read_to_string(stderr.take(LONGEST_COMPLAINT)));
-    let said = Deadline::after(LAST_BREATH).run(read).flatten().and_then(Result::ok).unwrap_or_default();
-    let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    Err(if said.is_empty() { format!("{program} failed and said nothing") } else { said.join("; ") })
+    let said = Deadline::after(LAST_BREATH)
+        .run(read)
+        .flatten()
+        .and_then(Result::ok)
+        .unwrap_or_default();
+    let said: Vec<&str> = said
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    Err(if said.is_empty() {
+        format!("{program} failed and said nothing")
+    } else {
+        said.join("; ")
+    })
 }
 
 /// Waits for its end, or makes one. The child has been given its process group.
 pub fn end(child: &mut Child, wait: Wait<'_>) -> io::Result<ExitStatus> {
-    wait.poll(|| child.try_wait().transpose()).unwrap_or_else(|| Err(kill(child)))
+    wait.poll(|| child.try_wait().transpose())
+        .unwrap_or_else(|| Err(kill(child)))
 }
 
 fn kill(child: &mut Child) -> io::Error {

@@ -10,7 +10,11 @@ use super::{Case, cases, files_below, run};
 #[test]
 fn every_case_generates_what_is_expected() {
     let differing: Vec<String> = cases().iter().filter_map(difference).collect();
-    assert!(differing.is_empty(), "\n{}\nUPDATE=1 takes what was found for what is expected.", differing.join("\n"));
+    assert!(
+        differing.is_empty(),
+        "\n{}\nUPDATE=1 takes what was found for what is expected.",
+        differing.join("\n")
+    );
 }
 
 #[test]
@@ -33,8 +37,14 @@ fn difference(case: &Case) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     write(&folder.path().join("expected"), &expected);
     write(&folder.path().join("found"), &found);
-    let output = run(Command::new("diff").args(["-urN", "expected", "found"]).current_dir(folder.path()));
-    Some(format!("== {}\n{}", case.name, String::from_utf8_lossy(&output.stdout)))
+    let output = run(Command::new("diff")
+        .args(["-urN", "expected", "found"])
+        .current_dir(folder.path()));
+    Some(format!(
+        "== {}\n{}",
+        case.name,
+        String::from_utf8_lossy(&output.stdout)
+    ))
 }
 
 /// What the generator did, in the form of an `expected` folder.
@@ -50,7 +60,10 @@ fn found(case: &Case) -> BTreeMap<String, String> {
             }
         }
     }
-    files.extend([("links".to_owned(), links), ("messages".to_owned(), generated.messages)]);
+    files.extend([
+        ("links".to_owned(), links),
+        ("messages".to_owned(), generated.messages),
+    ]);
     files.retain(|_, text| !text.is_empty());
     files
 }

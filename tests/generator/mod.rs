@@ -32,9 +32,16 @@ struct Generated {
 /// Every case there is.
 fn cases() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let folders = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
-    let mut cases: Vec<Case> =
-        folders.map(|root| Case { name: root.file_name().unwrap().to_string_lossy().into_owned(), root }).collect();
+    let folders = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir());
+    let mut cases: Vec<Case> = folders
+        .map(|root| Case {
+            name: root.file_name().unwrap().to_string_lossy().into_owned(),
+            root,
+        })
+        .collect();
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     assert!(cases.len() > 10, "tests/cases is not where it was");
     cases
@@ -49,7 +56,10 @@ impl Case {
     /// The same with the case's fstab as `rewrite` leaves it.
     fn generate_with(&self, rewrite: impl Fn(&str) -> String) -> Generated {
         let machine = tempfile::tempdir().unwrap();
-        let copied = run(Command::new("cp").arg("-a").arg(self.root.join(".")).arg(machine.path()));
+        let copied = run(Command::new("cp")
+            .arg("-a")
+            .arg(self.root.join("."))
+            .arg(machine.path()));
         assert!(copied.status.success(), "{}: {copied:?}", self.name);
         if let Some(fstab) = self.fstab() {
             fs::write(machine.path().join("etc/fstab"), rewrite(&fstab)).unwrap();
@@ -61,9 +71,12 @@ impl Case {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_rbdmap"));
         command.arg("--root").arg(root).arg("generator");
-        let output = run(command.args(["normal", "early", "late"].map(|name| folder.path().join(name))));
+        let output =
+            run(command.args(["normal", "early", "late"].map(|name| folder.path().join(name))));
         assert!(output.status.success(), "{}: {output:?}", self.name);
-        let messages = String::from_utf8(output.stderr).unwrap().replace(root.to_str().unwrap(), "");
+        let messages = String::from_utf8(output.stderr)
+            .unwrap()
+            .replace(root.to_str().unwrap(), "");
         Generated { folder, messages }
     }
 
@@ -77,11 +90,21 @@ impl Case {
         let fstab = folder.path().join("fstab");
         fs::write(&fstab, rewrite(&self.fstab().unwrap_or_default())).unwrap();
         let folders = ["normal", "early", "late"].map(|name| folder.path().join(name));
-        folders.iter().for_each(|folder| fs::create_dir(folder).unwrap());
+        folders
+            .iter()
+            .for_each(|folder| fs::create_dir(folder).unwrap());
         // Said to the console so that the answer is ours and not the kernel log's.
-        let environment = [("SYSTEMD_FSTAB", fstab.as_os_str()), ("SYSTEMD_LOG_TARGET", "console".as_ref())];
-        let output = run(Command::new(FSTAB_GENERATOR).args(folders).envs(environment));
-        Generated { folder, messages: String::from_utf8_lossy(&output.stderr).into_owned() }
+        let environment = [
+            ("SYSTEMD_FSTAB", fstab.as_os_str()),
+            ("SYSTEMD_LOG_TARGET", "console".as_ref()),
+        ];
+        let output = run(Command::new(FSTAB_GENERATOR)
+            .args(folders)
+            .envs(environment));
+        Generated {
+            folder,
+            messages: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 }
 
@@ -105,7 +128,11 @@ fn files_below(folder: &Path) -> BTreeMap<String, String> {
         if path.is_symlink() {
             files.insert(name, format!("-> {}", path.read_link().unwrap().display()));
         } else if path.is_dir() {
-            files.extend(files_below(&path).into_iter().map(|(below, text)| (format!("{name}/{below}"), text)));
+            files.extend(
+                files_below(&path)
+                    .into_iter()
+                    .map(|(below, text)| (format!("{name}/{below}"), text)),
+            );
         } else {
             files.insert(name, fs::read_to_string(&path).unwrap());
         }
@@ -117,6 +144,9 @@ fn files_below(folder: &Path) -> BTreeMap<String, String> {
 fn run(command: &mut Command) -> Output {
     let name = command.get_program().to_owned();
     command.output().unwrap_or_else(|error| {
-        panic!("{}: {error}; the Debian packages systemd and diffutils have it", name.display())
+        panic!(
+            "{}: {error}; the Debian packages systemd and diffutils have it",
+            name.display()
+        )
     })
 }

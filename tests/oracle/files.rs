@@ -24,9 +24,16 @@ pub fn conf(file: &Path) -> Vec<Question> {
         for key in keys(&text) {
             let ours = match &parsed {
                 None => Reading::Refused,
-                Some(conf) => conf.value(&identity(user), &key).map_or(Reading::Nothing, Reading::Value),
+                Some(conf) => conf
+                    .value(&identity(user), &key)
+                    .map_or(Reading::Nothing, Reading::Value),
             };
-            let asked = ceph("ceph-conf", file, user, &["--cluster", "oracle", "--lookup", &key]);
+            let asked = ceph(
+                "ceph-conf",
+                file,
+                user,
+                &["--cluster", "oracle", "--lookup", &key],
+            );
             let theirs = match asked.status.code() {
                 Some(0) => Reading::Value(line(&asked)),
                 Some(1) if asked.stderr.trim_ascii().is_empty() => Reading::Nothing,
@@ -34,7 +41,12 @@ pub fn conf(file: &Path) -> Vec<Question> {
                 _ => Reading::Refused,
             };
             let what = format!("client.{user}: {key}");
-            questions.push(Question { what, theirs, ours, wanted: wanted.get(&key).cloned() });
+            questions.push(Question {
+                what,
+                theirs,
+                ours,
+                wanted: wanted.get(&key).cloned(),
+            });
         }
     }
     questions
@@ -52,10 +64,17 @@ pub fn keyring(file: &Path) -> Vec<Question> {
         let asked = ceph("ceph-authtool", file, user, &["--print-key"]);
         let theirs = match asked.status.code() {
             Some(0) => Reading::Value(line(&asked)),
-            Some(1) if String::from_utf8_lossy(&asked.stderr).contains("not found") => Reading::Nothing,
+            Some(1) if String::from_utf8_lossy(&asked.stderr).contains("not found") => {
+                Reading::Nothing
+            }
             _ => Reading::Refused,
         };
-        Question { what: format!("client.{user}"), theirs, ours, wanted: wanted(file).get(*user).cloned() }
+        Question {
+            what: format!("client.{user}"),
+            theirs,
+            ours,
+            wanted: wanted(file).get(*user).cloned(),
+        }
     };
     USERS.iter().map(ask).collect()
 }
@@ -67,9 +86,16 @@ fn ceph(command: &str, file: &Path, user: &str, arguments: &[&str]) -> Output {
         "ceph-conf" => asked.arg("-c").arg(file),
         _ => asked.args(["-c", "/dev/null"]).arg(file),
     };
-    asked.args(["--name", &format!("client.{user}")]).args(arguments);
-    asked.env_remove("CEPH_ARGS").env_remove("CEPH_CONF").env_remove("CEPH_KEYRING");
-    asked.output().unwrap_or_else(|error| panic!("running {command}: {error}"))
+    asked
+        .args(["--name", &format!("client.{user}")])
+        .args(arguments);
+    asked
+        .env_remove("CEPH_ARGS")
+        .env_remove("CEPH_CONF")
+        .env_remove("CEPH_KEYRING");
+    asked
+        .output()
+        .unwrap_or_else(|error| panic!("running {command}: {error}"))
 }
 
 fn line(output: &Output) -> String {
@@ -86,22 +112,42 @@ fn text(file: &Path) -> String {
 fn identity(user: &str) -> Identity {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("Linux has it");
     let host = host.trim().split('.').next().unwrap_or_default().to_owned();
-    Identity { cluster: "oracle".to_owned(), user: user.to_owned(), host }
+    Identity {
+        cluster: "oracle".to_owned(),
+        user: user.to_owned(),
+        host,
+    }
 }
 
 /// Whatever stands before a `=`, if it could be a key, and one that a file of nonsense can be asked for.
 fn keys(text: &str) -> BTreeSet<String> {
-    let left = |line: &str| line.split_once('=').map(|(left, _)| left.split_whitespace().collect::<Vec<_>>().join("_"));
-    let is_key =
-        |key: &String| key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') && !key.is_empty();
-    text.lines().filter_map(left).filter(is_key).chain(["fsid".to_owned()]).collect()
+    let left = |line: &str| {
+        line.split_once('=')
+            .map(|(left, _)| left.split_whitespace().collect::<Vec<_>>().join("_"))
+    };
+    let is_key = |key: &String| {
+        key.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+            && !key.is_empty()
+    };
+    text.lines()
+        .filter_map(left)
+        .filter(is_key)
+        .chain(["fsid".to_owned()])
+        .collect()
 }
 
 /// What the file's `.ours` says: `key = value` where we read what Ceph does not, `key` where we read nothing, `key !` where
 /// we refuse the file. It begins with the reason.
 fn wanted(file: &Path) -> BTreeMap<String, Reading> {
-    let Ok(text) = std::fs::read_to_string(file.with_extension("ours")) else { return BTreeMap::new() };
-    assert!(text.starts_with("# "), "{}: no reason in its .ours", file.display());
+    let Ok(text) = std::fs::read_to_string(file.with_extension("ours")) else {
+        return BTreeMap::new();
+    };
+    assert!(
+        text.starts_with("# "),
+        "{}: no reason in its .ours",
+        file.display()
+    );
     let row = |line: &str| match line.split_once(" = ") {
         Some((key, value)) => (key.to_owned(), Reading::Value(value.to_owned())),
         None => match line.strip_suffix(" !") {

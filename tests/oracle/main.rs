@@ -4,7 +4,10 @@
 //! file there may be one named `.ours`: then we are to differ, it says why, and what we read instead. It is a program and no
 //! `#[test]`, so that nothing is skipped where Ceph's commands are missing; `tests/oracle/run` runs it.
 
-#[allow(unused, reason = "the parsers are whole, and the oracle asks only some of each")]
+#[allow(
+    unused,
+    reason = "the parsers are whole, and the oracle asks only some of each"
+)]
 #[path = "../../src/config"]
 mod config {
     pub mod ceph_conf;
@@ -46,8 +49,10 @@ const SIDE_BY_SIDE: usize = 4;
 
 fn main() -> ExitCode {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle");
-    let mut files: Vec<PathBuf> =
-        ["conf", "keyring"].iter().flat_map(|kind| in_folder(&folder.join(kind), kind)).collect();
+    let mut files: Vec<PathBuf> = ["conf", "keyring"]
+        .iter()
+        .flat_map(|kind| in_folder(&folder.join(kind), kind))
+        .collect();
     files.sort();
     let share = files.len().div_ceil(SIDE_BY_SIDE);
     let failures: usize = thread::scope(|scope| {
@@ -55,7 +60,10 @@ fn main() -> ExitCode {
             .chunks(share)
             .map(|files| scope.spawn(|| files.iter().filter(|file| !agrees(file)).count()))
             .collect();
-        workers.into_iter().map(|worker| worker.join().expect("a worker ends")).sum()
+        workers
+            .into_iter()
+            .map(|worker| worker.join().expect("a worker ends"))
+            .sum()
     });
     println!("{} passed, {failures} failed", files.len() - failures);
     ExitCode::from(u8::from(failures > 0))
@@ -64,15 +72,23 @@ fn main() -> ExitCode {
 fn in_folder(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("the folder is in the repository");
     let files = entries.map(|entry| entry.expect("it can be listed").path());
-    files.filter(|path| path.extension().is_some_and(|found| found == extension)).collect()
+    files
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect()
 }
 
 /// Whether all questions to one file have the answer that they are to have; those that have not are printed.
 fn agrees(file: &Path) -> bool {
-    let questions =
-        if file.extension().is_some_and(|kind| kind == "conf") { files::conf(file) } else { files::keyring(file) };
-    let wrong: Vec<String> =
-        questions.iter().filter(|question| !question.is_right()).map(Question::to_string).collect();
+    let questions = if file.extension().is_some_and(|kind| kind == "conf") {
+        files::conf(file)
+    } else {
+        files::keyring(file)
+    };
+    let wrong: Vec<String> = questions
+        .iter()
+        .filter(|question| !question.is_right())
+        .map(Question::to_string)
+        .collect();
     if !wrong.is_empty() || questions.is_empty() {
         println!("FAIL {}\n{}", file.display(), wrong.concat().trim_end());
     }
@@ -92,8 +108,14 @@ impl Question {
 impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "       {}", self.what)?;
-        writeln!(f, "         Ceph: {}\n         ours: {}", self.theirs, self.ours)?;
-        self.wanted.as_ref().map_or(Ok(()), |wanted| writeln!(f, "         want: {wanted}"))
+        writeln!(
+            f,
+            "         Ceph: {}\n         ours: {}",
+            self.theirs, self.ours
+        )?;
+        self.wanted
+            .as_ref()
+            .map_or(Ok(()), |wanted| writeln!(f, "         want: {wanted}"))
     }
 }
 

@@ -27,7 +27,9 @@ fn line(files: &[(&str, &str)], text: &str) -> Result<String> {
     let (_folder, root) = machine(files);
     let request = Request::resolve(&FileCache::new(&root), &entry(text), Duration::ZERO)?;
     let credential = request.secret.as_ref().map(|_| "key=client.x");
-    Ok(request.line(credential, &OwnerTag::new(Origin::Table, [0; 8]))?.to_string())
+    Ok(request
+        .line(credential, &OwnerTag::new(Origin::Table, [0; 8]))?
+        .to_string())
 }
 
 /// The lines, but for key, tag and mount_timeout, are what `rbd device map` 16.2.15 writes.
@@ -35,7 +37,10 @@ fn line(files: &[(&str, &str)], text: &str) -> Result<String> {
 fn lines_are_those_of_the_rbd_command() {
     let keyring = format!("[client.boot]\nkey = {KEY}\n");
     let v1 = ("/etc/ceph/ceph.conf", "[global]\nmon_host = v1:1.2.3.4\n");
-    let both = ("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4, 1.2.3.5\n");
+    let both = (
+        "/etc/ceph/ceph.conf",
+        "[global]\nmon_host = 1.2.3.4, 1.2.3.5\n",
+    );
     let k = ("/etc/ceph/ceph.client.boot.keyring", keyring.as_str());
     let rows = [
         (
@@ -66,9 +71,15 @@ fn lines_are_those_of_the_rbd_command() {
 
 #[test]
 fn an_old_kernel_is_spoken_to_in_msgr1() {
-    let files =
-        [("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4\n"), ("/proc/sys/kernel/osrelease", "5.10.0-1\n")];
-    assert!(line(&files, "rbd/i").unwrap().starts_with("1.2.3.4:6789 name=admin,mount_timeout=15 rbd i - "));
+    let files = [
+        ("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4\n"),
+        ("/proc/sys/kernel/osrelease", "5.10.0-1\n"),
+    ];
+    assert!(
+        line(&files, "rbd/i")
+            .unwrap()
+            .starts_with("1.2.3.4:6789 name=admin,mount_timeout=15 rbd i - ")
+    );
 }
 
 #[test]
@@ -77,12 +88,28 @@ fn what_is_missing_is_named() {
     let other = ("/k", "[client.other]\n");
     type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
     let rows: [Row; 7] = [
-        (&[], "rbd/i", "no monitors: /etc/ceph/ceph.conf has no mon_host and the line has no mon_host="),
-        (&[], "rbd/i conf=/c.conf", "/c.conf does not exist, but was named as ceph.conf"),
+        (
+            &[],
+            "rbd/i",
+            "no monitors: /etc/ceph/ceph.conf has no mon_host and the line has no mon_host=",
+        ),
+        (
+            &[],
+            "rbd/i conf=/c.conf",
+            "/c.conf does not exist, but was named as ceph.conf",
+        ),
         (&[conf], "rbd/i keyring=/k", "keyring /k does not exist"),
-        (&[conf, other], "rbd/i id=boot,keyring=/k", "keyring /k has no key of client.boot"),
+        (
+            &[conf, other],
+            "rbd/i id=boot,keyring=/k",
+            "keyring /k has no key of client.boot",
+        ),
         (&[conf], "rbd/i keyfile=/f", "keyfile /f does not exist"),
-        (&[conf, other], "rbd/i keyfile=/f,keyring=/k", "keyfile /f does not exist"),
+        (
+            &[conf, other],
+            "rbd/i keyfile=/f,keyring=/k",
+            "keyfile /f does not exist",
+        ),
         (
             &[conf],
             "rbd/i options='ms_mode=crc'",
@@ -99,33 +126,57 @@ fn the_key_is_searched_in_cephs_order() {
     let conf = |more: &str| format!("[global]\nmon_host = v1:1.2.3.4\n{more}");
     let keyring = format!("[client.boot]\nkey = {KEY}\n");
     let rows = [
-        ("/k", keyring.as_str(), "", "rbd/i id=boot,keyfile=/none,keyring=/k"),
+        (
+            "/k",
+            keyring.as_str(),
+            "",
+            "rbd/i id=boot,keyfile=/none,keyring=/k",
+        ),
         ("/f", KEY, "key = broken\n", "rbd/i id=boot,keyfile=/f"),
         ("/f", KEY, "key =\nkeyfile = /f\n", "rbd/i id=boot"),
         ("/f", KEY, "", "rbd/i id=boot,key=broken,keyfile=/f"),
     ];
     for (path, text, more, entry) in rows {
         let line = line(&[("/etc/ceph/ceph.conf", &conf(more)), (path, text)], entry);
-        assert!(line.is_ok_and(|line| line.contains(",key=client.x,")), "{entry}");
+        assert!(
+            line.is_ok_and(|line| line.contains(",key=client.x,")),
+            "{entry}"
+        );
     }
-    let missing = line(&[("/etc/ceph/ceph.conf", &conf("keyfile = /none\n")), ("/k", &keyring)], "rbd/i keyring=/k");
-    assert_eq!(missing.unwrap_err().to_string(), "keyfile /none does not exist");
+    let missing = line(
+        &[
+            ("/etc/ceph/ceph.conf", &conf("keyfile = /none\n")),
+            ("/k", &keyring),
+        ],
+        "rbd/i keyring=/k",
+    );
+    assert_eq!(
+        missing.unwrap_err().to_string(),
+        "keyfile /none does not exist"
+    );
 }
 
 #[test]
 fn a_preview_has_neither_secret_nor_mark() {
     let (_folder, root) = machine(&[
         ("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4\n"),
-        ("/etc/ceph/ceph.client.boot.keyring", &format!("[client.boot]\nkey = {KEY}\n")),
+        (
+            "/etc/ceph/ceph.client.boot.keyring",
+            &format!("[client.boot]\nkey = {KEY}\n"),
+        ),
     ]);
     let preview = |line| {
         Request::resolve(&FileCache::new(&root), &entry(line), Duration::ZERO)
             .and_then(|request| request.preview())
             .unwrap()
     };
-    let expected = "1.2.3.4:3300 name=boot,key=client.boot,mount_timeout=15,ms_mode=prefer-crc rbd i -";
+    let expected =
+        "1.2.3.4:3300 name=boot,key=client.boot,mount_timeout=15,ms_mode=prefer-crc rbd i -";
     assert_eq!(preview("rbd/i id=boot"), expected);
-    assert_eq!(preview("rbd/i@s"), "1.2.3.4:3300 name=admin,mount_timeout=15,ms_mode=prefer-crc rbd i s");
+    assert_eq!(
+        preview("rbd/i@s"),
+        "1.2.3.4:3300 name=admin,mount_timeout=15,ms_mode=prefer-crc rbd i s"
+    );
 }
 
 #[test]

@@ -26,22 +26,44 @@ impl<'a> HolderJson<'a> {
     pub fn of(holder: &'a Holder) -> Self {
         let device = |name: &str| Some(format!("/dev/{name}"));
         let parts = match holder {
-            Holder::Process(process, path) => Self { kind: "process", path: Some(path), ..Self::of_process(process) },
-            Holder::Namespace(process, target) => {
-                Self { kind: "namespace", path: Some(target), ..Self::of_process(process) }
-            }
-            Holder::Device(node, name) => {
-                Self { kind: "device", device: device(node), name: name.as_deref(), ..Self::default() }
-            }
-            Holder::Loop(node, file) => {
-                Self { kind: "loop", device: device(node), path: Some(file), ..Self::default() }
-            }
-            Holder::Swap(path) => Self { kind: "swap", path: Some(path), ..Self::default() },
-            Holder::FileSystem(kind, node) => {
-                Self { kind: "file-system", device: device(node), file_system: Some(kind), ..Self::default() }
-            }
+            Holder::Process(process, path) => Self {
+                kind: "process",
+                path: Some(path),
+                ..Self::of_process(process)
+            },
+            Holder::Namespace(process, target) => Self {
+                kind: "namespace",
+                path: Some(target),
+                ..Self::of_process(process)
+            },
+            Holder::Device(node, name) => Self {
+                kind: "device",
+                device: device(node),
+                name: name.as_deref(),
+                ..Self::default()
+            },
+            Holder::Loop(node, file) => Self {
+                kind: "loop",
+                device: device(node),
+                path: Some(file),
+                ..Self::default()
+            },
+            Holder::Swap(path) => Self {
+                kind: "swap",
+                path: Some(path),
+                ..Self::default()
+            },
+            Holder::FileSystem(kind, node) => Self {
+                kind: "file-system",
+                device: device(node),
+                file_system: Some(kind),
+                ..Self::default()
+            },
         };
-        Self { text: holder.to_string(), ..parts }
+        Self {
+            text: holder.to_string(),
+            ..parts
+        }
     }
 
     fn of_process(process: &'a Process) -> Self {
@@ -67,7 +89,10 @@ mod tests {
     /// The keys that are not null.
     fn parts(holder: &Holder) -> Value {
         let mut value = serde_json::to_value(HolderJson::of(holder)).unwrap();
-        value.as_object_mut().unwrap().retain(|_, part| !part.is_null());
+        value
+            .as_object_mut()
+            .unwrap()
+            .retain(|_, part| !part.is_null());
         value
     }
 
@@ -76,11 +101,18 @@ mod tests {
         let process = Process {
             pid: 812,
             command: "a\nb".into(),
-            user: Some(holder::User { uid: 26, name: Some("postgres".into()) }),
+            user: Some(holder::User {
+                uid: 26,
+                name: Some("postgres".into()),
+            }),
             unit: Some("db.service".into()),
             waits_for_disk: false,
         };
-        let gone = Process { user: None, unit: None, ..process.clone() };
+        let gone = Process {
+            user: None,
+            unit: None,
+            ..process.clone()
+        };
         let rows = [
             (
                 Holder::Process(process, "/srv/x".into()),

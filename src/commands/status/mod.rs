@@ -43,7 +43,11 @@ const LOOK_LIMIT: Duration = Duration::from_secs(5);
 pub fn run(root: &Root, arguments: &StatusArguments) -> Result<Report> {
     let inputs = Configuration::read(root);
     let mut report = Report::default();
-    inputs.faults.iter().filter(|fault| !fault.is_served).for_each(|fault| report.failed(fault));
+    inputs
+        .faults
+        .iter()
+        .filter(|fault| !fault.is_served)
+        .for_each(|fault| report.failed(fault));
     let seen = MachineState::look(root, &inputs)?;
     let mut rows: Vec<StatusRow> = seen.rows();
     for name in &arguments.specs {
@@ -51,17 +55,27 @@ pub fn run(root: &Root, arguments: &StatusArguments) -> Result<Report> {
             report.failed(format!("{name}: neither listed nor mapped"));
         }
     }
-    rows.retain(|row| arguments.specs.is_empty() || arguments.specs.contains(&row.spec.to_string()));
+    rows.retain(|row| {
+        arguments.specs.is_empty() || arguments.specs.contains(&row.spec.to_string())
+    });
     // For each image the whole of /proc is read, so only where somebody asks for it.
     if !arguments.specs.is_empty() {
-        rows.iter_mut().for_each(|row| row.holders = seen.holders(root, row));
+        rows.iter_mut()
+            .for_each(|row| row.holders = seen.holders(root, row));
     }
-    rows.sort_by_key(|row| (!row.state.is_problem(), row.spec.to_string(), row.device.clone()));
+    rows.sort_by_key(|row| {
+        (
+            !row.state.is_problem(),
+            row.spec.to_string(),
+            row.device.clone(),
+        )
+    });
     let problems = rows.iter().filter(|row| row.state.is_problem()).count();
     if arguments.json {
         println!("{}", print::json(&rows)?);
     } else if !arguments.specs.is_empty() {
-        rows.iter().for_each(|row| print!("{}", detail::of(root, row, &seen)));
+        rows.iter()
+            .for_each(|row| print!("{}", detail::of(root, row, &seen)));
     } else {
         print!("{}", print::table(&rows, print::Layout::of_stdout()));
     }
@@ -87,19 +101,41 @@ impl<'a> MachineState<'a> {
     fn look(root: &Root, inputs: &'a Configuration) -> Result<Self> {
         let plan = plan::map(&inputs.entries, &inputs.lines, &[]);
         let mappings = bus::list(root)?;
-        let manager = root.systemd().exists().then(|| Manager::connect(root).ok()).flatten();
-        let states = manager
-            .as_ref()
-            .and_then(|manager| manager.loaded(&["rbdmap@*.service", unit_name::NOFAIL, "*.mount"]).ok());
-        let sizes = mappings.iter().filter_map(|m| Some((m.id, device::size(root, &m.name())?))).collect();
-        let nodes = mappings.iter().map(|mapping| (mapping.id, device::nodes(root, &mapping.name()))).collect();
+        let manager = root
+            .systemd()
+            .exists()
+            .then(|| Manager::connect(root).ok())
+            .flatten();
+        let states = manager.as_ref().and_then(|manager| {
+            manager
+                .loaded(&["rbdmap@*.service", unit_name::NOFAIL, "*.mount"])
+                .ok()
+        });
+        let sizes = mappings
+            .iter()
+            .filter_map(|m| Some((m.id, device::size(root, &m.name())?)))
+            .collect();
+        let nodes = mappings
+            .iter()
+            .map(|mapping| (mapping.id, device::nodes(root, &mapping.name())))
+            .collect();
         let mounted = mounts::list(root)?;
         let mut harms = DeviceHealth::default();
         if !mappings.is_empty() {
             harms.hear(&kmsg::KmsgReader::the_beginning(root).lines());
         }
         let journal = Journal::new(root, LOOK_LIMIT);
-        Ok(Self { mappings, mounted, plan, states, manager, journal, sizes, nodes, harms })
+        Ok(Self {
+            mappings,
+            mounted,
+            plan,
+            states,
+            manager,
+            journal,
+            sizes,
+            nodes,
+            harms,
+        })
     }
 
     /// A row for each image that is listed, and one for each other mapping.
@@ -108,38 +144,76 @@ impl<'a> MachineState<'a> {
             .plan
             .images
             .iter()
-            .map(|entry| self.row(&entry.spec, self.mappings.iter().find(|m| m.spec == entry.spec), Some(entry)))
+            .map(|entry| {
+                self.row(
+                    &entry.spec,
+                    self.mappings.iter().find(|m| m.spec == entry.spec),
+                    Some(entry),
+                )
+            })
             .collect();
         let shown: HashSet<u32> = rows.iter().filter_map(|row| row.number).collect();
-        let others = self.mappings.iter().filter(|mapping| !shown.contains(&mapping.id));
+        let others = self
+            .mappings
+            .iter()
+            .filter(|mapping| !shown.contains(&mapping.id));
         rows.extend(others.map(|mapping| self.row(&mapping.spec, Some(mapping), None)));
         rows
     }
 
     fn row(&self, spec: &ImageSpec, mapping: Option<&Mapping>, entry: Option<&Entry>) -> StatusRow {
         let is_wanted = entry.is_some();
-        let wanted: Vec<PathBuf> = if is_wanted { self.wanted_targets(spec) } else { Vec::new() };
+        let wanted: Vec<PathBuf> = if is_wanted {
+            self.wanted_targets(spec)
+        } else {
+            Vec::new()
+        };
         let instance = unit_name::instance(spec);
         let unit = self.states.as_ref().zip(entry).map(|(states, entry)| {
-            let state = states.get(&instance).cloned().unwrap_or_else(BriefState::inactive);
-            let reason = if state.has_a_reason() { self.reason(&instance) } else { String::new() };
-            UnitFacts { active: state.active, reason, is_aside: self.is_aside(states, entry) }
+            let state = states
+                .get(&instance)
+                .cloned()
+                .unwrap_or_else(BriefState::inactive);
+            let reason = if state.has_a_reason() {
+                self.reason(&instance)
+            } else {
+                String::new()
+            };
+            UnitFacts {
+                active: state.active,
+                reason,
+                is_aside: self.is_aside(states, entry),
+            }
         });
-        let is_mounted = |target: &PathBuf| self.mounted.iter().any(|mount| mount.target == *target);
-        let missing = wanted.iter().find(|target| !is_mounted(target)).map(|target| {
-            let name = unit_name::mount(target);
-            let state = self.states.as_ref().and_then(|states| states.get(&name));
-            let is_failed = state.is_some_and(|state| state.active == "failed");
-            let reason = if is_failed { self.reason(&name) } else { String::new() };
-            (target.clone(), reason)
-        });
+        let is_mounted =
+            |target: &PathBuf| self.mounted.iter().any(|mount| mount.target == *target);
+        let missing = wanted
+            .iter()
+            .find(|target| !is_mounted(target))
+            .map(|target| {
+                let name = unit_name::mount(target);
+                let state = self.states.as_ref().and_then(|states| states.get(&name));
+                let is_failed = state.is_some_and(|state| state.active == "failed");
+                let reason = if is_failed {
+                    self.reason(&name)
+                } else {
+                    String::new()
+                };
+                (target.clone(), reason)
+            });
         let mut mounts = mapping.map_or_else(Vec::new, |mapping| self.mounted_from(mapping));
         mounts.extend(wanted.iter().filter(|target| is_mounted(target)).cloned());
         mounts.sort();
         mounts.dedup();
         let harm = mapping.and_then(|mapping| self.harms.of(mapping.id));
-        let facts =
-            ImageFacts { is_wanted, mapping, harm, unit: unit.as_ref(), missing, has_mounts: !wanted.is_empty() };
+        let facts = ImageFacts {
+            is_wanted,
+            mapping,
+            harm,
+            unit: unit.as_ref(),
+            missing,
+            has_mounts: !wanted.is_empty(),
+        };
         StatusRow {
             spec: spec.clone(),
             state: facts.state(),
@@ -157,30 +231,49 @@ impl<'a> MachineState<'a> {
 
     /// Whether rbdmap-nofail.service has its unit started yet.
     fn is_aside(&self, states: &HashMap<String, BriefState>, entry: &Entry) -> bool {
-        let steps = self.plan.mounts.iter().filter(|step| step.own == Some(&entry.spec));
-        states.get(unit_name::NOFAIL).is_some_and(BriefState::is_active)
+        let steps = self
+            .plan
+            .mounts
+            .iter()
+            .filter(|step| step.own == Some(&entry.spec));
+        states
+            .get(unit_name::NOFAIL)
+            .is_some_and(BriefState::is_active)
             && entry.is_nofail(steps.map(|step| step.entry))
     }
 
     /// Who uses a row's image, or what is mounted on it; `None` where it is not mapped, or that takes too long.
     fn holders(&self, root: &Root, row: &StatusRow) -> Option<Vec<Holder>> {
-        let mapping = self.mappings.iter().find(|mapping| Some(mapping.id) == row.number)?;
+        let mapping = self
+            .mappings
+            .iter()
+            .find(|mapping| Some(mapping.id) == row.number)?;
         blockers::holders(root, mapping, LOOK_LIMIT).1
     }
 
     /// The mount points of fstab on the image itself, as far as systemd or we would mount them.
     fn wanted_targets(&self, spec: &ImageSpec) -> Vec<PathBuf> {
-        let steps = self.plan.mounts.iter().filter(|step| step.own == Some(spec));
+        let steps = self
+            .plan
+            .mounts
+            .iter()
+            .filter(|step| step.own == Some(spec));
         steps.map(|step| step.entry.target.clone()).collect()
     }
 
     fn mounted_from(&self, mapping: &Mapping) -> Vec<PathBuf> {
         let nodes = self.nodes.get(&mapping.id).map_or(&[][..], Vec::as_slice);
-        let mounts = self.mounted.iter().filter(|mount| nodes.iter().any(|node| node.carries(mount)));
+        let mounts = self
+            .mounted
+            .iter()
+            .filter(|mount| nodes.iter().any(|node| node.carries(mount)));
         mounts.map(|mount| mount.target.clone()).collect()
     }
 
     fn reason(&self, unit: &str) -> String {
-        self.manager.as_ref().and_then(|manager| manager.reason(unit, &self.journal).ok()).unwrap_or_default()
+        self.manager
+            .as_ref()
+            .and_then(|manager| manager.reason(unit, &self.journal).ok())
+            .unwrap_or_default()
     }
 }

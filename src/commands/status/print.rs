@@ -20,8 +20,14 @@ pub enum Layout {
 impl Layout {
     /// What standard output is. A terminal is as wide as `$COLUMNS` says, which shells export where it matters.
     pub fn of_stdout() -> Self {
-        let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-        if stdout().is_terminal() { Self::Terminal(columns.unwrap_or(80)) } else { Self::Pipe }
+        let columns = std::env::var("COLUMNS")
+            .ok()
+            .and_then(|text| text.parse().ok());
+        if stdout().is_terminal() {
+            Self::Terminal(columns.unwrap_or(80))
+        } else {
+            Self::Pipe
+        }
     }
 }
 
@@ -39,7 +45,10 @@ pub fn table(rows: &[StatusRow], paper: Layout) -> String {
 fn piped(rows: &[StatusRow]) -> String {
     let mut text = "image\tstate\tdevice\tsize\tmode\tmounts\tunit\tremark\n".to_owned();
     for row in rows {
-        let unit = row.unit.as_ref().map_or_else(String::new, |(_, active)| active.clone());
+        let unit = row
+            .unit
+            .as_ref()
+            .map_or_else(String::new, |(_, active)| active.clone());
         let fields = [
             row.spec.to_string(),
             row.state.word().to_owned(),
@@ -50,7 +59,10 @@ fn piped(rows: &[StatusRow]) -> String {
             unit,
             row.state.remark().unwrap_or_default(),
         ];
-        text += &(fields.map(|field| field.replace(['\t', '\n'], " ")).join("\t") + "\n");
+        text += &(fields
+            .map(|field| field.replace(['\t', '\n'], " "))
+            .join("\t")
+            + "\n");
     }
     text
 }
@@ -77,7 +89,11 @@ fn on_terminal(rows: &[StatusRow], width: usize) -> String {
     };
     let widths = [0, 1, 2, 3, 4].map(longest);
     let line = |cells: &[String; 6]| {
-        let padded: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
         let (head, last) = (padded.join("  "), &cells[5]);
         if last.is_empty() {
             head.trim_end().to_owned() + "\n"
@@ -90,7 +106,10 @@ fn on_terminal(rows: &[StatusRow], width: usize) -> String {
     let mut text = line(&HEADER.map(str::to_owned));
     for (row, cells) in rows.iter().zip(&cells) {
         text += &line(cells);
-        text += &row.state.remark().map_or_else(String::new, |remark| wrapped(&remark, width));
+        text += &row
+            .state
+            .remark()
+            .map_or_else(String::new, |remark| wrapped(&remark, width));
     }
     text
 }
@@ -119,17 +138,31 @@ fn mode(row: &StatusRow) -> &'static str {
 }
 
 fn mounts(row: &StatusRow) -> Vec<String> {
-    row.mounts.iter().map(|target| target.display().to_string()).collect()
+    row.mounts
+        .iter()
+        .map(|target| target.display().to_string())
+        .collect()
 }
 
 /// Bytes as `rbd` prints them: with at most one decimal, in powers of 1024.
 pub fn readable(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let at = (0..units.len()).rev().find(|at| bytes >> (10 * at) > 0).unwrap_or(0);
+    let at = (0..units.len())
+        .rev()
+        .find(|at| bytes >> (10 * at) > 0)
+        .unwrap_or(0);
     let (whole, rest) = (bytes >> (10 * at), bytes & ((1 << (10 * at)) - 1));
     // Tenths of the unit; a full image size has none.
-    let tenths = if at == 0 { 0 } else { (u128::from(rest) * 10) >> (10 * at) };
-    if tenths == 0 { format!("{whole} {}", units[at]) } else { format!("{whole}.{tenths} {}", units[at]) }
+    let tenths = if at == 0 {
+        0
+    } else {
+        (u128::from(rest) * 10) >> (10 * at)
+    };
+    if tenths == 0 {
+        format!("{whole} {}", units[at])
+    } else {
+        format!("{whole}.{tenths} {}", units[at])
+    }
 }
 
 #[derive(Serialize)]
@@ -181,10 +214,18 @@ pub fn json(rows: &[StatusRow]) -> Result<String> {
         size: row.size,
         read_only: row.read_only,
         mounts: mounts(row),
-        unit: row.unit.as_ref().map(|(name, active)| Unit { name, active }),
-        holders: row.holders.as_ref().map(|holders| holders.iter().map(HolderJson::of).collect()),
+        unit: row
+            .unit
+            .as_ref()
+            .map(|(name, active)| Unit { name, active }),
+        holders: row
+            .holders
+            .as_ref()
+            .map(|holders| holders.iter().map(HolderJson::of).collect()),
     });
-    Ok(serde_json::to_string(&Document { images: images.collect() })?)
+    Ok(serde_json::to_string(&Document {
+        images: images.collect(),
+    })?)
 }
 
 #[cfg(test)]

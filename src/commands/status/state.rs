@@ -124,8 +124,7 @@ pub struct ImageFacts<'a> {
 }
 
 /// Of an image that boot does not wait for.
-const ASIDE: &str =
-    "rbdmap-nofail.service starts it when a monitor answers, or the boot is over; `rbdmap map` does now";
+const ASIDE: &str = "rbdmap-nofail.service starts it when a monitor answers, or the boot is over; `rbdmap map` does now";
 
 impl ImageFacts<'_> {
     /// The state.
@@ -158,7 +157,14 @@ impl ImageFacts<'_> {
 impl State {
     /// Whether something that is wanted is not there, or what is there does not work.
     pub fn is_problem(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Broken(_) | Self::NotMounted(..) | Self::Waiting(_) | Self::NotMapped)
+        matches!(
+            self,
+            Self::Failed(_)
+                | Self::Broken(_)
+                | Self::NotMounted(..)
+                | Self::Waiting(_)
+                | Self::NotMapped
+        )
     }
 
     /// The word for it, which does not change from one version to the next.
@@ -180,7 +186,9 @@ impl State {
     /// What there is to say beyond the word: why, and what to do.
     pub fn remark(&self) -> Option<String> {
         match self {
-            Self::Failed(reason) | Self::Waiting(reason) => Some(reason.clone()).filter(|reason| !reason.is_empty()),
+            Self::Failed(reason) | Self::Waiting(reason) => {
+                Some(reason.clone()).filter(|reason| !reason.is_empty())
+            }
             Self::Broken(harm) => Some(harm.remark()),
             Self::NotMounted(target, reason) if reason.is_empty() => {
                 Some(format!("nothing is mounted on {}", target.display()))
@@ -200,15 +208,45 @@ mod tests {
     use crate::model::owner_tag::OwnerTag;
 
     fn mapping(origin: Option<owner_tag::Origin>) -> Mapping {
-        let (spec, tag) = ("rbd/a".parse().unwrap(), origin.map(|origin| OwnerTag::new(origin, [0; 8])));
-        Mapping { id: 0, spec, fsid: String::new(), read_only: false, tag, number: (252, 0) }
+        let (spec, tag) = (
+            "rbd/a".parse().unwrap(),
+            origin.map(|origin| OwnerTag::new(origin, [0; 8])),
+        );
+        Mapping {
+            id: 0,
+            spec,
+            fsid: String::new(),
+            read_only: false,
+            tag,
+            number: (252, 0),
+        }
     }
 
-    fn word(mapping: Option<&Mapping>, is_wanted: bool, active: &str, missing: bool) -> &'static str {
-        let (active, is_aside) = active.strip_suffix(" aside").map_or((active, false), |active| (active, true));
-        let unit = UnitFacts { active: active.to_owned(), reason: "why".to_owned(), is_aside };
+    fn word(
+        mapping: Option<&Mapping>,
+        is_wanted: bool,
+        active: &str,
+        missing: bool,
+    ) -> &'static str {
+        let (active, is_aside) = active
+            .strip_suffix(" aside")
+            .map_or((active, false), |active| (active, true));
+        let unit = UnitFacts {
+            active: active.to_owned(),
+            reason: "why".to_owned(),
+            is_aside,
+        };
         let missing = missing.then(|| ("/a".into(), String::new()));
-        ImageFacts { is_wanted, mapping, harm: None, unit: Some(&unit), missing, has_mounts: true }.state().word()
+        ImageFacts {
+            is_wanted,
+            mapping,
+            harm: None,
+            unit: Some(&unit),
+            missing,
+            has_mounts: true,
+        }
+        .state()
+        .word()
     }
 
     #[test]
@@ -230,16 +268,44 @@ mod tests {
 
     #[test]
     fn what_is_not_wanted_is_told_by_who_mapped_it() {
-        assert_eq!(word(Some(&mapping(Some(owner_tag::Origin::Table))), false, "active", false), "left-over");
-        assert_eq!(word(Some(&mapping(Some(owner_tag::Origin::Hand))), false, "inactive", false), "by-hand");
+        assert_eq!(
+            word(
+                Some(&mapping(Some(owner_tag::Origin::Table))),
+                false,
+                "active",
+                false
+            ),
+            "left-over"
+        );
+        assert_eq!(
+            word(
+                Some(&mapping(Some(owner_tag::Origin::Hand))),
+                false,
+                "inactive",
+                false
+            ),
+            "by-hand"
+        );
     }
 
     #[test]
     fn what_does_not_work_is_told_before_all_else() {
-        let (mapping, harm) = (mapping(None), Some(WriteError { errno: 108, is_lost: false }));
+        let (mapping, harm) = (
+            mapping(None),
+            Some(WriteError {
+                errno: 108,
+                is_lost: false,
+            }),
+        );
         for is_wanted in [true, false] {
-            let facts =
-                ImageFacts { is_wanted, mapping: Some(&mapping), harm, unit: None, missing: None, has_mounts: true };
+            let facts = ImageFacts {
+                is_wanted,
+                mapping: Some(&mapping),
+                harm,
+                unit: None,
+                missing: None,
+                has_mounts: true,
+            };
             assert_eq!(facts.state().word(), "broken");
         }
     }
@@ -248,7 +314,10 @@ mod tests {
     fn problems_say_what_to_do_or_why() {
         let states = [
             State::Failed("no key".into()),
-            State::Broken(WriteError { errno: 5, is_lost: true }),
+            State::Broken(WriteError {
+                errno: 5,
+                is_lost: true,
+            }),
             State::NotMounted("/a".into(), String::new()),
             State::Waiting("a monitor".into()),
             State::NotMapped,

@@ -21,12 +21,19 @@ pub struct Section {
 
 /// The sections of a file's text, in their order. `path` is for the fault only.
 pub fn sections(path: &Path, text: &str) -> Result<Vec<Section>, Fault> {
-    let mut sections = vec![Section { name: "global".to_owned(), pairs: Vec::new() }];
+    let mut sections = vec![Section {
+        name: "global".to_owned(),
+        pairs: Vec::new(),
+    }];
     for (number, line) in logical_lines(text) {
         let line = without_comment(&line).trim();
         if let Some(rest) = line.strip_prefix('[') {
-            let name = section_name(rest).map_err(|message| Fault::new(path, (number, 0), message))?;
-            sections.push(Section { name, pairs: Vec::new() });
+            let name =
+                section_name(rest).map_err(|message| Fault::new(path, (number, 0), message))?;
+            sections.push(Section {
+                name,
+                pairs: Vec::new(),
+            });
         } else if !line.is_empty() {
             let pair = pair(line).map_err(|message| Fault::new(path, (number, 0), message))?;
             if let Some(section) = sections.last_mut() {
@@ -39,7 +46,9 @@ pub fn sections(path: &Path, text: &str) -> Result<Vec<Section>, Fault> {
 
 /// Lines with their numbers, those that end in a backslash joined with the next.
 fn logical_lines(text: &str) -> Vec<(usize, Zeroizing<String>)> {
-    let physical = text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'));
+    let physical = text
+        .split('\n')
+        .flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'));
     let mut lines: Vec<(usize, Zeroizing<String>)> = Vec::new();
     let mut joining = false;
     for (at, line) in physical.enumerate() {
@@ -47,7 +56,9 @@ fn logical_lines(text: &str) -> Vec<(usize, Zeroizing<String>)> {
             Some((_, last)) if joining => last.push_str(line),
             _ => lines.push((at + 1, Zeroizing::new(line.to_owned()))),
         }
-        joining = lines.last_mut().is_some_and(|(_, last)| is_continued(last) && last.pop().is_some());
+        joining = lines
+            .last_mut()
+            .is_some_and(|(_, last)| is_continued(last) && last.pop().is_some());
     }
     lines
 }
@@ -78,14 +89,21 @@ fn section_name(rest: &str) -> Result<String, String> {
         escaped = *c == '\\' && !escaped;
         found
     });
-    let (at, _) = closing.ok_or_else(|| format!("section {:?} has no closing bracket", format!("[{rest}")))?;
+    let (at, _) = closing
+        .ok_or_else(|| format!("section {:?} has no closing bracket", format!("[{rest}")))?;
     let name = unescaped(&rest[..at]).to_string();
-    if rest[at + 1..].trim().is_empty() { Ok(name) } else { Err(format!("text after section [{name}]")) }
+    if rest[at + 1..].trim().is_empty() {
+        Ok(name)
+    } else {
+        Err(format!("text after section [{name}]"))
+    }
 }
 
 fn pair(line: &str) -> Result<(String, Zeroizing<String>), String> {
     // The line may be a secret: it is not repeated in the message.
-    let (key, value) = line.split_once('=').ok_or("a line without `=`, expected: key = value")?;
+    let (key, value) = line
+        .split_once('=')
+        .ok_or("a line without `=`, expected: key = value")?;
     let key = key.split_whitespace().collect::<Vec<_>>().join("_");
     if key.is_empty() {
         return Err("a value without a key, expected: key = value".to_owned());

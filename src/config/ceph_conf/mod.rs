@@ -31,28 +31,42 @@ pub struct Identity {
 impl CephConf {
     /// Reads a file's text. `path` is for the fault only.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Fault> {
-        Ok(Self { sections: grammar::sections(path, text)? })
+        Ok(Self {
+            sections: grammar::sections(path, text)?,
+        })
     }
 
     /// A key's value in one section, the last where it is given several times.
     pub fn in_section(&self, section: &str, key: &str) -> Option<&str> {
         let sections = self.sections.iter().filter(|found| found.name == section);
-        sections.flat_map(|found| &found.pairs).rfind(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        sections
+            .flat_map(|found| &found.pairs)
+            .rfind(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
     }
 
     /// A client's value of a key: from `[client.ID]`, else `[client]`, else `[global]`; metavariables expanded.
     pub fn value(&self, identity: &Identity, key: &str) -> Option<String> {
-        self.raw(identity, key).map(|value| self.expand(identity, value, &[key]))
+        self.raw(identity, key)
+            .map(|value| self.expand(identity, value, &[key]))
     }
 
     /// `mon addr` of every monitor that has a section of its own, in the order of their names; what a section does not say
     /// `[mon]` and `[global]` say for it.
     pub fn monitor_sections(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.sections.iter().map(|section| section.name.as_str()).collect();
+        let mut names: Vec<&str> = self
+            .sections
+            .iter()
+            .map(|section| section.name.as_str())
+            .collect();
         names.retain(|name| name.starts_with("mon."));
         names.sort_unstable();
         names.dedup();
-        let address = |name| [name, "mon", "global"].into_iter().find_map(|name| self.in_section(name, "mon_addr"));
+        let address = |name| {
+            [name, "mon", "global"]
+                .into_iter()
+                .find_map(|name| self.in_section(name, "mon_addr"))
+        };
         names.into_iter().filter_map(address).collect()
     }
 
@@ -63,7 +77,9 @@ impl CephConf {
 
     fn raw(&self, identity: &Identity, key: &str) -> Option<&str> {
         let own = format!("client.{}", identity.user);
-        [own.as_str(), "client", "global"].iter().find_map(|section| self.in_section(section, key))
+        [own.as_str(), "client", "global"]
+            .iter()
+            .find_map(|section| self.in_section(section, key))
     }
 
     /// `within` are the options whose values this is a part of: none of them is expanded once more.
@@ -84,7 +100,9 @@ impl CephConf {
 
     fn variable(&self, identity: &Identity, name: &str, within: &[&str]) -> Option<String> {
         let of_option = || {
-            let value = self.raw(identity, name).filter(|_| !within.contains(&name))?;
+            let value = self
+                .raw(identity, name)
+                .filter(|_| !within.contains(&name))?;
             Some(self.expand(identity, value, &[within, &[name]].concat()))
         };
         match name {
@@ -93,7 +111,9 @@ impl CephConf {
             "type" => Some("client".to_owned()),
             "id" | "num" => Some(identity.user.clone()),
             "name" => Some(format!("client.{}", identity.user)),
-            "host" => of_option().filter(|host| !host.is_empty()).or_else(|| Some(identity.host.clone())),
+            "host" => of_option()
+                .filter(|host| !host.is_empty())
+                .or_else(|| Some(identity.host.clone())),
             "pid" => Some(std::process::id().to_string()),
             _ => of_option(),
         }
@@ -102,9 +122,15 @@ impl CephConf {
 
 /// The name after a `$` and how many bytes it takes, braces included.
 fn variable(text: &str) -> (&str, usize) {
-    let run = |text: &str| text.bytes().take_while(|b| b.is_ascii_lowercase() || *b == b'_').count();
+    let run = |text: &str| {
+        text.bytes()
+            .take_while(|b| b.is_ascii_lowercase() || *b == b'_')
+            .count()
+    };
     match text.strip_prefix('{') {
-        Some(inner) if inner.as_bytes().get(run(inner)) == Some(&b'}') => (&inner[..run(inner)], run(inner) + 2),
+        Some(inner) if inner.as_bytes().get(run(inner)) == Some(&b'}') => {
+            (&inner[..run(inner)], run(inner) + 2)
+        }
         _ => (&text[..run(text)], run(text)),
     }
 }

@@ -17,15 +17,29 @@ use crate::runtime::root::Root;
 pub fn list(root: &Root) -> (Vec<PathBuf>, Vec<Fault>) {
     let folder = root.settings_fragments();
     match fragments(&folder) {
-        Ok(paths) => ([root.settings()].into_iter().chain(paths).collect(), Vec::new()),
+        Ok(paths) => (
+            [root.settings()].into_iter().chain(paths).collect(),
+            Vec::new(),
+        ),
         Err(error) if error.kind() == ErrorKind::NotFound => (vec![root.settings()], Vec::new()),
-        Err(error) => (vec![root.settings()], vec![Fault::new(&folder, (0, 0), format!("cannot be listed: {error}"))]),
+        Err(error) => (
+            vec![root.settings()],
+            vec![Fault::new(
+                &folder,
+                (0, 0),
+                format!("cannot be listed: {error}"),
+            )],
+        ),
     }
 }
 
 fn fragments(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut names = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
-    names.retain(|name| !name.as_encoded_bytes().starts_with(b".") && name.as_encoded_bytes().ends_with(b".toml"));
+    let mut names = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.file_name()))
+        .collect::<io::Result<Vec<_>>>()?;
+    names.retain(|name| {
+        !name.as_encoded_bytes().starts_with(b".") && name.as_encoded_bytes().ends_with(b".toml")
+    });
     names.sort();
     Ok(names.iter().map(|name| folder.join(name)).collect())
 }
@@ -41,13 +55,20 @@ pub fn text(path: &Path) -> Result<Option<String>, Fault> {
     };
     String::from_utf8(bytes).map(Some).map_err(|error| {
         let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
-        Fault::new(path, place(&good, good.len()), "not UTF-8, expected a TOML file")
+        Fault::new(
+            path,
+            place(&good, good.len()),
+            "not UTF-8, expected a TOML file",
+        )
     })
 }
 
 /// The bytes, or why they are not to be trusted. A pipe does not block, and is refused.
 fn read(path: &Path) -> io::Result<Result<Vec<u8>, String>> {
-    let mut file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)?;
     if let Some(message) = distrust(&file, path)? {
         return Ok(Err(message));
     }
@@ -63,10 +84,14 @@ fn distrust(file: &File, path: &Path) -> io::Result<Option<String>> {
         Some("not a regular file, expected a TOML file".to_owned())
     } else if mode & 0o022 != 0 {
         let path = path.display();
-        Some(format!("others can write it (mode {mode:04o}) and so run programs as root; run chmod go-w {path}"))
+        Some(format!(
+            "others can write it (mode {mode:04o}) and so run programs as root; run chmod go-w {path}"
+        ))
     } else if owner != 0 && owner != geteuid().as_raw() {
         let path = path.display();
-        Some(format!("user {owner} owns it and so could run programs as root; run chown root {path}"))
+        Some(format!(
+            "user {owner} owns it and so could run programs as root; run chown root {path}"
+        ))
     } else {
         None
     })
@@ -92,12 +117,24 @@ mod tests {
     #[test]
     fn fragments_are_listed_by_name_and_only_those() {
         let (_folder, root) = machine();
-        for name in ["20-b.toml", "10-a.toml", ".10-a.toml.swp", ".hidden.toml", "README"] {
+        for name in [
+            "20-b.toml",
+            "10-a.toml",
+            ".10-a.toml.swp",
+            ".hidden.toml",
+            "README",
+        ] {
             fs::write(root.settings_fragments().join(name), "").unwrap();
         }
         let (paths, faults) = list(&root);
-        let names: Vec<_> = paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-        assert_eq!((names.as_slice(), faults.len()), (["rbdmap.toml", "10-a.toml", "20-b.toml"].as_slice(), 0));
+        let names: Vec<_> = paths
+            .iter()
+            .map(|path| path.file_name().unwrap().to_str().unwrap())
+            .collect();
+        assert_eq!(
+            (names.as_slice(), faults.len()),
+            (["rbdmap.toml", "10-a.toml", "20-b.toml"].as_slice(), 0)
+        );
     }
 
     #[test]
@@ -119,7 +156,13 @@ mod tests {
         assert_eq!(wrong(&path), "FILE:2:3: not UTF-8, expected a TOML file");
         fs::remove_file(&path).unwrap();
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
-        assert_eq!(wrong(&path), "FILE: not a regular file, expected a TOML file");
-        assert_eq!(wrong(&root.settings_fragments()), "FILE: not a regular file, expected a TOML file");
+        assert_eq!(
+            wrong(&path),
+            "FILE: not a regular file, expected a TOML file"
+        );
+        assert_eq!(
+            wrong(&root.settings_fragments()),
+            "FILE: not a regular file, expected a TOML file"
+        );
     }
 }

@@ -34,7 +34,12 @@ pub struct Fragment {
 /// The statements of a file; a single problem if it is no TOML.
 pub fn statements(text: &str) -> Vec<Result<Fragment, Problem>> {
     match DeTable::parse(text) {
-        Ok(document) => document.into_inner().into_iter().flat_map(split).map(fragment).collect(),
+        Ok(document) => document
+            .into_inner()
+            .into_iter()
+            .flat_map(split)
+            .map(fragment)
+            .collect(),
         Err(error) => vec![Err(problem(&error))],
     }
 }
@@ -46,9 +51,10 @@ type Value<'a> = Spanned<DeValue<'a>>;
 fn split<'a>((key, value): (Key<'a>, Value<'a>)) -> Vec<(Key<'a>, Value<'a>)> {
     let span = value.span();
     match value.into_inner() {
-        DeValue::Array(items) if key.get_ref() == "image" => {
-            items.into_iter().map(|item| (key.clone(), alone(item))).collect()
-        }
+        DeValue::Array(items) if key.get_ref() == "image" => items
+            .into_iter()
+            .map(|item| (key.clone(), alone(item)))
+            .collect(),
         value => vec![(key, Spanned::new(span, value))],
     }
 }
@@ -70,12 +76,17 @@ fn fragment((key, value): (Key<'_>, Value<'_>)) -> Result<Fragment, Problem> {
 fn problem(error: &Error) -> Problem {
     let start = error.span().map_or(0, |span| span.start);
     let message = error.message();
-    let message = if let Some((key, expected)) = between(message, "unknown field `", "`, expected ") {
-        unknown(key, &expected.split('`').skip(1).step_by(2).collect::<Vec<_>>())
+    let message = if let Some((key, expected)) = between(message, "unknown field `", "`, expected ")
+    {
+        unknown(
+            key,
+            &expected.split('`').skip(1).step_by(2).collect::<Vec<_>>(),
+        )
     } else if let Some((key, _)) = between(message, "missing field `", "`") {
         format!("key {key:?} is missing")
     } else if message == "invalid type: map, expected a sequence" {
-        "one table, expected a list of them: write [[image]] and [[image.mount]] with two brackets".to_owned()
+        "one table, expected a list of them: write [[image]] and [[image.mount]] with two brackets"
+            .to_owned()
     } else {
         message.replace(char::is_control, " ")
     };
@@ -95,7 +106,9 @@ fn unknown(key: &str, known: &[&str]) -> String {
              write it into a file of mode 0600 and say keyfile = \"FILE\""
         ),
         _ => match suggestion(key, known) {
-            close if close.is_empty() => format!("unknown key {key:?}, expected one of {}", known.join(", ")),
+            close if close.is_empty() => {
+                format!("unknown key {key:?}, expected one of {}", known.join(", "))
+            }
             close => format!("unknown key {key:?}{close}"),
         },
     }

@@ -6,7 +6,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::DeclaredImage;
-use super::value::{Between, FilePath, Folder, Fsid, Monitors, MountOptions, Options, Problem, Spec, Subfolder, Word};
+use super::value::{
+    Between, FilePath, Folder, Fsid, Monitors, MountOptions, Options, Problem, Spec, Subfolder,
+    Word,
+};
 use crate::config::map_options::MapOptions;
 use crate::config::table::{Entry, EntryOptions};
 use crate::model::fstab_entry::FstabEntry;
@@ -87,7 +90,9 @@ impl ImageFragment {
     /// What the lines of table and fstab would be. It is declared in `path` on `line`, from the byte `start` on.
     pub fn declare(self, path: &Path, start: usize, line: usize) -> Result<DeclaredImage, Problem> {
         let mounts = self.mounts(path)?;
-        let map = self.map_options().map_err(|message| Problem { start, message })?;
+        let map = self
+            .map_options()
+            .map_err(|message| Problem { start, message })?;
         let options = EntryOptions {
             user: self.user.map(|word| word.0),
             keyring: self.keyring.map(|path| path.0),
@@ -100,7 +105,14 @@ impl ImageFragment {
         };
         let (nofail, hook) = (self.nofail, self.hook.map(|path| path.0.into()));
         Ok(DeclaredImage {
-            entry: Entry { spec: self.spec.0, options, path: path.to_owned(), line, nofail, hook },
+            entry: Entry {
+                spec: self.spec.0,
+                options,
+                path: path.to_owned(),
+                line,
+                nofail,
+                hook,
+            },
             mounts,
         })
     }
@@ -108,23 +120,42 @@ impl ImageFragment {
     /// `options`, and the keys that are options in the kernel's line; a key says more than an option.
     fn map_options(&self) -> Result<MapOptions, String> {
         let mut map = self.options.0.clone();
-        let read_only = self.read_only.map(|read_only| if read_only { "ro" } else { "rw" });
+        let read_only = self
+            .read_only
+            .map(|read_only| if read_only { "ro" } else { "rw" });
         let exclusive = self.exclusive.then_some("exclusive");
-        read_only.into_iter().chain(exclusive).try_for_each(|option| map.add(option))?;
-        self.fsid.iter().try_for_each(|fsid| map.add(&format!("fsid={}", fsid.0)))?;
+        read_only
+            .into_iter()
+            .chain(exclusive)
+            .try_for_each(|option| map.add(option))?;
+        self.fsid
+            .iter()
+            .try_for_each(|fsid| map.add(&format!("fsid={}", fsid.0)))?;
         Ok(map)
     }
 
     /// Each mount, followed by the overlay on it.
     fn mounts(&self, path: &Path) -> Result<Vec<FstabEntry>, Problem> {
-        let link = Path::new("/dev").join(self.spec.0.link()).to_string_lossy().into_owned();
+        let link = Path::new("/dev")
+            .join(self.spec.0.link())
+            .to_string_lossy()
+            .into_owned();
         let mut entries = Vec::new();
         for mount in &self.mount {
-            entries.push(FstabEntry { path: path.to_owned(), ..mount.entry(&link, self.nofail) });
+            entries.push(FstabEntry {
+                path: path.to_owned(),
+                ..mount.entry(&link, self.nofail)
+            });
             if let Some(overlay) = &mount.overlay {
                 let entry = overlay.get_ref().entry(&mount.target.0, self.nofail);
-                let entry = entry.map_err(|message| Problem { start: overlay.span().start, message })?;
-                entries.push(FstabEntry { path: path.to_owned(), ..entry });
+                let entry = entry.map_err(|message| Problem {
+                    start: overlay.span().start,
+                    message,
+                })?;
+                entries.push(FstabEntry {
+                    path: path.to_owned(),
+                    ..entry
+                });
             }
         }
         Ok(entries)
@@ -133,12 +164,24 @@ impl ImageFragment {
 
 impl MountFragment {
     fn entry(&self, link: &str, nofail: bool) -> FstabEntry {
-        let part = self.partition.as_ref().map(|number| format!("-part{}", number.get())).unwrap_or_default();
-        let given = self.options.as_ref().map(|options| options.0.clone()).filter(|options| !options.is_empty());
+        let part = self
+            .partition
+            .as_ref()
+            .map(|number| format!("-part{}", number.get()))
+            .unwrap_or_default();
+        let given = self
+            .options
+            .as_ref()
+            .map(|options| options.0.clone())
+            .filter(|options| !options.is_empty());
         FstabEntry {
             source: format!("{link}{part}"),
             target: self.target.0.clone(),
-            fstype: self.fstype.as_ref().map_or("auto", |word| &word.0).to_owned(),
+            fstype: self
+                .fstype
+                .as_ref()
+                .map_or("auto", |word| &word.0)
+                .to_owned(),
             options: for_network(given.unwrap_or_else(|| vec!["defaults".to_owned()]), nofail),
             pass: 0,
             path: PathBuf::new(),
@@ -150,14 +193,24 @@ impl OverlayFragment {
     fn entry(&self, mount: &Path, nofail: bool) -> Result<FstabEntry, String> {
         let (target, upper, work) = (&self.target.0, &self.upper.0, &self.work.0);
         if target == mount {
-            return Err(format!("the overlay is to be on {target:?} like the mount below it, expected another folder"));
+            return Err(format!(
+                "the overlay is to be on {target:?} like the mount below it, expected another folder"
+            ));
         }
         if upper.starts_with(work) || work.starts_with(upper) {
-            return Err(format!("upper {upper:?} and work {work:?} lie in one another, expected two folders apart"));
+            return Err(format!(
+                "upper {upper:?} and work {work:?} lie in one another, expected two folders apart"
+            ));
         }
-        let lower = self.lower.as_ref().map_or_else(|| mount.to_owned(), |folder| mount.join(&folder.0));
+        let lower = self
+            .lower
+            .as_ref()
+            .map_or_else(|| mount.to_owned(), |folder| mount.join(&folder.0));
         let options = [("lowerdir", &lower), ("upperdir", upper), ("workdir", work)];
-        let options = options.into_iter().map(folder_option).collect::<Result<_, _>>()?;
+        let options = options
+            .into_iter()
+            .map(folder_option)
+            .collect::<Result<_, _>>()?;
         Ok(FstabEntry {
             source: "overlay".to_owned(),
             target: target.clone(),
@@ -173,11 +226,15 @@ impl OverlayFragment {
 /// kernels and mount(8)s: such paths are refused.
 fn folder_option((name, path): (&str, &PathBuf)) -> Result<String, String> {
     let path = path.to_string_lossy();
-    let separators = if name == "lowerdir" { ",\\\":" } else { ",\\\"" };
+    let separators = if name == "lowerdir" {
+        ",\\\":"
+    } else {
+        ",\\\""
+    };
     match path.chars().find(|c| separators.contains(*c)) {
-        Some(c) => {
-            Err(format!("{name} {path:?} has {c:?} in it, which overlayfs takes for a separator; rename the folder"))
-        }
+        Some(c) => Err(format!(
+            "{name} {path:?} has {c:?} in it, which overlayfs takes for a separator; rename the folder"
+        )),
         None => Ok(format!("{name}={path}")),
     }
 }

@@ -93,7 +93,8 @@ impl Merged {
     /// Adds a file. Its faults are put in the order of its lines.
     fn add(&mut self, path: &Path, text: &str) {
         let before = self.faults.len();
-        let fault = |problem: Problem| Fault::new(path, place(text, problem.start), problem.message);
+        let fault =
+            |problem: Problem| Fault::new(path, place(text, problem.start), problem.message);
         for statement in fragment::statements(text) {
             let added = statement.and_then(|fragment| self.add_fragment(path, text, fragment));
             self.faults.extend(added.err().map(fault));
@@ -104,11 +105,18 @@ impl Merged {
     fn add_fragment(&mut self, path: &Path, text: &str, fragment: Fragment) -> Result<(), Problem> {
         let settings = &mut self.settings;
         let seconds = |number: u16| Duration::from_secs(number.into());
-        settings.parallel = fragment.parallel.map_or(settings.parallel, |number| number.get().into());
-        settings.map_timeout = fragment.map_timeout.map_or(settings.map_timeout, |number| seconds(number.get()));
-        settings.unmap_timeout = fragment.unmap_timeout.map_or(settings.unmap_timeout, |number| seconds(number.get()));
-        settings.shutdown_timeout =
-            fragment.shutdown_timeout.map_or(settings.shutdown_timeout, |number| seconds(number.get()));
+        settings.parallel = fragment
+            .parallel
+            .map_or(settings.parallel, |number| number.get().into());
+        settings.map_timeout = fragment
+            .map_timeout
+            .map_or(settings.map_timeout, |number| seconds(number.get()));
+        settings.unmap_timeout = fragment
+            .unmap_timeout
+            .map_or(settings.unmap_timeout, |number| seconds(number.get()));
+        settings.shutdown_timeout = fragment
+            .shutdown_timeout
+            .map_or(settings.shutdown_timeout, |number| seconds(number.get()));
         settings.shutdown_force = fragment.shutdown_force.unwrap_or(settings.shutdown_force);
         if let Some(options) = fragment.map_options {
             settings.defaults = options.0;
@@ -118,8 +126,11 @@ impl Merged {
         }
         for image in fragment.image {
             let start = image.span().start;
-            let declared = image.into_inner().declare(path, start, place(text, start).0)?;
-            self.claim(&declared).map_err(|message| Problem { start, message })?;
+            let declared = image
+                .into_inner()
+                .declare(path, start, place(text, start).0)?;
+            self.claim(&declared)
+                .map_err(|message| Problem { start, message })?;
             self.settings.images.push(declared);
         }
         Ok(())
@@ -129,11 +140,19 @@ impl Merged {
     fn claim(&mut self, image: &DeclaredImage) -> Result<(), String> {
         let here = (image.entry.path.clone(), image.entry.line);
         let mut wanted = HashMap::new();
-        let mounts = image.mounts.iter().map(|mount| format!("mount point {}", mount.target.display()));
-        for name in [format!("image {}", image.entry.spec)].into_iter().chain(mounts) {
+        let mounts = image
+            .mounts
+            .iter()
+            .map(|mount| format!("mount point {}", mount.target.display()));
+        for name in [format!("image {}", image.entry.spec)]
+            .into_iter()
+            .chain(mounts)
+        {
             if let Some((path, line)) = self.claims.get(&name).or_else(|| wanted.get(&name)) {
                 let first = path.display();
-                return Err(format!("{name} is declared a second time, first at {first}:{line}; keep one of the two"));
+                return Err(format!(
+                    "{name} is declared a second time, first at {first}:{line}; keep one of the two"
+                ));
             }
             wanted.insert(name, here.clone());
         }
@@ -143,7 +162,10 @@ impl Merged {
 
     fn finish(mut self) -> (Settings, Vec<Fault>) {
         if let Some(mode) = self.mode.0 {
-            self.settings.defaults.add(&format!("ms_mode={mode}")).expect("the mode was checked when it was read");
+            self.settings
+                .defaults
+                .add(&format!("ms_mode={mode}"))
+                .expect("the mode was checked when it was read");
         }
         (self.settings, self.faults)
     }

@@ -48,8 +48,11 @@ impl<'de, const LOW: u16, const HIGH: u16> Deserialize<'de> for Between<LOW, HIG
             }
 
             fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-                let fits = u16::try_from(number).ok().filter(|number| (LOW..=HIGH).contains(number));
-                fits.map(Between).ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
+                let fits = u16::try_from(number)
+                    .ok()
+                    .filter(|number| (LOW..=HIGH).contains(number));
+                fits.map(Between)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
             }
         }
         deserializer.deserialize_i64(Number)
@@ -96,11 +99,15 @@ impl TryFrom<String> for MessengerMode {
             return Ok(Self(None));
         }
         let mut options = MapOptions::default();
-        let added = options.add(&format!("ms_mode={mode}")).map_err(|message| format!("{message} or auto"));
+        let added = options
+            .add(&format!("ms_mode={mode}"))
+            .map_err(|message| format!("{message} or auto"));
         match added {
             // Otherwise a comma in it has added other options.
             Ok(()) if options.value("ms_mode") == Some(&mode) => Ok(Self(Some(mode))),
-            Ok(()) => Err(format!("ms_mode cannot be {mode:?}, expected one mode or auto")),
+            Ok(()) => Err(format!(
+                "ms_mode cannot be {mode:?}, expected one mode or auto"
+            )),
             Err(message) => Err(message),
         }
     }
@@ -116,7 +123,11 @@ impl TryFrom<String> for Word {
 
     fn try_from(word: String) -> Result<Self, String> {
         require(!word.is_empty(), &word, "is not a name")?;
-        require(!word.contains(|c: char| c.is_whitespace() || c == ','), &word, "has a blank or comma in it")?;
+        require(
+            !word.contains(|c: char| c.is_whitespace() || c == ','),
+            &word,
+            "has a blank or comma in it",
+        )?;
         without_control(&word)?;
         Ok(Self(word))
     }
@@ -151,7 +162,11 @@ impl TryFrom<String> for Folder {
     fn try_from(path: String) -> Result<Self, String> {
         let FilePath(path) = FilePath::try_from(path)?;
         let is_root = path.split('/').all(|part| part.is_empty() || part == ".");
-        require(!is_root, &path, "is the root of all folders, expected one below it")?;
+        require(
+            !is_root,
+            &path,
+            "is the root of all folders, expected one below it",
+        )?;
         normal(&path).map(Self)
     }
 }
@@ -166,7 +181,11 @@ impl TryFrom<String> for Subfolder {
 
     fn try_from(path: String) -> Result<Self, String> {
         let relative = !path.is_empty() && !path.starts_with('/');
-        require(relative, &path, "is not a folder inside the mount, expected a relative path")?;
+        require(
+            relative,
+            &path,
+            "is not a folder inside the mount, expected a relative path",
+        )?;
         without_control(&path)?;
         normal(&path).map(Self)
     }
@@ -182,7 +201,12 @@ impl TryFrom<String> for MountOptions {
 
     fn try_from(list: String) -> Result<Self, String> {
         without_control(&list)?;
-        Ok(Self(list.split(',').filter(|option| !option.is_empty()).map(str::to_owned).collect()))
+        Ok(Self(
+            list.split(',')
+                .filter(|option| !option.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        ))
     }
 }
 
@@ -200,7 +224,11 @@ impl TryFrom<Vec<String>> for Monitors {
                 MonHost::Addresses(addresses) => !addresses.is_empty(),
                 MonHost::Names(names) => matches!(&names[..], [(name, _)] if is_host_name(name)),
             };
-            require(good, monitor, "is no monitor, expected such as 192.168.3.253, v2:192.168.3.253:3300 or mon-a")?;
+            require(
+                good,
+                monitor,
+                "is no monitor, expected such as 192.168.3.253, v2:192.168.3.253:3300 or mon-a",
+            )?;
         }
         if monitors.is_empty() {
             Err("no monitors, expected at least one".to_owned())
@@ -212,7 +240,11 @@ impl TryFrom<Vec<String>> for Monitors {
 
 /// Letters, digits, `-`, `_` and dots; the last label is not a number, which would be an address gone wrong.
 fn is_host_name(name: &str) -> bool {
-    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let last = name
+        .trim_end_matches('.')
+        .rsplit('.')
+        .next()
+        .unwrap_or_default();
     let known = |c: char| c.is_alphanumeric() || "-_.".contains(c);
     name.chars().all(known) && last.contains(|c: char| !c.is_ascii_digit())
 }
@@ -227,23 +259,40 @@ impl TryFrom<String> for Fsid {
 
     fn try_from(id: String) -> Result<Self, String> {
         let lengths: Vec<usize> = id.split('-').map(str::len).collect();
-        let good = lengths == [8, 4, 4, 4, 12] && id.chars().all(|c| c == '-' || c.is_ascii_hexdigit());
-        require(good, &id, "is no cluster id, expected what `ceph fsid` prints")?;
+        let good =
+            lengths == [8, 4, 4, 4, 12] && id.chars().all(|c| c == '-' || c.is_ascii_hexdigit());
+        require(
+            good,
+            &id,
+            "is no cluster id, expected what `ceph fsid` prints",
+        )?;
         Ok(Self(id.to_ascii_lowercase()))
     }
 }
 
 fn require(good: bool, text: &str, otherwise: &str) -> Result<(), String> {
-    if good { Ok(()) } else { Err(format!("{text:?} {otherwise}")) }
+    if good {
+        Ok(())
+    } else {
+        Err(format!("{text:?} {otherwise}"))
+    }
 }
 
 fn without_control(text: &str) -> Result<(), String> {
-    require(!text.contains(char::is_control), text, "has a control character in it")
+    require(
+        !text.contains(char::is_control),
+        text,
+        "has a control character in it",
+    )
 }
 
 /// A path without needless slashes and dots.
 fn normal(path: &str) -> Result<PathBuf, String> {
     let components = Path::new(path).components();
-    require(!components.clone().any(|part| part == Component::ParentDir), path, "has a \"..\" in it")?;
+    require(
+        !components.clone().any(|part| part == Component::ParentDir),
+        path,
+        "has a \"..\" in it",
+    )?;
     Ok(components.collect())
 }

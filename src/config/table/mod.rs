@@ -42,7 +42,14 @@ pub struct Entry {
 impl Entry {
     /// What a command line says of an image.
     pub fn by_hand(spec: ImageSpec, options: EntryOptions) -> Self {
-        Self { spec, options, path: PathBuf::new(), line: 0, nofail: false, hook: None }
+        Self {
+            spec,
+            options,
+            path: PathBuf::new(),
+            line: 0,
+            nofail: false,
+            hook: None,
+        }
     }
 
     /// Whether boot goes on without the image, on which these are mounted: it says so, or each of them does.
@@ -116,13 +123,16 @@ pub fn parse(path: &Path, text: &str) -> (Vec<Entry>, Vec<Fault>) {
         match parse_line(path, &line) {
             Ok(Some(entry)) => {
                 faults.extend(open_quote(&line).map(|column| {
-                    let message = "a quote that is not closed; taken as if it were at the end of the line";
+                    let message =
+                        "a quote that is not closed; taken as if it were at the end of the line";
                     Fault::new(path, (line.number, column), message).served()
                 }));
                 entries.push(entry);
             }
             Ok(None) => {}
-            Err(Problem { column, message }) => faults.push(Fault::new(path, (line.number, column), message)),
+            Err(Problem { column, message }) => {
+                faults.push(Fault::new(path, (line.number, column), message))
+            }
         }
     }
     (entries, faults)
@@ -136,22 +146,38 @@ pub fn parse_only(path: &Path, text: &str, images: &[ImageSpec]) -> (Vec<Entry>,
     }
     let is_about = |line: &str| images.iter().any(|spec| names(line, &spec.image));
     // With the others empty, so that the numbers stay.
-    let lines: Vec<&str> = text.split('\n').map(|line| if is_about(line) { line } else { "" }).collect();
+    let lines: Vec<&str> = text
+        .split('\n')
+        .map(|line| if is_about(line) { line } else { "" })
+        .collect();
     parse(path, &lines.join("\n"))
 }
 
 /// Whether a line has this image's name where a name ends.
 fn names(line: &str, image: &str) -> bool {
-    let ends = |rest: &str| rest.chars().next().is_none_or(|next| next.is_whitespace() || next == '@' || next == '#');
-    line.match_indices(image).any(|(at, _)| ends(&line[at + image.len()..]))
+    let ends = |rest: &str| {
+        rest.chars()
+            .next()
+            .is_none_or(|next| next.is_whitespace() || next == '@' || next == '#')
+    };
+    line.match_indices(image)
+        .any(|(at, _)| ends(&line[at + image.len()..]))
 }
 
 fn parse_line(path: &Path, line: &Line) -> Result<Option<Entry>, Problem> {
     let characters = &line.characters;
-    let Some(start) = characters.iter().position(|c| !c.is_whitespace()) else { return Ok(None) };
-    let end = characters[start..].iter().position(|c| c.is_whitespace()).map_or(characters.len(), |at| start + at);
+    let Some(start) = characters.iter().position(|c| !c.is_whitespace()) else {
+        return Ok(None);
+    };
+    let end = characters[start..]
+        .iter()
+        .position(|c| c.is_whitespace())
+        .map_or(characters.len(), |at| start + at);
     let name: String = characters[start..end].iter().collect();
-    let spec = name.parse().map_err(|message| Problem { column: start + 1, message })?;
+    let spec = name.parse().map_err(|message| Problem {
+        column: start + 1,
+        message,
+    })?;
     let mut entry = Entry {
         spec,
         options: EntryOptions::default(),
@@ -164,9 +190,15 @@ fn parse_line(path: &Path, line: &Line) -> Result<Option<Entry>, Problem> {
     // Wherever they stand, these win over what `options` says.
     items.sort_by_key(|item| ["read-only", "read_only", "exclusive"].contains(&item.name.as_str()));
     for item in items {
-        apply(&mut entry, &item).map_err(|message| Problem { column: item.column, message })?;
+        apply(&mut entry, &item).map_err(|message| Problem {
+            column: item.column,
+            message,
+        })?;
     }
-    entry.spec = entry.spec.checked().map_err(|message| Problem { column: start + 1, message })?;
+    entry.spec = entry.spec.checked().map_err(|message| Problem {
+        column: start + 1,
+        message,
+    })?;
     Ok(Some(entry))
 }
 
@@ -185,7 +217,10 @@ fn apply(entry: &mut Entry, item: &Item) -> Result<(), String> {
         "pool" | "p" => drop(item.word()?),
         "namespace" => drop(entry.spec.namespace.get_or_insert(item.word()?)),
         "image" => {
-            return Err("option image is not served: with it `rbd` forgets the pool of the line's name".to_owned());
+            return Err(
+                "option image is not served: with it `rbd` forgets the pool of the line's name"
+                    .to_owned(),
+            );
         }
         "snap" => drop(entry.spec.snapshot.get_or_insert(item.word()?)),
         "read_only" => item.flag().and_then(|()| options.map.add("ro"))?,
@@ -198,29 +233,40 @@ fn apply(entry: &mut Entry, item: &Item) -> Result<(), String> {
                 "{name} is an option for the kernel: write options='{name}…', more of them between commas"
             ));
         }
-        _ => return Err(format!("unknown option {:?}{}", item.name, suggestion(&item.name, OPTIONS))),
+        _ => {
+            return Err(format!(
+                "unknown option {:?}{}",
+                item.name,
+                suggestion(&item.name, OPTIONS)
+            ));
+        }
     }
     Ok(())
 }
 
 /// A list of files as Ceph writes it.
 pub fn paths(list: &str) -> impl Iterator<Item = &Path> {
-    list.split([',', ';']).map(str::trim).filter(|path| !path.is_empty()).map(Path::new)
+    list.split([',', ';'])
+        .map(str::trim)
+        .filter(|path| !path.is_empty())
+        .map(Path::new)
 }
 
 /// The id of a Ceph user's full name: `client.boot` is `boot`.
 pub fn client_id(name: &str) -> Result<String, String> {
     match name.split_once('.') {
         Some(("client", id)) if !id.is_empty() => Ok(id.to_owned()),
-        _ => Err(format!("user {name:?} is not of the form client.ID, the only kind that can map images")),
+        _ => Err(format!(
+            "user {name:?} is not of the form client.ID, the only kind that can map images"
+        )),
     }
 }
 
 fn krbd_only(device_type: &str) -> Result<(), String> {
     match device_type {
         "krbd" => Ok(()),
-        other => {
-            Err(format!("device-type {other:?} is not served: only the kernel's driver (krbd) is, see rbd-nbd(8)"))
-        }
+        other => Err(format!(
+            "device-type {other:?} is not served: only the kernel's driver (krbd) is, see rbd-nbd(8)"
+        )),
     }
 }

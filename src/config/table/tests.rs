@@ -5,7 +5,11 @@ use proptest::prelude::*;
 
 fn one(text: &str) -> Entry {
     let (mut entries, faults) = parse(Path::new("rbdmap"), text);
-    assert_eq!((entries.len(), faults.as_slice()), (1, [].as_slice()), "{text:?}");
+    assert_eq!(
+        (entries.len(), faults.as_slice()),
+        (1, [].as_slice()),
+        "{text:?}"
+    );
     entries.remove(0)
 }
 
@@ -20,7 +24,10 @@ fn the_guides_line_is_read() {
     let entry = one("rbd/image\tid=boot,keyring=/etc/ceph/ceph.client.boot.keyring\n");
     assert_eq!(entry.spec.to_string(), "rbd/image");
     assert_eq!(entry.options.user.as_deref(), Some("boot"));
-    assert_eq!(entry.options.keyring.as_deref(), Some("/etc/ceph/ceph.client.boot.keyring"));
+    assert_eq!(
+        entry.options.keyring.as_deref(),
+        Some("/etc/ceph/ceph.client.boot.keyring")
+    );
 }
 
 #[test]
@@ -29,7 +36,11 @@ fn quirks_of_the_script_are_kept() {
         ("image", "rbd/image", ""),
         ("  p/i id=a # comment", "p/i", ""),
         ("p/i read-only,id=a", "p/i", "ro"),
-        ("p/i options='lock_on_read,queue_depth=1024'", "p/i", "lock_on_read,queue_depth=1024"),
+        (
+            "p/i options='lock_on_read,queue_depth=1024'",
+            "p/i",
+            "lock_on_read,queue_depth=1024",
+        ),
         ("p/i id=a,options='ro' # '", "p/i", "ro"),
         ("p/i id=a,\\\nexclusive", "p/i", "exclusive"),
         ("p/i id=a,", "p/i", ""),
@@ -40,7 +51,13 @@ fn quirks_of_the_script_are_kept() {
     ];
     for (text, spec, options) in rows {
         let entry = one(text);
-        assert_eq!((entry.spec.to_string().as_str(), entry.options.map.to_string().as_str()), (spec, options));
+        assert_eq!(
+            (
+                entry.spec.to_string().as_str(),
+                entry.options.map.to_string().as_str()
+            ),
+            (spec, options)
+        );
     }
 }
 
@@ -51,35 +68,59 @@ fn faults_name_line_column_and_remedy() {
             "p/i queue_depth=64",
             "rbdmap:1:5: queue_depth is an option for the kernel: write options='queue_depth…', more of them between commas",
         ),
-        ("\n\np/i id=a,keyrng=/k", "rbdmap:3:10: unknown option \"keyrng\"; did you mean \"keyring\"?"),
-        ("p/i id", "rbdmap:1:5: option id needs a value, expected id=VALUE"),
-        ("p/i id=a b", "rbdmap:1:9: a blank inside an option, expected a comma between options"),
+        (
+            "\n\np/i id=a,keyrng=/k",
+            "rbdmap:3:10: unknown option \"keyrng\"; did you mean \"keyring\"?",
+        ),
+        (
+            "p/i id",
+            "rbdmap:1:5: option id needs a value, expected id=VALUE",
+        ),
+        (
+            "p/i id=a b",
+            "rbdmap:1:9: a blank inside an option, expected a comma between options",
+        ),
         (
             "p/i name=osd.1",
             "rbdmap:1:5: user \"osd.1\" is not of the form client.ID, the only kind that can map images",
         ),
-        ("a/b/c/d id=a", "rbdmap:1:1: image \"a/b/c/d\" has more than two slashes, expected pool/namespace/image"),
+        (
+            "a/b/c/d id=a",
+            "rbdmap:1:1: image \"a/b/c/d\" has more than two slashes, expected pool/namespace/image",
+        ),
     ];
     for (text, expected) in rows {
         assert_eq!(fault(text), expected);
     }
     assert!(fault("p/i device-type=nbd").contains("rbd-nbd(8)"));
-    assert!(!format!("{:?}", one("p/i key=AQsecret")).contains("AQ"), "a key is never printed");
+    assert!(
+        !format!("{:?}", one("p/i key=AQsecret")).contains("AQ"),
+        "a key is never printed"
+    );
 }
 
 #[test]
 fn a_quote_that_is_not_closed_is_told_and_the_line_is_served_as_the_script_does() {
-    let (entries, faults) = parse(Path::new("t"), "p/i id=a,options='ro\np/j options='ro # '\np/k options='a,b'");
+    let (entries, faults) = parse(
+        Path::new("t"),
+        "p/i id=a,options='ro\np/j options='ro # '\np/k options='a,b'",
+    );
     assert_eq!(entries.len(), 2, "{faults:?}");
     assert_eq!(entries[0].options.map.to_string(), "ro");
-    let places: Vec<_> = faults.iter().map(|fault| (fault.line, fault.column, fault.is_served)).collect();
+    let places: Vec<_> = faults
+        .iter()
+        .map(|fault| (fault.line, fault.column, fault.is_served))
+        .collect();
     assert_eq!(places, [(1, 18, true), (2, 13, true), (3, 5, false)]);
 }
 
 #[test]
 fn one_bad_line_never_stops_a_good_one() {
     let (entries, faults) = parse(Path::new("rbdmap"), "p/a id=x\np/b nonsense=1\np/c id=y");
-    assert_eq!(entries.iter().map(|entry| entry.line).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(
+        entries.iter().map(|entry| entry.line).collect::<Vec<_>>(),
+        [1, 3]
+    );
     assert_eq!(faults.len(), 1);
 }
 

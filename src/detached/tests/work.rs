@@ -1,6 +1,9 @@
 //! Without the test harness, whose threads `run` refuses: a child that ends, one that is killed, one that stays behind,
 //! output that ends, the refusal, and a write that goes on when its program has been killed.
-#![allow(clippy::unwrap_used, reason = "a test, which clippy does not know without the harness")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test, which clippy does not know without the harness"
+)]
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,8 +19,16 @@ use nix::sys::signal::{Signal, raise};
 use nix::unistd::dup2_stdout;
 
 fn main() {
-    assert_eq!(run(|| 7).unwrap(), Outcome::Ended(7), "what it came to is told");
-    assert_eq!(run(killed).unwrap(), Outcome::Killed(Signal::SIGKILL), "a killed child is told as one");
+    assert_eq!(
+        run(|| 7).unwrap(),
+        Outcome::Ended(7),
+        "what it came to is told"
+    );
+    assert_eq!(
+        run(killed).unwrap(),
+        Outcome::Killed(Signal::SIGKILL),
+        "a killed child is told as one"
+    );
     a_thread_that_hangs_holds_nobody_up();
     what_it_printed_has_an_end_though_the_child_has_none();
     a_write_that_has_begun_ends_though_its_program_is_killed();
@@ -66,9 +77,23 @@ fn a_write_that_has_begun_ends_though_its_program_is_killed() {
     let file = File::from(OwnedFd::from(theirs));
     let outcome = run(|| {
         let file = file.try_clone().unwrap();
-        let order = WriteRequest::<Vec<u8>> { file, text: vec![7; LENGTH], key: None, keep: None };
-        assert!(write(order).unwrap().recv_timeout(Duration::from_millis(50)).is_err());
-        poll(&mut [PollFd::new(ours.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
+        let order = WriteRequest::<Vec<u8>> {
+            file,
+            text: vec![7; LENGTH],
+            key: None,
+            keep: None,
+        };
+        assert!(
+            write(order)
+                .unwrap()
+                .recv_timeout(Duration::from_millis(50))
+                .is_err()
+        );
+        poll(
+            &mut [PollFd::new(ours.as_fd(), PollFlags::POLLIN)],
+            PollTimeout::NONE,
+        )
+        .unwrap();
         killed()
     });
     assert_eq!(outcome.unwrap(), Outcome::Killed(Signal::SIGKILL));
@@ -95,7 +120,11 @@ fn a_signal_to_the_child_ends_it_at_once() {
             thread::sleep(Duration::from_secs(600));
             0
         });
-        assert_eq!(outcome.unwrap(), Outcome::Killed(Signal::SIGKILL), "{signal}");
+        assert_eq!(
+            outcome.unwrap(),
+            Outcome::Killed(Signal::SIGKILL),
+            "{signal}"
+        );
     }
 }
 

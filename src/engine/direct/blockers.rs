@@ -45,12 +45,17 @@ impl UnmapRun<'_> {
             if item.stage == UnmapStage::Removing
                 && bus::find(self.root, item.mapping.id).as_ref() != Some(&item.mapping)
             {
-                self.report.done(Event::Unmapped, &mapping, format!("unmapped /dev/{device}"));
+                self.report
+                    .done(Event::Unmapped, &mapping, format!("unmapped /dev/{device}"));
                 continue;
             }
             let steps = picture.standing_on(&item.nodes);
             let why = self.obstacle(item, &steps);
-            self.report.image_failed(Event::UnmapFailed, &mapping, format!("it stays mapped as /dev/{device}: {why}"));
+            self.report.image_failed(
+                Event::UnmapFailed,
+                &mapping,
+                format!("it stays mapped as /dev/{device}: {why}"),
+            );
             if self.shutdown.is_some_and(Shutdown::uses_force) {
                 self.force(at, &steps);
             }
@@ -65,8 +70,10 @@ impl UnmapRun<'_> {
         let seen = mounts::look(self.root).unwrap_or_default();
         let picture = MountStack::of(&seen);
         // Looking for holders is reading all of /proc for each, and meanwhile nothing else is done.
-        let busy: Vec<usize> =
-            (0..self.items.len()).filter(|at| self.is_in_use(&self.items[*at])).take(LOOKS).collect();
+        let busy: Vec<usize> = (0..self.items.len())
+            .filter(|at| self.is_in_use(&self.items[*at]))
+            .take(LOOKS)
+            .collect();
         for at in busy {
             let item = &self.items[at];
             let sentence = match self.holders(item, &picture.standing_on(&item.nodes), LOOK_LIMIT) {
@@ -92,7 +99,9 @@ impl UnmapRun<'_> {
     fn obstacle(&self, item: &UnmapItem, steps: &[TeardownStep<'_>]) -> String {
         let seconds = self.start.elapsed().as_secs();
         if item.stage == UnmapStage::Removing {
-            return format!("the kernel has not unmapped it for {seconds} s; is the cluster there?");
+            return format!(
+                "the kernel has not unmapped it for {seconds} s; is the cluster there?"
+            );
         }
         self.known_obstacle(steps).unwrap_or_else(|| {
             let (name, holders) = self.holders(item, steps, LOOK_LIMIT);
@@ -110,14 +119,21 @@ impl UnmapRun<'_> {
         steps: &[TeardownStep<'_>],
         limit: Duration,
     ) -> (String, Option<Vec<Holder>>) {
-        let name = steps.iter().find_map(target).unwrap_or_else(|| format!("/dev/{}", item.mapping.name()));
+        let name = steps
+            .iter()
+            .find_map(target)
+            .unwrap_or_else(|| format!("/dev/{}", item.mapping.name()));
         (name, look(self.root, &item.nodes, steps, limit))
     }
 
     /// A try that is under way at the end ends in a moment, busy or not; only one that hangs does not.
     fn await_last_tries(&mut self) {
         let deadline = Deadline::after(LAST_TRY_LIMIT);
-        while self.things.values().any(|tried| matches!(tried, LayerState::UnderWay)) && !deadline.remaining().is_zero()
+        while self
+            .things
+            .values()
+            .any(|tried| matches!(tried, LayerState::UnderWay))
+            && !deadline.remaining().is_zero()
         {
             if let Some(done) = self.pool.next(deadline.remaining()) {
                 self.take(done);
@@ -129,14 +145,20 @@ impl UnmapRun<'_> {
     fn known_obstacle(&self, steps: &[TeardownStep<'_>]) -> Option<String> {
         steps.iter().find_map(|step| {
             let name = target(step)?;
-            match (self.things.get(&LayerKey::of(&step.thing)), step.hidden_below) {
+            match (
+                self.things.get(&LayerKey::of(&step.thing)),
+                step.hidden_below,
+            ) {
                 (Some(LayerState::UnderWay), _) => {
                     let seconds = self.start.elapsed().as_secs();
-                    Some(format!("unmounting {name} has not ended for {seconds} s; is the cluster there?"))
+                    Some(format!(
+                        "unmounting {name} has not ended for {seconds} s; is the cluster there?"
+                    ))
                 }
-                (_, Some(above)) => {
-                    Some(format!("{name} is hidden below the mount on {}; unmount that first", above.display()))
-                }
+                (_, Some(above)) => Some(format!(
+                    "{name} is hidden below the mount on {}; unmount that first",
+                    above.display()
+                )),
                 _ => None,
             }
         })
@@ -149,13 +171,27 @@ pub fn holders(root: &Root, mapping: &Mapping, limit: Duration) -> (String, Opti
     let seen = mounts::look(root).unwrap_or_default();
     let picture = MountStack::of(&seen);
     let steps = picture.standing_on(&item.nodes);
-    let name = steps.iter().find_map(target).unwrap_or_else(|| format!("/dev/{}", mapping.name()));
+    let name = steps
+        .iter()
+        .find_map(target)
+        .unwrap_or_else(|| format!("/dev/{}", mapping.name()));
     (name, look(root, &item.nodes, &steps, limit))
 }
 
-fn look(root: &Root, nodes: &[BlockNode], steps: &[TeardownStep<'_>], limit: Duration) -> Option<Vec<Holder>> {
+fn look(
+    root: &Root,
+    nodes: &[BlockNode],
+    steps: &[TeardownStep<'_>],
+    limit: Duration,
+) -> Option<Vec<Holder>> {
     let mount_points = steps.iter().filter_map(mount_point).collect();
-    let (root, held) = (root.clone(), Held { nodes: nodes.to_vec(), mount_points });
+    let (root, held) = (
+        root.clone(),
+        Held {
+            nodes: nodes.to_vec(),
+            mount_points,
+        },
+    );
     Deadline::after(limit).run(move || holders::of(&root, &held))
 }
 

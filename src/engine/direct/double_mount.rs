@@ -36,11 +36,16 @@ fn await_systemd(root: &Root, target: &Path) {
     if !root.systemd().exists() {
         return;
     }
-    let Ok(manager) = Manager::connect(root) else { return };
+    let Ok(manager) = Manager::connect(root) else {
+        return;
+    };
     let unit = unit_name::mount(target);
     Deadline::after(LIMIT).poll(|| {
         let loaded = manager.loaded(&[&unit]).unwrap_or_default();
-        (loaded.get(&unit).is_none_or(|state| state.active != "activating")).then_some(())
+        (loaded
+            .get(&unit)
+            .is_none_or(|state| state.active != "activating"))
+        .then_some(())
     });
 }
 
@@ -58,7 +63,9 @@ mod tests {
 
     #[test]
     fn the_same_file_system_on_itself_is_there_twice_and_another_is_not() {
-        let seen = mounts("20 1 8:1 /\n21 20 252:0 /a\n22 21 252:0 /a\n23 20 252:1 /b\n24 23 252:2 /b\n25 20 252:0 /c");
+        let seen = mounts(
+            "20 1 8:1 /\n21 20 252:0 /a\n22 21 252:0 /a\n23 20 252:1 /b\n24 23 252:2 /b\n25 20 252:0 /c",
+        );
         assert_eq!(
             ["/a", "/b", "/c", "/d"].map(|target| is_twice(&seen, Path::new(target))),
             [true, false, false, false]

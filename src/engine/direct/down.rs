@@ -31,13 +31,35 @@ use crate::sys::mounts;
 
 /// Takes the mappings down, each independently of the others' failures.
 pub fn mappings(root: &Root, mappings: &[Mapping], manner: UnmapSettings) -> Report {
-    let UnmapSettings { limits, hooks, shutdown } = manner;
-    let stage = if hooks.is_some() { UnmapStage::Hook } else { UnmapStage::Stack };
-    let items = mappings.iter().map(|mapping| UnmapItem::new(root, mapping, stage)).collect();
+    let UnmapSettings {
+        limits,
+        hooks,
+        shutdown,
+    } = manner;
+    let stage = if hooks.is_some() {
+        UnmapStage::Hook
+    } else {
+        UnmapStage::Stack
+    };
+    let items = mappings
+        .iter()
+        .map(|mapping| UnmapItem::new(root, mapping, stage))
+        .collect();
     let (start, patience) = (Instant::now(), Deadline::after(limits.time));
     let (pool, hope) = (JobPool::new(limits.parallel), ShutdownProgress::new());
     let (things, losses, report) = (HashMap::new(), LostWrites::new(root), Report::default());
-    let mut work = UnmapRun { root, start, patience, shutdown, hope, losses, items, things, pool, report };
+    let mut work = UnmapRun {
+        root,
+        start,
+        patience,
+        shutdown,
+        hope,
+        losses,
+        items,
+        things,
+        pool,
+        report,
+    };
     hooks.into_iter().for_each(|own| work.start_hooks(own));
     while work.items.iter().any(|item| item.stage != UnmapStage::Over) {
         if let Err(error) = work.round() {
@@ -57,18 +79,28 @@ impl UnmapRun<'_> {
     /// Hooks may take half of the time: the other half is for what they leave.
     fn start_hooks(&mut self, own: &DeclaredHooks) {
         let deadline = Deadline::after(self.patience.limit() / 2);
-        for (at, item) in self.items.iter().enumerate().filter(|(_, item)| item.stage == UnmapStage::Hook) {
+        for (at, item) in self
+            .items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| item.stage == UnmapStage::Hook)
+        {
             let (root, spec) = (self.root.clone(), item.mapping.spec.clone());
             let own = own.get(&spec).cloned();
             self.pool.submit(move || {
-                UnmapJobDone::Hook(at, hook::run(&root, (&spec, own.as_deref()), HookCall::Unmap, &deadline))
+                UnmapJobDone::Hook(
+                    at,
+                    hook::run(&root, (&spec, own.as_deref()), HookCall::Unmap, &deadline),
+                )
             });
         }
     }
 
     /// Whether the kernel, or a hook, is at all that is left, as it is most of the time with hundreds.
     fn has_nothing_to_do(&self) -> bool {
-        self.items.iter().all(|item| item.stage != UnmapStage::Stack)
+        self.items
+            .iter()
+            .all(|item| item.stage != UnmapStage::Stack)
     }
 
     /// Whether that is so and nobody was ever found to use any of it, so nobody is worth looking for.
@@ -83,33 +115,55 @@ impl UnmapRun<'_> {
         }
         let seen = mounts::look(self.root)?;
         let picture = MountStack::of(&seen);
-        let stacks: Vec<Vec<TeardownStep>> = self.items.iter().map(|item| picture.standing_on(&item.nodes)).collect();
+        let stacks: Vec<Vec<TeardownStep>> = self
+            .items
+            .iter()
+            .map(|item| picture.standing_on(&item.nodes))
+            .collect();
         // An image may be mounted inside another's mount: nothing of it goes before its hook has ended.
-        let hooked = self.items.iter().zip(&stacks).filter(|(item, _)| item.stage == UnmapStage::Hook);
-        let hooked: HashSet<LayerKey> =
-            hooked.flat_map(|(_, steps)| steps).map(|step| LayerKey::of(&step.thing)).collect();
+        let hooked = self
+            .items
+            .iter()
+            .zip(&stacks)
+            .filter(|(item, _)| item.stage == UnmapStage::Hook);
+        let hooked: HashSet<LayerKey> = hooked
+            .flat_map(|(_, steps)| steps)
+            .map(|step| LayerKey::of(&step.thing))
+            .collect();
         for (at, steps) in stacks.iter().enumerate() {
             let item = &mut self.items[at];
             if item.stage != UnmapStage::Stack || item.not_before > Instant::now() {
                 continue;
             }
-            item.things.extend(steps.iter().map(|step| LayerKey::of(&step.thing)));
+            item.things
+                .extend(steps.iter().map(|step| LayerKey::of(&step.thing)));
             // What is gone from the kernel's list may not have been struck from libmount's yet.
-            let under_way = |key: &LayerKey| matches!(self.things.get(key), Some(LayerState::UnderWay));
-            let in_vain = steps.iter().find_map(|step| match self.things.get(&LayerKey::of(&step.thing)) {
-                Some(LayerState::InVain(why)) => Some(why),
-                _ => None,
-            });
+            let under_way =
+                |key: &LayerKey| matches!(self.things.get(key), Some(LayerState::UnderWay));
+            let in_vain =
+                steps
+                    .iter()
+                    .find_map(|step| match self.things.get(&LayerKey::of(&step.thing)) {
+                        Some(LayerState::InVain(why)) => Some(why),
+                        _ => None,
+                    });
             if let Some(why) = in_vain {
                 item.stage = UnmapStage::Over;
                 let why = format!("it stays mapped as /dev/{}: {why}", item.mapping.name());
-                self.report.image_failed(Event::UnmapFailed, &item.mapping, why);
+                self.report
+                    .image_failed(Event::UnmapFailed, &item.mapping, why);
             } else if steps.is_empty() && !item.things.iter().any(under_way) {
                 item.stage = UnmapStage::Removing;
-                let (root, mapping, limit) = (self.root.clone(), item.mapping.clone(), self.patience.limit());
+                let (root, mapping, limit) = (
+                    self.root.clone(),
+                    item.mapping.clone(),
+                    self.patience.limit(),
+                );
                 // From when it is its turn.
-                let attempt = move || unmap_image::attempt(&root, &mapping, &Deadline::after(limit));
-                self.pool.submit(move || UnmapJobDone::Removal(at, attempt()));
+                let attempt =
+                    move || unmap_image::attempt(&root, &mapping, &Deadline::after(limit));
+                self.pool
+                    .submit(move || UnmapJobDone::Removal(at, attempt()));
             }
             steps
                 .iter()
@@ -135,11 +189,13 @@ impl UnmapRun<'_> {
         match step.thing {
             Layer::Mount(mount) => {
                 let target = mount.target.clone();
-                self.pool.submit(move || UnmapJobDone::Layer(key, layer::unmount(&target, pause)));
+                self.pool
+                    .submit(move || UnmapJobDone::Layer(key, layer::unmount(&target, pause)));
             }
             Layer::Loop(device) => {
                 let (root, name) = (self.root.clone(), device.name.clone());
-                self.pool.submit(move || UnmapJobDone::Layer(key, layer::detach(&root, &name, pause)));
+                self.pool
+                    .submit(move || UnmapJobDone::Layer(key, layer::detach(&root, &name, pause)));
             }
         }
     }
@@ -169,7 +225,8 @@ impl UnmapRun<'_> {
             UnmapJobDone::Hook(at, result) => {
                 self.items[at].stage = UnmapStage::Stack;
                 if let Err(why) = result {
-                    self.report.image_failed(Event::HookFailed, &self.items[at].mapping.spec, why);
+                    self.report
+                        .image_failed(Event::HookFailed, &self.items[at].mapping.spec, why);
                 }
             }
             UnmapJobDone::Layer(key, tried) => {
@@ -185,11 +242,17 @@ impl UnmapRun<'_> {
                 item.stage = UnmapStage::Over;
                 match removal {
                     Removal::Gone => {
-                        self.report.done(Event::Unmapped, mapping, format!("unmapped /dev/{device}"));
+                        self.report.done(
+                            Event::Unmapped,
+                            mapping,
+                            format!("unmapped /dev/{device}"),
+                        );
                         self.losses.tell(mapping, &mut self.report);
                         self.go_on();
                     }
-                    Removal::Failed(why) => self.report.image_failed(Event::UnmapFailed, mapping, why),
+                    Removal::Failed(why) => {
+                        self.report.image_failed(Event::UnmapFailed, mapping, why)
+                    }
                     Removal::Busy => {
                         item.stage = UnmapStage::Stack;
                         item.was_busy = true;

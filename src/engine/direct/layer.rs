@@ -10,7 +10,11 @@ use crate::sys::{loops, notify};
 /// Between two tries while a device or a file system is in use: short at first, for most are free in a moment, then so long
 /// that waiting costs nothing.
 pub fn busy_pause(waited: Duration) -> Duration {
-    Duration::from_millis(if waited < Duration::from_secs(5) { 100 } else { 500 })
+    Duration::from_millis(if waited < Duration::from_secs(5) {
+        100
+    } else {
+        500
+    })
 }
 
 /// Something on a mapping, across rounds.

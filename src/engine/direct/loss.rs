@@ -16,18 +16,27 @@ pub struct LostWrites {
 impl LostWrites {
     /// Nothing has been read yet.
     pub fn new(root: &Root) -> Self {
-        Self { log: KmsgReader::the_beginning(root), harms: DeviceHealth::default() }
+        Self {
+            log: KmsgReader::the_beginning(root),
+            harms: DeviceHealth::default(),
+        }
     }
 
     /// Tells what a mapping that is gone has lost.
     pub fn tell(&mut self, mapping: &Mapping, report: &mut Report) {
         self.harms.hear(&self.log.lines());
-        let Some(harm) = self.harms.of(mapping.id).filter(|harm| harm.is_lost) else { return };
+        let Some(harm) = self.harms.of(mapping.id).filter(|harm| harm.is_lost) else {
+            return;
+        };
         let (device, cause) = (mapping.name(), harm.cause());
         let why = format!(
             "not all that was written to /dev/{device} has arrived: {cause}; `rbdmap map --no-mount` it, and check the file \
              system before it is used"
         );
-        report.image_failed(Event::Lost, About::from(mapping).errno(Some(harm.errno)), why);
+        report.image_failed(
+            Event::Lost,
+            About::from(mapping).errno(Some(harm.errno)),
+            why,
+        );
     }
 }

@@ -87,13 +87,25 @@ impl Mapper {
     /// Those of the entries that are mapped already and can be used, each with its mapping: found at once, by looking,
     /// with nobody to wait for. What cannot be told so is left to [`Mapper::image`].
     pub fn adopted<'a>(&self, entries: &[&'a Entry]) -> Vec<(&'a Entry, Mapped)> {
-        let names: HashSet<&str> = entries.iter().map(|entry| entry.spec.image.as_str()).collect();
-        let mappings = self.listing.of_images(|name| names.contains(name)).unwrap_or_default();
+        let names: HashSet<&str> = entries
+            .iter()
+            .map(|entry| entry.spec.image.as_str())
+            .collect();
+        let mappings = self
+            .listing
+            .of_images(|name| names.contains(name))
+            .unwrap_or_default();
         let ready = link::ready(&self.root, &mappings);
         let adopt = |entry: &&'a Entry| {
             let wanted = Wanted::of(&self.sources, entry).ok()?;
             let mapping = ready.iter().find(|mapping| mapping.serves(&wanted))?;
-            Some((*entry, Mapped { mapping: (*mapping).clone(), adopted: true }))
+            Some((
+                *entry,
+                Mapped {
+                    mapping: (*mapping).clone(),
+                    adopted: true,
+                },
+            ))
         };
         entries.iter().filter_map(adopt).collect()
     }
@@ -104,27 +116,61 @@ impl Mapper {
         let say = |what: &str| progress::say(Event::MapWaits, &entry.spec, what);
         let wanted = Wanted::of(&self.sources, entry)?;
         module::load(&self.root, deadline)?;
-        let lock = image_lock::image(&self.root, &entry.spec, Wait { deadline, tell: &|| say(image_lock::WHOSE) })?;
+        let lock = image_lock::image(
+            &self.root,
+            &entry.spec,
+            Wait {
+                deadline,
+                tell: &|| say(image_lock::WHOSE),
+            },
+        )?;
         let present = self.find(&wanted.spec, |mapping| mapping.serves(&wanted))?;
         let adopted = present.is_some();
         let mapping = match present {
             Some(mapping) => mapping,
-            None => self.add_at_last(entry, origin, BusAccess { lock: &lock, wait: Wait::in_silence(deadline) })?,
+            None => self.add_at_last(
+                entry,
+                origin,
+                BusAccess {
+                    lock: &lock,
+                    wait: Wait::in_silence(deadline),
+                },
+            )?,
         };
-        let udev = || say(&format!("udev to make /dev/{} of /dev/{}", entry.spec.link().display(), mapping.name()));
-        link::await_link(&self.root, &mapping, Wait { deadline, tell: &udev })?;
+        let udev = || {
+            say(&format!(
+                "udev to make /dev/{} of /dev/{}",
+                entry.spec.link().display(),
+                mapping.name()
+            ))
+        };
+        link::await_link(
+            &self.root,
+            &mapping,
+            Wait {
+                deadline,
+                tell: &udev,
+            },
+        )?;
         Ok(Mapped { mapping, adopted })
     }
 
     fn find(&self, spec: &ImageSpec, is_it: impl Fn(&Mapping) -> bool) -> Result<Option<Mapping>> {
-        Ok(self.listing.of_images(|name| name == spec.image)?.into_iter().find(is_it))
+        Ok(self
+            .listing
+            .of_images(|name| name == spec.image)?
+            .into_iter()
+            .find(is_it))
     }
 
     /// Waits until a monitor greets; those that do. Until then the kernel is not asked, for it would make all others wait as well.
     fn await_monitors(&self, request: &Request, deadline: &Deadline) -> Result<Vec<SocketAddr>> {
         let greeted = || self.greeted.lock().unwrap_or_else(PoisonError::into_inner);
         let whom = (request.monitors.clone(), request.messenger());
-        if let Some(greeting) = greeted().get(&whom).filter(|greeting| greeting.when.elapsed() < GREETING_HOLDS) {
+        if let Some(greeting) = greeted()
+            .get(&whom)
+            .filter(|greeting| greeting.when.elapsed() < GREETING_HOLDS)
+        {
             return Ok(greeting.by.clone());
         }
         let (mut complaint, mut told) = (String::new(), false);
@@ -134,17 +180,19 @@ impl Mapper {
         };
         let backoff = RefCell::new(Backoff::new());
         let pause = || sleep(backoff.borrow_mut().pause().min(asking.remaining()));
-        let answer = asking.poll_with(pause, || match monitor_probe::greeters(&whom.0, whom.1, &greeting) {
-            Ok(greeters) => Some(greeters),
-            Err(said) => {
-                let text = format!("waiting for a monitor: {said}");
-                notify::status(&text);
-                if deadline.elapsed() > WORTH_A_WORD && !told {
-                    Event::MapWaits.tell(&request.wanted.spec, text);
-                    told = true;
+        let answer = asking.poll_with(pause, || {
+            match monitor_probe::greeters(&whom.0, whom.1, &greeting) {
+                Ok(greeters) => Some(greeters),
+                Err(said) => {
+                    let text = format!("waiting for a monitor: {said}");
+                    notify::status(&text);
+                    if deadline.elapsed() > WORTH_A_WORD && !told {
+                        Event::MapWaits.tell(&request.wanted.spec, text);
+                        told = true;
+                    }
+                    complaint = said;
+                    None
                 }
-                complaint = said;
-                None
             }
         });
         let time = match asking.limit().as_secs() {
@@ -154,7 +202,13 @@ impl Mapper {
         let by = answer.ok_or_else(|| {
             anyhow!("no monitor has answered{time} ({complaint}): are they up, is the network, is mon_host right?")
         })?;
-        greeted().insert(whom, Greeting { by: by.clone(), when: Instant::now() });
+        greeted().insert(
+            whom,
+            Greeting {
+                by: by.clone(),
+                when: Instant::now(),
+            },
+        );
         Ok(by)
     }
 
@@ -168,7 +222,8 @@ impl Mapper {
                 Err(failure) => failure,
             };
             let pause = backoff.pause();
-            let is_over = self.patience == RetryPolicy::OneTry || way.wait.deadline.remaining() <= pause;
+            let is_over =
+                self.patience == RetryPolicy::OneTry || way.wait.deadline.remaining() <= pause;
             if is_over || !failure.may_pass {
                 bail!(failure);
             }
@@ -182,7 +237,12 @@ impl Mapper {
         }
     }
 
-    fn try_to_add(&self, entry: &Entry, origin: Origin, way: BusAccess<'_>) -> Result<Result<Mapping, MapFailure>> {
+    fn try_to_add(
+        &self,
+        entry: &Entry,
+        origin: Origin,
+        way: BusAccess<'_>,
+    ) -> Result<Result<Mapping, MapFailure>> {
         let look_up = match self.patience {
             RetryPolicy::UntilTheEnd => resolver::LIMIT.min(way.wait.deadline.remaining()),
             RetryPolicy::OneTry => ONE_TRY,
@@ -192,17 +252,34 @@ impl Mapper {
             Err(error) => return MapFailure::of_names(error).map(Err),
         };
         if let Err(error) = bus::may_write(&self.root) {
-            return Ok(Err(diagnose::of_map(&RequestFacts::of(&request), &error, KernelContext::NOTHING)));
+            return Ok(Err(diagnose::of_map(
+                &RequestFacts::of(&request),
+                &error,
+                KernelContext::NOTHING,
+            )));
         }
         let living = request.through(self.await_monitors(&request, way.wait.deadline)?);
         self.add(&living, origin, way)
     }
 
-    fn add(&self, request: &Request, origin: Origin, way: BusAccess<'_>) -> Result<Result<Mapping, MapFailure>> {
+    fn add(
+        &self,
+        request: &Request,
+        origin: Origin,
+        way: BusAccess<'_>,
+    ) -> Result<Result<Mapping, MapFailure>> {
         let fsid = request.wanted.fsid.as_deref();
         let is_met = || fsid.map_or(Ok(false), |fsid| self.listing.knows_cluster(fsid));
         let tell = || progress::say(Event::MapWaits, &request.wanted.spec, cluster_lock::WHOSE);
-        let turn = cluster_lock::turn(&self.root, &request.cluster(), is_met, Wait { tell: &tell, ..way.wait })?;
+        let turn = cluster_lock::turn(
+            &self.root,
+            &request.cluster(),
+            is_met,
+            Wait {
+                tell: &tell,
+                ..way.wait
+            },
+        )?;
         let tag = OwnerTag::new(origin, bus::nonce(&self.root)?);
         let command = request.add_command(&tag)?;
         let (facts, is_met) = (RequestFacts::of(request), is_met()?);
@@ -212,14 +289,34 @@ impl Mapper {
         drop((meanwhile, turn));
         if let Err(error) = added {
             let is_locked = matches!(error.answer(), Some(Errno::EROFS | Errno::EBUSY));
-            let holders =
-                if is_locked { lock_owner::lock_holders(&self.root, &request.lock_question()) } else { Vec::new() };
-            let mapped: Vec<u32> = bus::entries(&self.root)?.into_iter().map(|(number, _)| number).collect();
-            let heard = KernelContext { lines: &log.lines(), mapped: &mapped, is_met };
-            return Ok(Err(diagnose::of_map(&facts.held_by(holders), &error, heard)));
+            let holders = if is_locked {
+                lock_owner::lock_holders(&self.root, &request.lock_question())
+            } else {
+                Vec::new()
+            };
+            let mapped: Vec<u32> = bus::entries(&self.root)?
+                .into_iter()
+                .map(|(number, _)| number)
+                .collect();
+            let heard = KernelContext {
+                lines: &log.lines(),
+                mapped: &mapped,
+                is_met,
+            };
+            return Ok(Err(diagnose::of_map(
+                &facts.held_by(holders),
+                &error,
+                heard,
+            )));
         }
-        let made = self.find(&request.wanted.spec, |mapping| mapping.tag.as_ref() == Some(&tag))?;
-        let lost = || anyhow!("the kernel says that it is mapped, but no device of /sys/bus/rbd carries our mark");
+        let made = self.find(&request.wanted.spec, |mapping| {
+            mapping.tag.as_ref() == Some(&tag)
+        })?;
+        let lost = || {
+            anyhow!(
+                "the kernel says that it is mapped, but no device of /sys/bus/rbd carries our mark"
+            )
+        };
         let mapping = made.ok_or_else(lost)?;
         match fsid.filter(|fsid| !mapping.fsid.is_empty() && mapping.fsid != *fsid) {
             Some(fsid) => self.take_back(&mapping, fsid, way).map(Err),
@@ -230,16 +327,27 @@ impl Mapper {
     /// An image of that name in another cluster than the one that is wanted is another image.
     fn take_back(&self, mapping: &Mapping, wanted: &str, way: BusAccess<'_>) -> Result<MapFailure> {
         // udev looks at a device that is new.
-        let taken = way.wait.deadline.poll(|| match bus::remove(&self.root, mapping.id, way) {
-            Err(error) if error.answer() == Some(Errno::EBUSY) => None,
-            answer => Some(answer.is_ok()),
-        });
-        let left = if taken == Some(true) { "" } else { ", and it stays mapped; `rbdmap unmap` takes it down" };
+        let taken = way
+            .wait
+            .deadline
+            .poll(|| match bus::remove(&self.root, mapping.id, way) {
+                Err(error) if error.answer() == Some(Errno::EBUSY) => None,
+                answer => Some(answer.is_ok()),
+            });
+        let left = if taken == Some(true) {
+            ""
+        } else {
+            ", and it stays mapped; `rbdmap unmap` takes it down"
+        };
         let why = format!(
             "the monitors are those of cluster {}, not {wanted}, which ceph.conf or the line names as fsid: mend fsid or mon_host{left}",
             mapping.fsid
         );
-        Ok(MapFailure { why, errno: None, may_pass: false })
+        Ok(MapFailure {
+            why,
+            errno: None,
+            may_pass: false,
+        })
     }
 }
 
@@ -250,7 +358,9 @@ impl Mapped {
         match (self.adopted, &self.mapping.tag) {
             (false, _) => format!("mapped as /dev/{device}"),
             (true, Some(_)) => format!("already mapped as /dev/{device}"),
-            (true, None) => format!("already mapped as /dev/{device} by another program, which may unmap it"),
+            (true, None) => {
+                format!("already mapped as /dev/{device} by another program, which may unmap it")
+            }
         }
     }
 }

@@ -39,10 +39,19 @@ impl MountJob {
         let target = self.entry.target.display().to_string();
         let source = self.entry.source.clone();
         let deadline = Deadline::after(self.limit);
-        let (spec, what) = (self.spec.clone(), format!("the mounting of {source} on {target}"));
-        let wait = Wait { deadline: &deadline, tell: &|| progress::say(Event::MapWaits, &spec, &what) };
+        let (spec, what) = (
+            self.spec.clone(),
+            format!("the mounting of {source} on {target}"),
+        );
+        let wait = Wait {
+            deadline: &deadline,
+            tell: &|| progress::say(Event::MapWaits, &spec, &what),
+        };
         let ended = wait.run(move || self.mount(&deadline)).unwrap_or_else(|| {
-            Err(format!("mounting {source} on {target} has not ended for {} s", deadline.limit().as_secs()))
+            Err(format!(
+                "mounting {source} on {target} has not ended for {} s",
+                deadline.limit().as_secs()
+            ))
         })?;
         Ok(ended)
     }
@@ -53,11 +62,22 @@ impl MountJob {
         let _lock = image_lock::mount_point(&self.root, &place, Wait::in_silence(deadline))
             .map_err(|error| format!("{error:#}"))?;
         let seen = mounts::look(&self.root).map_err(|error| format!("{error:#}"))?;
-        let is_there = |place: &PathBuf| seen.mounts.iter().any(|mount| mount.target == real(&self.root, place));
+        let is_there = |place: &PathBuf| {
+            seen.mounts
+                .iter()
+                .any(|mount| mount.target == real(&self.root, place))
+        };
         if let Some(missing) = self.elsewhere.iter().find(|place| !is_there(place)) {
-            return Err(format!("not mounted on {target}: it needs {}, which is not mounted", missing.display()));
+            return Err(format!(
+                "not mounted on {target}: it needs {}, which is not mounted",
+                missing.display()
+            ));
         }
-        let mut devices = self.own.as_ref().map(|own| device::nodes(&self.root, &own.name())).unwrap_or_default();
+        let mut devices = self
+            .own
+            .as_ref()
+            .map(|own| device::nodes(&self.root, &own.name()))
+            .unwrap_or_default();
         // It may be on a device that stands on the image, as with LVM or dm-crypt.
         devices.extend(device::at(&self.root.join(self.entry.node())));
         if already_mounted::is_mounted(&self.really(), &devices, &seen) {
@@ -76,9 +96,17 @@ impl MountJob {
     fn really(&self) -> FstabEntry {
         let source = Path::new(&self.entry.source);
         let is_device = source.strip_prefix("/dev").is_ok();
-        let source = if source.is_absolute() && !is_device { real(&self.root, source) } else { source.to_path_buf() };
+        let source = if source.is_absolute() && !is_device {
+            real(&self.root, source)
+        } else {
+            source.to_path_buf()
+        };
         let source = source.to_string_lossy().into_owned();
-        FstabEntry { source, target: real(&self.root, &self.entry.target), ..self.entry.clone() }
+        FstabEntry {
+            source,
+            target: real(&self.root, &self.entry.target),
+            ..self.entry.clone()
+        }
     }
 }
 

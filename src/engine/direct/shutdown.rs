@@ -57,7 +57,11 @@ pub struct ShutdownLimits {
 impl<'a> Shutdown<'a> {
     /// Nobody has been asked yet.
     pub fn new(root: &'a Root, limits: ShutdownLimits) -> Self {
-        Self { root, limits, manager: OnceCell::new() }
+        Self {
+            root,
+            limits,
+            manager: OnceCell::new(),
+        }
     }
 
     /// Whether the system is going down and force is wanted then.
@@ -88,7 +92,9 @@ impl UnmapRun<'_> {
     /// Whether to go on no longer with what is left.
     pub(super) fn is_over(&mut self) -> bool {
         let (now, elapsed) = (Instant::now(), self.start.elapsed());
-        if self.hope.may_look() && bus::entries(self.root).is_ok_and(|mapped| self.hope.is_fewer(mapped.len())) {
+        if self.hope.may_look()
+            && bus::entries(self.root).is_ok_and(|mapped| self.hope.is_fewer(mapped.len()))
+        {
             self.go_on();
         }
         let Some(Shutdown { limits, .. }) = self.shutdown else {
@@ -111,8 +117,11 @@ impl UnmapRun<'_> {
         let signs = self.look(manager);
         notify::extend(EXTENSION);
         // On a machine where looking takes long, it is not to take the time of those who are ending.
-        self.hope.look_again_after(LOOK_PAUSE.max(now.elapsed() * 3));
-        !self.hope.remains(&signs, limits.unmap_timeout.min(WITHOUT_HOPE), now)
+        self.hope
+            .look_again_after(LOOK_PAUSE.max(now.elapsed() * 3));
+        !self
+            .hope
+            .remains(&signs, limits.unmap_timeout.min(WITHOUT_HOPE), now)
     }
 
     fn look(&mut self, manager: &Manager) -> ProgressSigns {
@@ -120,8 +129,16 @@ impl UnmapRun<'_> {
         let seen = mounts::look(self.root).unwrap_or_default();
         let picture = MountStack::of(&seen);
         let mut signs = ProgressSigns::default();
-        for item in self.items.iter().filter(|item| item.stage != UnmapStage::Over) {
-            signs.written += item.nodes.first().and_then(|disk| device::written(self.root, &disk.name)).unwrap_or(0);
+        for item in self
+            .items
+            .iter()
+            .filter(|item| item.stage != UnmapStage::Over)
+        {
+            signs.written += item
+                .nodes
+                .first()
+                .and_then(|disk| device::written(self.root, &disk.name))
+                .unwrap_or(0);
             // What the kernel is removing nobody uses; of many, most are still in the queue for that at the first look.
             if item.stage == UnmapStage::Removing {
                 continue;
@@ -132,7 +149,9 @@ impl UnmapRun<'_> {
                 signs.stopping |= !stopping.is_empty();
                 continue;
             };
-            signs.stopping |= holders.iter().any(|holder| is_being_stopped(holder, &stopping));
+            signs.stopping |= holders
+                .iter()
+                .any(|holder| is_being_stopped(holder, &stopping));
             let (spec, sentence) = (&item.mapping.spec, holder::sentence(&name, &holders));
             // Who holds it for a moment, such as udev, has often gone before it is found.
             if !holders.is_empty() || self.start.elapsed() > NOBODY_FOUND {
@@ -179,7 +198,11 @@ impl UnmapRun<'_> {
 fn is_being_stopped(holder: &Holder, stopping: &[String]) -> bool {
     match holder {
         Holder::Process(process, _) | Holder::Namespace(process, _) => {
-            !process.waits_for_disk && process.unit.as_ref().is_some_and(|unit| stopping.contains(unit))
+            !process.waits_for_disk
+                && process
+                    .unit
+                    .as_ref()
+                    .is_some_and(|unit| stopping.contains(unit))
         }
         Holder::Device(..) | Holder::Loop(..) | Holder::Swap(_) => !stopping.is_empty(),
         // It is written to, or it is not.
@@ -203,10 +226,22 @@ mod tests {
             waits_for_disk: unit.starts_with("stuck"),
         };
         let rows = [
-            (Holder::Process(process("database.service"), "/srv".into()), true),
-            (Holder::Process(process("other.service"), "/srv".into()), false),
-            (Holder::Process(process("stuck.service"), "/dev/rbd0".into()), false),
-            (Holder::Namespace(process("database.service"), "/srv".into()), true),
+            (
+                Holder::Process(process("database.service"), "/srv".into()),
+                true,
+            ),
+            (
+                Holder::Process(process("other.service"), "/srv".into()),
+                false,
+            ),
+            (
+                Holder::Process(process("stuck.service"), "/dev/rbd0".into()),
+                false,
+            ),
+            (
+                Holder::Namespace(process("database.service"), "/srv".into()),
+                true,
+            ),
             (Holder::Device("dm-0".into(), None), true),
             (Holder::FileSystem("ext4".into(), "rbd0".into()), false),
         ];

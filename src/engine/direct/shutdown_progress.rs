@@ -32,7 +32,13 @@ impl ShutdownProgress {
     /// Before the first look.
     pub fn new() -> Self {
         let now = Instant::now();
-        Self { next_look: now + FIRST_LOOK, last_sign: now, written: 0, mapped: 0, told: HashSet::new() }
+        Self {
+            next_look: now + FIRST_LOOK,
+            last_sign: now,
+            written: 0,
+            mapped: 0,
+            told: HashSet::new(),
+        }
     }
 
     /// Tells what is waited for, once.
@@ -92,9 +98,16 @@ mod tests {
         let start = Instant::now();
         let mut after = |seconds, stopping, written| {
             let now = start + Duration::from_secs(seconds);
-            hope.remains(&ProgressSigns { stopping, written }, Duration::from_secs(20), now)
+            hope.remains(
+                &ProgressSigns { stopping, written },
+                Duration::from_secs(20),
+                now,
+            )
         };
-        assert!(after(2, false, 100), "what was written before is no sign, but the first look cannot know");
+        assert!(
+            after(2, false, 100),
+            "what was written before is no sign, but the first look cannot know"
+        );
         assert!(after(21, false, 100));
         assert!(!after(22, false, 100), "nothing for 20 s");
         assert!(after(23, true, 100));
@@ -106,11 +119,19 @@ mod tests {
     #[test]
     fn there_is_hope_while_others_go() {
         let mut hope = ShutdownProgress::new();
-        assert_eq!([500, 500, 499, 600, 0].map(|mapped| hope.is_fewer(mapped)), [false, false, true, false, true]);
+        assert_eq!(
+            [500, 500, 499, 600, 0].map(|mapped| hope.is_fewer(mapped)),
+            [false, false, true, false, true]
+        );
         let at = |seconds| Instant::now() + Duration::from_secs(seconds);
         let mut remains = |went: Option<u64>, seconds| {
-            went.into_iter().for_each(|seconds| hope.something_went(at(seconds)));
-            hope.remains(&ProgressSigns::default(), Duration::from_secs(20), at(seconds))
+            went.into_iter()
+                .for_each(|seconds| hope.something_went(at(seconds)));
+            hope.remains(
+                &ProgressSigns::default(),
+                Duration::from_secs(20),
+                at(seconds),
+            )
         };
         assert!(remains(Some(15), 34));
         assert!(remains(Some(34), 53));

@@ -35,7 +35,14 @@ pub enum Removal {
 /// Tries once.
 pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
     let say = |what: &str| progress::say(Event::Waiting, mapping, what);
-    let lock = match image_lock::image(root, &mapping.spec, Wait { deadline, tell: &|| say(image_lock::WHOSE) }) {
+    let lock = match image_lock::image(
+        root,
+        &mapping.spec,
+        Wait {
+            deadline,
+            tell: &|| say(image_lock::WHOSE),
+        },
+    ) {
         Ok(lock) => lock,
         Err(error) => return Removal::Failed(format!("{error:#}")),
     };
@@ -44,8 +51,16 @@ pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
         return Removal::Gone;
     }
     let nodes = device::nodes(root, &mapping.name());
-    let unmapping = || say(&format!("the kernel to unmap /dev/{}, which waits for the cluster", mapping.name()));
-    let wait = Wait { deadline, tell: &unmapping };
+    let unmapping = || {
+        say(&format!(
+            "the kernel to unmap /dev/{}, which waits for the cluster",
+            mapping.name()
+        ))
+    };
+    let wait = Wait {
+        deadline,
+        tell: &unmapping,
+    };
     let removal = match bus::remove(root, mapping.id, BusAccess { lock: &lock, wait }) {
         Ok(()) => Removal::Gone,
         Err(BusError::Kernel(error)) => match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
@@ -53,9 +68,10 @@ pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
             Errno::EBUSY | Errno::EINPROGRESS => Removal::Busy,
             _ => Removal::Failed(format!("unmapping /dev/{}: {error}", mapping.name())),
         },
-        Err(BusError::Open(path, error)) => {
-            Removal::Failed(format!("{} cannot be opened: {error}; rbdmap must run as root", path.display()))
-        }
+        Err(BusError::Open(path, error)) => Removal::Failed(format!(
+            "{} cannot be opened: {error}; rbdmap must run as root",
+            path.display()
+        )),
         Err(BusError::Key(error)) => Removal::Failed(error.to_string()),
         Err(BusError::Unprivileged(why)) => Removal::Failed(why.to_owned()),
         Err(BusError::NoAnswer) => {
@@ -65,7 +81,9 @@ pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
                 mapping.name()
             ))
         }
-        Err(BusError::Killed) if bus::find(root, mapping.id).as_ref() != Some(mapping) => Removal::Gone,
+        Err(BusError::Killed) if bus::find(root, mapping.id).as_ref() != Some(mapping) => {
+            Removal::Gone
+        }
         Err(BusError::Killed) => Removal::Failed(format!(
             "the process that asked the kernel to unmap /dev/{} was killed; run it again",
             mapping.name()
@@ -81,7 +99,8 @@ pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
 pub fn by_force(root: &Root, mapping: &Mapping) -> Result<(), String> {
     let deadline = Deadline::after(FORCE_LIMIT);
     let wait = Wait::in_silence(&deadline);
-    let lock = image_lock::image(root, &mapping.spec, wait).map_err(|error| format!("{error:#}"))?;
+    let lock =
+        image_lock::image(root, &mapping.spec, wait).map_err(|error| format!("{error:#}"))?;
     match bus::remove_by_force(root, mapping.id, BusAccess { lock: &lock, wait }) {
         Ok(()) => Ok(()),
         Err(BusError::Kernel(error)) => Err(error.to_string()),
@@ -103,6 +122,9 @@ fn await_no_link(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) {
     }
     let gone = || (!link::link_leads_to(root, mapping)).then_some(());
     if Deadline::after(LINK_LIMIT).poll(gone).is_none() {
-        tracing::warn!("{spec}: unmapped, but udev left the link /dev/{}", spec.link().display());
+        tracing::warn!(
+            "{spec}: unmapped, but udev left the link /dev/{}",
+            spec.link().display()
+        );
     }
 }

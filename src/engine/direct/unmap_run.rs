@@ -60,7 +60,11 @@ pub(super) struct UnmapItem {
 
 impl UnmapItem {
     pub(super) fn new(root: &Root, mapping: &Mapping, stage: UnmapStage) -> Self {
-        let disk = BlockNode { name: mapping.name(), number: mapping.number, partition: None };
+        let disk = BlockNode {
+            name: mapping.name(),
+            number: mapping.number,
+            partition: None,
+        };
         let mut nodes = device::nodes(root, &mapping.name());
         if !nodes.contains(&disk) {
             nodes.push(disk);

@@ -58,13 +58,33 @@ pub struct MapSettings {
 /// Maps every image of the plan, mounts what stands on those that are mapped now, and runs the hooks of those that
 /// were not mapped before.
 pub fn map(root: &Root, plan: &MapPlan<'_>, manner: MapSettings) -> Report {
-    let images = plan.images.iter().map(|entry| (&entry.spec, ImageState::Awaited)).collect();
+    let images = plan
+        .images
+        .iter()
+        .map(|entry| (&entry.spec, ImageState::Awaited))
+        .collect();
     let steps = vec![MountStage::Waiting; plan.mounts.len()];
-    let (mapper, pool) = (Arc::new(Mapper::new(root, manner.patience)), JobPool::new(manner.limits.parallel));
-    let mut work = MapRun { root, plan, manner, mapper, images, steps, pool, report: Report::default() };
+    let (mapper, pool) = (
+        Arc::new(Mapper::new(root, manner.patience)),
+        JobPool::new(manner.limits.parallel),
+    );
+    let mut work = MapRun {
+        root,
+        plan,
+        manner,
+        mapper,
+        images,
+        steps,
+        pool,
+        report: Report::default(),
+    };
     notify::status("mapping");
     for line in &plan.refused {
-        work.report.failed(format!("not mounted on {}: {}", line.entry.target.display(), line.why));
+        work.report.failed(format!(
+            "not mounted on {}: {}",
+            line.entry.target.display(),
+            line.why
+        ));
     }
     work.map_images();
     loop {
@@ -137,19 +157,24 @@ impl<'a> MapRun<'a> {
 
     fn map_image(&mut self, at: usize, entry: &Entry) {
         let (mapper, entry, manner) = (Arc::clone(&self.mapper), entry.clone(), self.manner);
-        self.pool.submit(move || MapJobDone::ImageState(at, mapper.image(&entry, manner.origin, manner.limits.time)));
+        self.pool.submit(move || {
+            MapJobDone::ImageState(at, mapper.image(&entry, manner.origin, manner.limits.time))
+        });
     }
 
     fn take(&mut self, done: MapJobDone) {
         match done {
             MapJobDone::ImageState(at, result) => self.take_image(self.plan.images[at], result),
             MapJobDone::Step(at, Ok(what)) => {
-                self.report.done(Event::Mounted, self.plan.mounts[at].images[0], what);
+                self.report
+                    .done(Event::Mounted, self.plan.mounts[at].images[0], what);
                 self.steps[at] = MountStage::Mounted;
             }
             MapJobDone::Step(at, Err(why)) => self.lose(at, &why),
             MapJobDone::Hook(_, Ok(())) => {}
-            MapJobDone::Hook(spec, Err(why)) => self.report.image_failed(Event::HookFailed, &spec, why),
+            MapJobDone::Hook(spec, Err(why)) => {
+                self.report.image_failed(Event::HookFailed, &spec, why)
+            }
         }
     }
 
@@ -162,11 +187,20 @@ impl<'a> MapRun<'a> {
         let image = match result {
             Ok(mapped) => {
                 self.report.done(Event::Mapped, &mapped.mapping, text);
-                ImageState::Mapped { mapping: mapped.mapping, adopted: mapped.adopted }
+                ImageState::Mapped {
+                    mapping: mapped.mapping,
+                    adopted: mapped.adopted,
+                }
             }
             Err(error) => {
-                let errno = error.downcast_ref::<MapFailure>().and_then(|failure| failure.errno);
-                self.report.image_failed(Event::MapFailed, About::from(&entry.spec).errno(errno), text);
+                let errno = error
+                    .downcast_ref::<MapFailure>()
+                    .and_then(|failure| failure.errno);
+                self.report.image_failed(
+                    Event::MapFailed,
+                    About::from(&entry.spec).errno(errno),
+                    text,
+                );
                 ImageState::Failed
             }
         };
@@ -176,13 +210,17 @@ impl<'a> MapRun<'a> {
     /// What was mapped before.
     fn adopted(&self) -> impl Iterator<Item = &Mapping> {
         self.images.values().filter_map(|image| match image {
-            ImageState::Mapped { mapping, adopted: true } => Some(mapping),
+            ImageState::Mapped {
+                mapping,
+                adopted: true,
+            } => Some(mapping),
             _ => None,
         })
     }
 
     fn lose(&mut self, at: usize, why: &str) {
-        self.report.image_failed(Event::MountFailed, self.plan.mounts[at].images[0], why);
+        self.report
+            .image_failed(Event::MountFailed, self.plan.mounts[at].images[0], why);
         self.steps[at] = MountStage::Failed;
     }
 
@@ -206,44 +244,95 @@ impl<'a> MapRun<'a> {
 
     fn mount_job(&self, step: &MountStep<'_>) -> MountJob {
         let own = step.own.and_then(|spec| match self.images.get(spec) {
-            Some(ImageState::Mapped { mapping, .. } | ImageState::Hooked(mapping)) => Some(mapping.clone()),
+            Some(ImageState::Mapped { mapping, .. } | ImageState::Hooked(mapping)) => {
+                Some(mapping.clone())
+            }
             _ => None,
         });
-        let elsewhere = step.elsewhere.iter().map(|target| target.to_path_buf()).collect();
+        let elsewhere = step
+            .elsewhere
+            .iter()
+            .map(|target| target.to_path_buf())
+            .collect();
         let (spec, limit) = (step.images[0].clone(), self.manner.limits.time);
-        MountJob { root: self.root.clone(), spec, entry: step.entry.clone(), own, elsewhere, limit }
+        MountJob {
+            root: self.root.clone(),
+            spec,
+            entry: step.entry.clone(),
+            own,
+            elsewhere,
+            limit,
+        }
     }
 
     /// What the step can wait for in vain, in words.
     fn what_is_lost(&self, step: &MountStep<'_>) -> Option<String> {
-        let mount = step.after.iter().find(|need| self.steps[**need] == MountStage::Failed);
-        let mount =
-            mount.map(|need| format!("{}, which is not mounted", self.plan.mounts[*need].entry.target.display()));
-        let image = step.images.iter().find(|spec| matches!(self.images.get(*spec), Some(ImageState::Failed)));
+        let mount = step
+            .after
+            .iter()
+            .find(|need| self.steps[**need] == MountStage::Failed);
+        let mount = mount.map(|need| {
+            format!(
+                "{}, which is not mounted",
+                self.plan.mounts[*need].entry.target.display()
+            )
+        });
+        let image = step
+            .images
+            .iter()
+            .find(|spec| matches!(self.images.get(*spec), Some(ImageState::Failed)));
         mount.or_else(|| image.map(|spec| format!("{spec}, which is not mapped")))
     }
 
     /// Images that this plan does not map are not waited for: what stands on them is mounted already, or it fails.
     fn is_ready(&self, step: &MountStep<'_>) -> bool {
-        let is_mapped =
-            |spec: &&ImageSpec| !matches!(self.images.get(*spec), Some(ImageState::Awaited | ImageState::Failed));
-        step.images.iter().all(is_mapped) && step.after.iter().all(|need| self.steps[*need] == MountStage::Mounted)
+        let is_mapped = |spec: &&ImageSpec| {
+            !matches!(
+                self.images.get(*spec),
+                Some(ImageState::Awaited | ImageState::Failed)
+            )
+        };
+        step.images.iter().all(is_mapped)
+            && step
+                .after
+                .iter()
+                .all(|need| self.steps[*need] == MountStage::Mounted)
     }
 
     /// Starts the hook of every image that is new and of which nothing is waited for.
     fn run_hooks(&mut self) {
-        let is_open = |at: &usize| matches!(self.steps[*at], MountStage::Waiting | MountStage::Running);
+        let is_open =
+            |at: &usize| matches!(self.steps[*at], MountStage::Waiting | MountStage::Running);
         let open: Vec<usize> = (0..self.steps.len()).filter(is_open).collect();
         for (spec, image) in &mut self.images {
-            let ImageState::Mapped { mapping, adopted: false } = image else { continue };
-            if open.iter().any(|at| self.plan.mounts[*at].images.contains(spec)) {
+            let ImageState::Mapped {
+                mapping,
+                adopted: false,
+            } = image
+            else {
+                continue;
+            };
+            if open
+                .iter()
+                .any(|at| self.plan.mounts[*at].images.contains(spec))
+            {
                 continue;
             }
             *image = ImageState::Hooked(mapping.clone());
             let (root, spec, limit) = (self.root.clone(), (*spec).clone(), self.manner.limits.time);
-            let own = self.plan.images.iter().find(|entry| entry.spec == spec).and_then(|entry| entry.hook.clone());
+            let own = self
+                .plan
+                .images
+                .iter()
+                .find(|entry| entry.spec == spec)
+                .and_then(|entry| entry.hook.clone());
             self.pool.submit(move || {
-                let result = hook::run(&root, (&spec, own.as_deref()), HookCall::Map, &Deadline::after(limit));
+                let result = hook::run(
+                    &root,
+                    (&spec, own.as_deref()),
+                    HookCall::Map,
+                    &Deadline::after(limit),
+                );
                 MapJobDone::Hook(spec, result)
             });
         }

@@ -25,7 +25,11 @@ pub struct WatchedUnit {
 impl WatchedUnit {
     /// The unit of an image, which says itself what it waits for.
     pub fn instance(spec: &ImageSpec) -> Self {
-        Self { unit: unit_name::instance(spec), spec: spec.clone(), job: None }
+        Self {
+            unit: unit_name::instance(spec),
+            spec: spec.clone(),
+            job: None,
+        }
     }
 }
 
@@ -34,7 +38,9 @@ pub fn tell(root: &Root, mut units: Vec<WatchedUnit>) -> ProgressReporter {
     let (root, mut told) = (root.clone(), HashMap::new());
     ProgressReporter::every_now_and_then(move || {
         // For this look only: systemd sends all its news to whoever is connected.
-        let Ok(manager) = Manager::connect(&root) else { return };
+        let Ok(manager) = Manager::connect(&root) else {
+            return;
+        };
         for (awaited, wait) in waits(&manager, &units) {
             if told.insert(awaited.unit.clone(), wait.clone()).as_ref() != Some(&wait) {
                 tracing::info!("{}: {wait}", awaited.spec);
@@ -53,7 +59,12 @@ fn waits<'a>(manager: &Manager, units: &'a [WatchedUnit]) -> Vec<(&'a WatchedUni
         Some(job) => Some((awaited, format!("waiting for {job}"))),
         None => Some((awaited, wait(&manager.unit(&awaited.unit).ok()?.status)?)),
     };
-    units.iter().filter(is_running).take(LOOKS).filter_map(text).collect()
+    units
+        .iter()
+        .filter(is_running)
+        .take(LOOKS)
+        .filter_map(text)
+        .collect()
 }
 
 /// The wait in a status, without how long it has been.

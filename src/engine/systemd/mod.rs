@@ -40,7 +40,11 @@ pub struct JobOptions {
 
 impl JobOptions {
     fn limit(self) -> Duration {
-        if self.block { self.time + GRACE } else { Duration::ZERO }
+        if self.block {
+            self.time + GRACE
+        } else {
+            Duration::ZERO
+        }
     }
 }
 
@@ -54,7 +58,9 @@ const GRACE: Duration = Duration::from_secs(15);
 fn connect(root: &Root) -> Result<Manager> {
     let manager = Manager::connect(root)?;
     if manager.state()? == SystemState::Stopping {
-        bail!("the system is shutting down: systemd takes no new work, and unmaps all images by itself");
+        bail!(
+            "the system is shutting down: systemd takes no new work, and unmaps all images by itself"
+        );
     }
     Ok(manager)
 }
@@ -74,5 +80,9 @@ fn why(manager: &Manager, journal: &Journal, job: &JobReport) -> String {
         },
         _ => String::new(),
     };
-    if words.is_empty() { job.to_string() } else { words }
+    if words.is_empty() {
+        job.to_string()
+    } else {
+        words
+    }
 }

@@ -35,13 +35,27 @@ pub fn start_nofail(root: &Root, entries: &[Entry], units: &[String]) -> Result<
     let (at_once, by_monitors) = sort(root, entries, units);
     start(root, &at_once)?;
     if let Some(units) = by_monitors.values().map(Vec::len).reduce(|a, b| a + b) {
-        notify::status(&format!("waiting for monitors, or for the end of the boot, with {units} images"));
+        notify::status(&format!(
+            "waiting for monitors, or for the end of the boot, with {units} images"
+        ));
     }
-    let wait = |whom: &Whom, units: &[String]| if wait(root, whom) { start(root, units) } else { Ok(()) };
+    let wait = |whom: &Whom, units: &[String]| {
+        if wait(root, whom) {
+            start(root, units)
+        } else {
+            Ok(())
+        }
+    };
     // Those of one cluster do not wait for another's monitors.
     thread::scope(|scope| {
-        let waits: Vec<_> = by_monitors.iter().map(|(whom, units)| scope.spawn(|| wait(whom, units))).collect();
-        let ended = waits.into_iter().map(|wait| wait.join().unwrap_or_else(|_| Err(anyhow!("a thread panicked"))));
+        let waits: Vec<_> = by_monitors
+            .iter()
+            .map(|(whom, units)| scope.spawn(|| wait(whom, units)))
+            .collect();
+        let ended = waits.into_iter().map(|wait| {
+            wait.join()
+                .unwrap_or_else(|_| Err(anyhow!("a thread panicked")))
+        });
         ended.collect()
     })
 }
@@ -58,7 +72,10 @@ pub fn has_restarted(root: &Root, specs: &[String]) -> Result<bool> {
         let spec: ImageSpec = text.parse().map_err(Error::msg)?;
         manager.restarts(&unit_name::instance(&spec))
     };
-    specs.iter().map(restarts).try_fold(false, |any, restarts| Ok(any || restarts? > 0))
+    specs
+        .iter()
+        .map(restarts)
+        .try_fold(false, |any, restarts| Ok(any || restarts? > 0))
 }
 
 fn goes_on_booting(state: &SystemState) -> bool {
@@ -66,16 +83,28 @@ fn goes_on_booting(state: &SystemState) -> bool {
 }
 
 /// Units by the monitors that they need. Those of which nothing can be found out are the first: they say what is missing.
-fn sort(root: &Root, entries: &[Entry], units: &[String]) -> (Vec<String>, HashMap<Whom, Vec<String>>) {
-    let entries: HashMap<String, &Entry> =
-        entries.iter().map(|entry| (unit_name::instance(&entry.spec), entry)).collect();
+fn sort(
+    root: &Root,
+    entries: &[Entry],
+    units: &[String],
+) -> (Vec<String>, HashMap<Whom, Vec<String>>) {
+    let entries: HashMap<String, &Entry> = entries
+        .iter()
+        .map(|entry| (unit_name::instance(&entry.spec), entry))
+        .collect();
     let sources = FileCache::new(root);
     let (mut at_once, mut by_monitors) = (Vec::new(), HashMap::<Whom, Vec<String>>::new());
     for unit in units {
-        match entries.get(unit).map(|entry| Request::resolve(&sources, entry, GREETING)) {
+        match entries
+            .get(unit)
+            .map(|entry| Request::resolve(&sources, entry, GREETING))
+        {
             Some(Ok(request)) => {
                 let messenger = request.messenger();
-                by_monitors.entry((request.monitors, messenger)).or_default().push(unit.clone());
+                by_monitors
+                    .entry((request.monitors, messenger))
+                    .or_default()
+                    .push(unit.clone());
             }
             _ => at_once.push(unit.clone()),
         }

@@ -29,7 +29,9 @@ const NEWS: Duration = Duration::from_secs(5);
 /// it. At shutdown, systemd stops them by itself.
 pub fn stop_images(root: &Root) -> Result<()> {
     let manager = Manager::connect(root)?;
-    if manager.state()? == SystemState::Stopping || manager.job_of("rbdmap.service")?.as_deref() != Some("stop") {
+    if manager.state()? == SystemState::Stopping
+        || manager.job_of("rbdmap.service")?.as_deref() != Some("stop")
+    {
         return Ok(());
     }
     let units = manager.up(&["rbdmap@*.service"])?;
@@ -45,8 +47,13 @@ pub fn end_starts(root: &Root, limit: Duration) -> Result<()> {
     }
     let keeps_units = manager.has_job("soft-reboot.target")?;
     let states = manager.loaded(&["rbdmap@*.service"])?;
-    let to_stop = |state: &BriefState| state.active == "activating" || keeps_units && state.is_active();
-    let units: Vec<String> = states.into_iter().filter(|(_, state)| to_stop(state)).map(|(name, _)| name).collect();
+    let to_stop =
+        |state: &BriefState| state.active == "activating" || keeps_units && state.is_active();
+    let units: Vec<String> = states
+        .into_iter()
+        .filter(|(_, state)| to_stop(state))
+        .map(|(name, _)| name)
+        .collect();
     if units.is_empty() {
         return Ok(());
     }
@@ -59,7 +66,11 @@ pub fn end_starts(root: &Root, limit: Duration) -> Result<()> {
 /// `src/udev/udev-worker.c`). systemd would start the image's unit then, with the image gone and nobody looking any more.
 pub fn await_devices(root: &Root, images: &[&ImageSpec]) -> Result<()> {
     let device = |spec: &&ImageSpec| unit_name::device(&Path::new("/dev").join(spec.link()));
-    let is_required = |device: &String| root.generated_units("generator").join(format!("{device}.requires")).exists();
+    let is_required = |device: &String| {
+        root.generated_units("generator")
+            .join(format!("{device}.requires"))
+            .exists()
+    };
     let mut unseen: Vec<String> = images.iter().map(device).filter(is_required).collect();
     if unseen.is_empty() || !root.udev_control().exists() {
         return Ok(());
@@ -70,7 +81,10 @@ pub fn await_devices(root: &Root, images: &[&ImageSpec]) -> Result<()> {
         unseen.retain(|device| !states.get(device).is_some_and(BriefState::is_active));
         Ok(unseen.is_empty().then_some(()))
     };
-    Deadline::after(NEWS).poll(|| look().transpose()).transpose().map(drop)
+    Deadline::after(NEWS)
+        .poll(|| look().transpose())
+        .transpose()
+        .map(drop)
 }
 
 /// After images were unmapped behind systemd's back: when a device appears, systemd starts the unit that it requires, and when
@@ -98,12 +112,21 @@ pub fn end_starts_after(root: &Root, interrupted: &[&ImageSpec], limit: Duration
 /// What could not be unmapped is left alone, and so is who uses it.
 fn not_mapped<'a>(root: &Root, images: &[&'a ImageSpec]) -> Result<Vec<&'a ImageSpec>> {
     let mapped = bus::list(root)?;
-    Ok(images.iter().copied().filter(|spec| !is_mapped(&mapped, spec)).collect())
+    Ok(images
+        .iter()
+        .copied()
+        .filter(|spec| !is_mapped(&mapped, spec))
+        .collect())
 }
 
 /// Ends starts as often as it takes, for each of their mappings is a device that appears, and goes only when systemd has come to
 /// it. Who waits for one is told by systemd. What somebody has mapped by hand meanwhile is theirs.
-fn end_until_quiet(root: &Root, manager: &Manager, gone: &[&ImageSpec], deadline: &Deadline) -> Result<()> {
+fn end_until_quiet(
+    root: &Root,
+    manager: &Manager,
+    gone: &[&ImageSpec],
+    deadline: &Deadline,
+) -> Result<()> {
     while !deadline.remaining().is_zero() {
         // In this order: who is done starting at the second look has mapped it, and is not down yet at the third.
         let starting = manager.being_started()?;

@@ -33,24 +33,41 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits, asking: JobOptions) 
     let manager = connect(root)?;
     read_if_stale(root, &manager)?;
     let listing = MappingCache::new(root);
-    let work = StartRun { root, manager, before: listing.mappings()?, listing, limits, asking };
+    let work = StartRun {
+        root,
+        manager,
+        before: listing.mappings()?,
+        listing,
+        limits,
+        asking,
+    };
     let mut units = subjects(root, plan);
-    let states = work.manager.brief(&units.keys().cloned().collect::<Vec<_>>())?;
+    let states = work
+        .manager
+        .brief(&units.keys().cloned().collect::<Vec<_>>())?;
     units.retain(|name, (_, what)| {
-        !matches!(what, What::Mount(_)) || states.get(name).is_some_and(|state| state.load == "loaded")
+        !matches!(what, What::Mount(_))
+            || states.get(name).is_some_and(|state| state.load == "loaded")
     });
     work.revive(plan, &states)?;
-    let awaited = units.iter().map(|(unit, (spec, what))| what.awaited(unit, spec)).collect();
+    let awaited = units
+        .iter()
+        .map(|(unit, (spec, what))| what.awaited(unit, spec))
+        .collect();
     let waits = asking.block.then(|| job_progress::tell(root, awaited));
     let mut report = Report::default();
     let lost = work.start(&units, &mut report)?;
     drop(waits);
     work.tell_of_other_needs(plan, &lost, &mut report)?;
-    let mounts = units.values().filter(|(_, what)| matches!(what, What::Mount(_))).count();
+    let mounts = units
+        .values()
+        .filter(|(_, what)| matches!(what, What::Mount(_)))
+        .count();
     if asking.block && mounts < plan.mounts.len() + plan.refused.len() {
         report.include(work.mount_the_rest(plan)?);
     } else {
-        let is_wanted = |mapping: &&Mapping| plan.images.iter().any(|entry| entry.spec == mapping.spec);
+        let is_wanted =
+            |mapping: &&Mapping| plan.images.iter().any(|entry| entry.spec == mapping.spec);
         write_errors::warn(root, work.before.iter().filter(is_wanted));
     }
     Ok(report)
@@ -62,7 +79,11 @@ pub fn read_again(root: &Root) -> Result<()> {
 }
 
 fn read_if_stale(root: &Root, manager: &Manager) -> Result<()> {
-    if units_are_stale(root) { manager.reload() } else { Ok(()) }
+    if units_are_stale(root) {
+        manager.reload()
+    } else {
+        Ok(())
+    }
 }
 
 /// What a unit does.
@@ -80,7 +101,11 @@ impl What<'_> {
             Self::Mount(target) => Some(format!("the mounting on {}", target.display())),
             Self::Hook => Some("its hook".to_owned()),
         };
-        WatchedUnit { unit: unit.to_owned(), spec: spec.clone(), job }
+        WatchedUnit {
+            unit: unit.to_owned(),
+            spec: spec.clone(),
+            job,
+        }
     }
 
     fn in_vain(self, why: &str) -> String {
@@ -104,13 +129,21 @@ type Subject<'a> = (&'a ImageSpec, What<'a>);
 
 /// The units of the plan: an instance for each image, a mount for each line, and the hooks.
 fn subjects<'p>(root: &Root, plan: &MapPlan<'p>) -> HashMap<String, Subject<'p>> {
-    let instances = plan.images.iter().map(|entry| (unit_name::instance(&entry.spec), (&entry.spec, What::Map)));
+    let instances = plan
+        .images
+        .iter()
+        .map(|entry| (unit_name::instance(&entry.spec), (&entry.spec, What::Map)));
     let mounts = plan.mounts.iter().map(|step| {
         let target = step.entry.target.as_path();
-        (unit_name::mount(target), (step.images[0], What::Mount(target)))
+        (
+            unit_name::mount(target),
+            (step.images[0], What::Mount(target)),
+        )
     });
     let hooked = hook::wanted(root, plan.images.iter().copied());
-    let hooks = hooked.into_iter().map(|entry| (unit_name::hook(&entry.spec), (&entry.spec, What::Hook)));
+    let hooks = hooked
+        .into_iter()
+        .map(|entry| (unit_name::hook(&entry.spec), (&entry.spec, What::Hook)));
     instances.chain(mounts).chain(hooks).collect()
 }
 
@@ -131,7 +164,10 @@ impl StartRun<'_> {
         for (unit, _) in states.iter().filter(|(_, state)| state.active == "failed") {
             self.manager.reset_failed(unit)?;
         }
-        let unmapped = plan.images.iter().filter(|entry| !is_mapped(&self.before, &entry.spec));
+        let unmapped = plan
+            .images
+            .iter()
+            .filter(|entry| !is_mapped(&self.before, &entry.spec));
         let instances = unmapped.map(|entry| unit_name::instance(&entry.spec));
         let is_stale = |instance: &String| {
             states.get(instance).is_some_and(|state| {
@@ -147,23 +183,36 @@ impl StartRun<'_> {
     }
 
     /// Starts them and tells what comes of them; the mounts that were not even tried.
-    fn start(&self, units: &HashMap<String, Subject<'_>>, report: &mut Report) -> Result<HashSet<String>> {
+    fn start(
+        &self,
+        units: &HashMap<String, Subject<'_>>,
+        report: &mut Report,
+    ) -> Result<HashSet<String>> {
         let names: Vec<String> = units.keys().cloned().collect();
         let (mut lost, journal) = (HashSet::new(), Journal::new(self.root, JOURNAL));
         let mut told = |job: &JobReport| {
-            let Some((spec, what)) = units.get(&job.unit) else { return };
+            let Some((spec, what)) = units.get(&job.unit) else {
+                return;
+            };
             match (&job.outcome, what) {
-                (JobOutcome::Done, What::Mount(target)) => {
-                    report.done(Event::Mounted, *spec, format!("mounted on {}", target.display()))
+                (JobOutcome::Done, What::Mount(target)) => report.done(
+                    Event::Mounted,
+                    *spec,
+                    format!("mounted on {}", target.display()),
+                ),
+                (JobOutcome::Done, What::Map) => {
+                    report.done(Event::Mapped, *spec, self.describe(spec))
                 }
-                (JobOutcome::Done, What::Map) => report.done(Event::Mapped, *spec, self.describe(spec)),
                 (JobOutcome::Done, What::Hook) => {}
                 (JobOutcome::StillRunning, What::Map) if !self.asking.block => {
                     report.done(Event::Asked, *spec, "systemd is mapping it")
                 }
                 (JobOutcome::StillRunning, _) if !self.asking.block => {}
                 (JobOutcome::StillRunning, What::Mount(target)) => {
-                    let text = format!("not mounted on {} yet; systemd goes on with it", target.display());
+                    let text = format!(
+                        "not mounted on {} yet; systemd goes on with it",
+                        target.display()
+                    );
                     report.image_failed(what.failed(), *spec, text);
                 }
                 // The image's own failure is told by its own job, others' afterwards.
@@ -182,7 +231,12 @@ impl StartRun<'_> {
     }
 
     /// What is not mounted though all its images are mapped: something else that it needs has failed, such as its fsck.
-    fn tell_of_other_needs(&self, plan: &MapPlan<'_>, lost: &HashSet<String>, report: &mut Report) -> Result<()> {
+    fn tell_of_other_needs(
+        &self,
+        plan: &MapPlan<'_>,
+        lost: &HashSet<String>,
+        report: &mut Report,
+    ) -> Result<()> {
         if lost.is_empty() {
             return Ok(());
         }
@@ -203,8 +257,16 @@ impl StartRun<'_> {
     /// On those images that are mapped by now; the others have been told of.
     fn mount_the_rest(&self, plan: &MapPlan<'_>) -> Result<Report> {
         let mapped = self.listing.mappings()?;
-        let images = plan.images.iter().copied().filter(|entry: &&Entry| is_mapped(&mapped, &entry.spec)).collect();
-        let rest = MapPlan { images, ..plan.clone() };
+        let images = plan
+            .images
+            .iter()
+            .copied()
+            .filter(|entry: &&Entry| is_mapped(&mapped, &entry.spec))
+            .collect();
+        let rest = MapPlan {
+            images,
+            ..plan.clone()
+        };
         Ok(up::map(
             self.root,
             &rest,
@@ -219,7 +281,9 @@ impl StartRun<'_> {
 
     fn describe(&self, spec: &ImageSpec) -> String {
         match self.listing.of_image(spec).unwrap_or_default() {
-            Some(mapping) if self.before.contains(&mapping) => format!("already mapped as /dev/{}", mapping.name()),
+            Some(mapping) if self.before.contains(&mapping) => {
+                format!("already mapped as /dev/{}", mapping.name())
+            }
             Some(mapping) => format!("mapped as /dev/{}", mapping.name()),
             None => "was mapped, and is no longer".to_owned(),
         }
@@ -228,13 +292,24 @@ impl StartRun<'_> {
 
 /// Whether table, fstab or settings changed after systemd last ran its generators, which begins with new folders.
 fn units_are_stale(root: &Root) -> bool {
-    let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    let generated: Option<SystemTime> =
-        ["generator", "generator.early"].iter().filter_map(|folder| modified(&root.generated_units(folder))).min();
-    let inputs = [root.table(), root.fstab(), root.settings(), root.settings_fragments()]
+    let modified = |path: &Path| {
+        fs::metadata(path)
+            .and_then(|metadata| metadata.modified())
+            .ok()
+    };
+    let generated: Option<SystemTime> = ["generator", "generator.early"]
         .iter()
-        .filter_map(|path| modified(path))
-        .max();
+        .filter_map(|folder| modified(&root.generated_units(folder)))
+        .min();
+    let inputs = [
+        root.table(),
+        root.fstab(),
+        root.settings(),
+        root.settings_fragments(),
+    ]
+    .iter()
+    .filter_map(|path| modified(path))
+    .max();
     is_stale(inputs, generated, SystemTime::now())
 }
 
@@ -255,10 +330,13 @@ mod tests {
     #[test]
     fn units_are_made_again_for_what_has_changed_and_when_the_clock_was_set_back() {
         let at = |hour: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(hour * 3600);
-        let is_stale =
-            |inputs: Option<u64>, generated: Option<u64>| is_stale(inputs.map(at), generated.map(at), at(10));
+        let is_stale = |inputs: Option<u64>, generated: Option<u64>| {
+            is_stale(inputs.map(at), generated.map(at), at(10))
+        };
         assert!(!is_stale(Some(1), Some(2)) && !is_stale(None, Some(2)) && !is_stale(None, None));
-        assert!(is_stale(Some(2), Some(2)) && is_stale(Some(3), Some(2)) && is_stale(Some(1), None));
+        assert!(
+            is_stale(Some(2), Some(2)) && is_stale(Some(3), Some(2)) && is_stale(Some(1), None)
+        );
         assert!(is_stale(Some(9), Some(11)), "made by a clock that was fast");
     }
 }

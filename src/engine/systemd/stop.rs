@@ -33,7 +33,12 @@ pub struct StopRequest<'a> {
 }
 
 /// Has systemd stop the instances of the plan's mappings; what it does not hold is taken down here.
-pub fn unmap(root: &Root, order: &StopRequest<'_>, manner: UnmapSettings, asking: JobOptions) -> Result<Report> {
+pub fn unmap(
+    root: &Root,
+    order: &StopRequest<'_>,
+    manner: UnmapSettings,
+    asking: JobOptions,
+) -> Result<Report> {
     let (manager, StopRequest { plan, table }) = (connect(root)?, order);
     let mut report = Report::default();
     let absent = plan.absent.iter().filter_map(|target| match target {
@@ -41,21 +46,32 @@ pub fn unmap(root: &Root, order: &StopRequest<'_>, manner: UnmapSettings, asking
         Target::Device(_) => None,
     });
     let mapped = plan.mappings.iter().map(|mapping| &mapping.spec);
-    let specs = mapped.chain(absent).chain(table.iter().map(|entry| &entry.spec)).collect();
-    let SortedImages { held, interrupted, mut failed, users } = sort(&manager, specs, asking, &report)?;
+    let specs = mapped
+        .chain(absent)
+        .chain(table.iter().map(|entry| &entry.spec))
+        .collect();
+    let SortedImages {
+        held,
+        interrupted,
+        mut failed,
+        users,
+    } = sort(&manager, specs, asking, &report)?;
     stop_users(&manager, users, asking)?;
     // With everything goes what would have some of it started yet. Where it does not run, asking would have systemd load it, and
     // with it every image's unit.
-    let has_aside =
-        !table.is_empty() && (manager.has_job(unit_name::NOFAIL)? || !manager.up(&[unit_name::NOFAIL])?.is_empty());
+    let has_aside = !table.is_empty()
+        && (manager.has_job(unit_name::NOFAIL)? || !manager.up(&[unit_name::NOFAIL])?.is_empty());
     let aside = has_aside.then(|| unit_name::NOFAIL.to_owned());
     let names: Vec<String> = aside.into_iter().chain(held.keys().cloned()).collect();
-    let waits = asking.block.then(|| job_progress::tell(root, awaited(root, &held, &plan.mappings)));
+    let waits = asking
+        .block
+        .then(|| job_progress::tell(root, awaited(root, &held, &plan.mappings)));
     let jobs = stop(&manager, &names, &interrupted, asking)?;
     drop(waits);
     let journal = Journal::new(root, JOURNAL);
     for job in jobs {
-        let is_fine = job.outcome == JobOutcome::Done || !asking.block && job.outcome == JobOutcome::StillRunning;
+        let is_fine = job.outcome == JobOutcome::Done
+            || !asking.block && job.outcome == JobOutcome::StillRunning;
         if let (Some(spec), false) = (held.get(&job.unit), is_fine) {
             failed.insert(spec, why(&manager, &journal, &job));
         }
@@ -64,20 +80,34 @@ pub fn unmap(root: &Root, order: &StopRequest<'_>, manner: UnmapSettings, asking
     if !asking.block {
         let asked = held.values().filter(|spec| !failed.contains_key(*spec));
         asked.for_each(|spec| report.done(Event::Asked, *spec, "systemd is unmapping it"));
-        failed.iter().for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, *spec, why));
+        failed
+            .iter()
+            .for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, *spec, why));
         return Ok(report);
     }
     let (left, gone) = split(root, &plan.mappings)?;
     let mut losses = LostWrites::new(root);
     for mapping in &gone {
-        report.done(Event::Unmapped, mapping, format!("unmapped /dev/{}", mapping.name()));
+        report.done(
+            Event::Unmapped,
+            mapping,
+            format!("unmapped /dev/{}", mapping.name()),
+        );
         losses.tell(mapping, &mut report);
     }
     // What a unit tried and could not do is told; what no unit held is done here.
-    let (tried, ours): (Vec<Mapping>, Vec<Mapping>) = left.into_iter().partition(|m| failed.contains_key(&m.spec));
-    tried.iter().for_each(|mapping| report.image_failed(Event::UnmapFailed, &mapping.spec, &failed[&mapping.spec]));
+    let (tried, ours): (Vec<Mapping>, Vec<Mapping>) =
+        left.into_iter().partition(|m| failed.contains_key(&m.spec));
+    tried.iter().for_each(|mapping| {
+        report.image_failed(Event::UnmapFailed, &mapping.spec, &failed[&mapping.spec])
+    });
     // Of an image that is not known to be ours, or not mapped, only its unit tells; who is not root knows no more.
-    let is_told = |spec: &ImageSpec| tried.iter().chain(&gone).any(|mapping| mapping.spec == *spec);
+    let is_told = |spec: &ImageSpec| {
+        tried
+            .iter()
+            .chain(&gone)
+            .any(|mapping| mapping.spec == *spec)
+    };
     failed
         .iter()
         .filter(|(spec, _)| !is_told(spec))
@@ -92,14 +122,24 @@ pub fn unmap(root: &Root, order: &StopRequest<'_>, manner: UnmapSettings, asking
 
 /// Stops the units. A start that is interrupted may have mapped its image yet; systemd then hears of the device and starts the
 /// unit anew, in the place of our stop. What is started so is stopped again.
-fn stop(manager: &Manager, names: &[String], interrupted: &[&ImageSpec], asking: JobOptions) -> Result<Vec<JobReport>> {
+fn stop(
+    manager: &Manager,
+    names: &[String],
+    interrupted: &[&ImageSpec],
+    asking: JobOptions,
+) -> Result<Vec<JobReport>> {
     let is_started_anew = |job: &JobReport| {
-        job.outcome == JobOutcome::Canceled && interrupted.iter().any(|spec| unit_name::instance(spec) == job.unit)
+        job.outcome == JobOutcome::Canceled
+            && interrupted
+                .iter()
+                .any(|spec| unit_name::instance(spec) == job.unit)
     };
-    let (deadline, mut done, mut names) = (Deadline::after(asking.limit()), Vec::new(), names.to_vec());
+    let (deadline, mut done, mut names) =
+        (Deadline::after(asking.limit()), Vec::new(), names.to_vec());
     loop {
         let jobs = manager.stop(&names, deadline.remaining())?;
-        let (anew, rest): (Vec<JobReport>, Vec<JobReport>) = jobs.into_iter().partition(is_started_anew);
+        let (anew, rest): (Vec<JobReport>, Vec<JobReport>) =
+            jobs.into_iter().partition(is_started_anew);
         done.extend(rest);
         if anew.is_empty() || deadline.remaining().is_zero() {
             done.extend(anew);
@@ -110,10 +150,17 @@ fn stop(manager: &Manager, names: &[String], interrupted: &[&ImageSpec], asking:
 }
 
 /// The instances that are to be stopped, and the hooks and mounts that go before them.
-fn awaited(root: &Root, held: &HashMap<String, &ImageSpec>, mappings: &[Mapping]) -> Vec<WatchedUnit> {
+fn awaited(
+    root: &Root,
+    held: &HashMap<String, &ImageSpec>,
+    mappings: &[Mapping],
+) -> Vec<WatchedUnit> {
     let seen = mounts::look(root).unwrap_or_default();
     let picture = MountStack::of(&seen);
-    let mut awaited: Vec<WatchedUnit> = held.values().map(|spec| WatchedUnit::instance(spec)).collect();
+    let mut awaited: Vec<WatchedUnit> = held
+        .values()
+        .map(|spec| WatchedUnit::instance(spec))
+        .collect();
     let hook = |spec: &ImageSpec| WatchedUnit {
         unit: unit_name::hook(spec),
         spec: spec.clone(),
@@ -122,9 +169,15 @@ fn awaited(root: &Root, held: &HashMap<String, &ImageSpec>, mappings: &[Mapping]
     awaited.extend(held.values().map(|spec| hook(spec)));
     for mapping in mappings {
         for step in picture.standing_on(&device::nodes(root, &mapping.name())) {
-            let Layer::Mount(mount) = step.thing else { continue };
+            let Layer::Mount(mount) = step.thing else {
+                continue;
+            };
             let job = Some(format!("the unmounting of {}", mount.target.display()));
-            awaited.push(WatchedUnit { unit: unit_name::mount(&mount.target), spec: mapping.spec.clone(), job });
+            awaited.push(WatchedUnit {
+                unit: unit_name::mount(&mount.target),
+                spec: mapping.spec.clone(),
+                job,
+            });
         }
     }
     awaited
@@ -137,9 +190,18 @@ fn forget_interrupted(
     failed: &HashMap<&ImageSpec, String>,
 ) -> Result<()> {
     let states = manager.loaded(&["rbdmap@*.service"])?;
-    let is_failed = |unit: &&String| states.get(*unit).is_some_and(|state| state.active == "failed");
-    let stopped = held.iter().filter(|(_, spec)| !failed.contains_key(*spec)).map(|(unit, _)| unit);
-    stopped.filter(is_failed).try_for_each(|unit| manager.reset_failed(unit))
+    let is_failed = |unit: &&String| {
+        states
+            .get(*unit)
+            .is_some_and(|state| state.active == "failed")
+    };
+    let stopped = held
+        .iter()
+        .filter(|(_, spec)| !failed.contains_key(*spec))
+        .map(|(unit, _)| unit);
+    stopped
+        .filter(is_failed)
+        .try_for_each(|unit| manager.reset_failed(unit))
 }
 
 /// What can be done about images that systemd holds.
@@ -161,16 +223,23 @@ fn sort<'a>(
     asking: JobOptions,
     report: &Report,
 ) -> Result<SortedImages<'a>> {
-    let (states, mut sorted) = (manager.loaded(&["rbdmap@*.service"])?, SortedImages::default());
+    let (states, mut sorted) = (
+        manager.loaded(&["rbdmap@*.service"])?,
+        SortedImages::default(),
+    );
     for spec in specs {
         let instance = unit_name::instance(spec);
-        let Some(state) = states.get(&instance).filter(|state| state.is_wanted_up()) else { continue };
+        let Some(state) = states.get(&instance).filter(|state| state.is_wanted_up()) else {
+            continue;
+        };
         let services = manager.services_that_need(&instance)?;
         let names = services.join(" ");
         if !services.is_empty() && !asking.stop_users {
             let why = "would be stopped with it";
             let remedy = format!("`systemctl stop {names}` first, or say --stop-users");
-            sorted.failed.insert(spec, format!("left mapped: {names} {why}; {remedy}"));
+            sorted
+                .failed
+                .insert(spec, format!("left mapped: {names} {why}; {remedy}"));
             continue;
         }
         if !services.is_empty() {
@@ -191,11 +260,16 @@ fn stop_users(manager: &Manager, users: BTreeSet<String>, asking: JobOptions) ->
     if users.is_empty() {
         return Ok(());
     }
-    manager.stop(&users.into_iter().collect::<Vec<_>>(), asking.limit()).map(drop)
+    manager
+        .stop(&users.into_iter().collect::<Vec<_>>(), asking.limit())
+        .map(drop)
 }
 
 /// The mappings that are still there, and those that are gone.
 fn split(root: &Root, mappings: &[Mapping]) -> Result<(Vec<Mapping>, Vec<Mapping>)> {
     let now = bus::list(root)?;
-    Ok(mappings.iter().cloned().partition(|mapping| now.contains(mapping)))
+    Ok(mappings
+        .iter()
+        .cloned()
+        .partition(|mapping| now.contains(mapping)))
 }

@@ -23,11 +23,22 @@ pub(super) struct ServedImage<'a> {
 
 impl<'a> ServedImage<'a> {
     /// The image of an entry with what stands on it.
-    pub(super) fn of(entry: &'a Entry, mounts: &[&ServedMount], administrator: &AdministratorUnits) -> Self {
-        let own = mounts.iter().filter(|mount| mount.own == Some(&entry.spec) && mount.row.is_some());
+    pub(super) fn of(
+        entry: &'a Entry,
+        mounts: &[&ServedMount],
+        administrator: &AdministratorUnits,
+    ) -> Self {
+        let own = mounts
+            .iter()
+            .filter(|mount| mount.own == Some(&entry.spec) && mount.row.is_some());
         let nofail = entry.is_nofail(own.map(|mount| mount.entry));
         let unit = unit_name::instance(&entry.spec);
-        Self { entry, nofail, is_theirs: administrator.has(&unit), unit }
+        Self {
+            entry,
+            nofail,
+            is_theirs: administrator.has(&unit),
+            unit,
+        }
     }
 
     /// Whether it is started beside the boot, and starts by itself what stands on it, which a unit of theirs does not.
@@ -40,8 +51,16 @@ impl<'a> UnitSetBuilder<'a, '_> {
     /// What is written for an image, given what stands on it.
     pub(super) fn image(&mut self, image: ServedImage<'a>, mounts: &[&ServedMount<'a>]) {
         let is_aside = image.is_aside();
-        let ServedImage { entry: image, unit: name, nofail, is_theirs } = image;
-        let own: Vec<&&ServedMount> = mounts.iter().filter(|mount| mount.own == Some(&image.spec)).collect();
+        let ServedImage {
+            entry: image,
+            unit: name,
+            nofail,
+            is_theirs,
+        } = image;
+        let own: Vec<&&ServedMount> = mounts
+            .iter()
+            .filter(|mount| mount.own == Some(&image.spec))
+            .collect();
         for device in devices(image, &own) {
             self.files.push(self.devices.require(&device, &name));
         }
@@ -61,12 +80,22 @@ impl<'a> UnitSetBuilder<'a, '_> {
             if !is_aside {
                 self.service.wants(hook.clone());
             }
-            self.files.push(GeneratedFile::drop_in(&hook, &hook_drop_in(&starts, nofail)));
+            self.files.push(GeneratedFile::drop_in(
+                &hook,
+                &hook_drop_in(&starts, nofail),
+            ));
             starts.push(hook);
         }
         let path = self.inputs.root.outside(&image.path);
-        let targets: Vec<_> = own.iter().map(|mount| mount.entry.target.as_path()).collect();
-        let told = || InstanceConfig { path, files: needed_files(image, &targets), starts: nofail.then_some(starts) };
+        let targets: Vec<_> = own
+            .iter()
+            .map(|mount| mount.entry.target.as_path())
+            .collect();
+        let told = || InstanceConfig {
+            path,
+            files: needed_files(image, &targets),
+            starts: nofail.then_some(starts),
+        };
         self.instances.add(name, (!is_theirs).then(told));
     }
 }
@@ -83,6 +112,10 @@ fn devices(image: &Entry, own: &[&&ServedMount]) -> BTreeSet<PathBuf> {
 
 /// After the mounts, as far as there are any: a hook is called though one of them failed.
 fn hook_drop_in(mounts: &[String], nofail: bool) -> String {
-    let waits = if nofail { "" } else { "Before=rbdmap.service\n" };
+    let waits = if nofail {
+        ""
+    } else {
+        "Before=rbdmap.service\n"
+    };
     format!("[Unit]\n{waits}After={}\n", mounts.join(" "))
 }

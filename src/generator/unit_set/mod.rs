@@ -94,7 +94,10 @@ pub fn decide<'a>(inputs: &UnitSetInputs<'a>) -> Decision<'a> {
     work.swaps(&specs, &mounts);
     let mut on_it: HashMap<&ImageSpec, Vec<&ServedMount>> = HashMap::new();
     for mount in &mounts {
-        mount.images.iter().for_each(|spec| on_it.entry(spec).or_default().push(mount));
+        mount
+            .images
+            .iter()
+            .for_each(|spec| on_it.entry(spec).or_default().push(mount));
     }
     let mut aside = HashSet::new();
     for entry in entries {
@@ -106,12 +109,28 @@ pub fn decide<'a>(inputs: &UnitSetInputs<'a>) -> Decision<'a> {
     for mount in &mounts {
         work.mount(mount, &aside);
     }
-    let UnitSetBuilder { lines, mut files, complaints, service, devices, instances, .. } = work;
-    files.extend(devices.drop_ins().chain(service.drop_ins()).chain(instances.drop_ins()));
+    let UnitSetBuilder {
+        lines,
+        mut files,
+        complaints,
+        service,
+        devices,
+        instances,
+        ..
+    } = work;
+    files.extend(
+        devices
+            .drop_ins()
+            .chain(service.drop_ins())
+            .chain(instances.drop_ins()),
+    );
     files.sort_by(|a, b| (a.folder, &a.path).cmp(&(b.folder, &b.path)));
     files.dedup_by(|a, b| (a.folder, &a.path) == (b.folder, &b.path));
     let lines = lines.into_iter().map(Part::MountUnit);
-    Decision { parts: lines.chain(files.into_iter().map(Part::File)).collect(), messages: complaints.messages() }
+    Decision {
+        parts: lines.chain(files.into_iter().map(Part::File)).collect(),
+        messages: complaints.messages(),
+    }
 }
 
 /// An entry that stands on images.
@@ -152,7 +171,11 @@ impl<'a> UnitSetBuilder<'a, '_> {
                 continue;
             }
             first.insert(&entry.spec, entry.line);
-            if !self.inputs.administrator.masks(&unit_name::instance(&entry.spec)) {
+            if !self
+                .inputs
+                .administrator
+                .masks(&unit_name::instance(&entry.spec))
+            {
                 images.push(entry);
             }
         }
@@ -169,13 +192,23 @@ impl<'a> UnitSetBuilder<'a, '_> {
             if let Err(reason) = &row {
                 self.complaints.left(step.entry, step.images[0], reason);
             }
-            mounts.push(ServedMount { entry: step.entry, own: step.own, images: step.images, row: row.ok() });
+            mounts.push(ServedMount {
+                entry: step.entry,
+                own: step.own,
+                images: step.images,
+                row: row.ok(),
+            });
         }
         for line in closure.refused {
             // Of two lines for one mount point the second may be on no image.
             let Some(own) = line.own else { continue };
             self.complaints.left(line.entry, own, &line.why);
-            mounts.push(ServedMount { entry: line.entry, own: Some(own), images: vec![own], row: None });
+            mounts.push(ServedMount {
+                entry: line.entry,
+                own: Some(own),
+                images: vec![own],
+                row: None,
+            });
         }
         mounts
     }
@@ -187,14 +220,29 @@ impl<'a> UnitSetBuilder<'a, '_> {
     /// What is written for a mount, which a boot begins with unless an image that it needs is beside the boot. It would have that
     /// started too; that one has it started instead (`instance`). An automount needs none until somebody looks into it.
     fn mount(&mut self, mount: &ServedMount<'a>, aside: &HashSet<&ImageSpec>) {
-        let (Some(row), entry) = (mount.row, mount.entry) else { return };
-        if self.inputs.administrator.has(&unit_name::mount(&entry.target)) {
+        let (Some(row), entry) = (mount.row, mount.entry) else {
+            return;
+        };
+        if self
+            .inputs
+            .administrator
+            .has(&unit_name::mount(&entry.target))
+        {
             return;
         }
-        let instance = mount.own.filter(|own| self.is_listed(own)).map(unit_name::instance);
+        let instance = mount
+            .own
+            .filter(|own| self.is_listed(own))
+            .map(unit_name::instance);
         let path = self.inputs.root.outside(&entry.path);
         let is_ours = mount.images.iter().any(|image| self.is_listed(image));
-        let line = MountUnit { entry, path, row, instance, is_ours };
+        let line = MountUnit {
+            entry,
+            path,
+            row,
+            instance,
+            is_ours,
+        };
         if let Some(folder) = line.folder().filter(|_| is_device(entry)) {
             self.devices.need_network(&entry.node(), folder);
         }
@@ -203,34 +251,52 @@ impl<'a> UnitSetBuilder<'a, '_> {
             self.service.wants(row.start_unit(&entry.target));
         }
         if row.made == SystemdUnit::Local {
-            self.complaints.lacks_netdev(entry, row, (mount.images[0], mount.own.is_some()));
+            self.complaints
+                .lacks_netdev(entry, row, (mount.images[0], mount.own.is_some()));
         }
     }
 
     /// Swap on the images, and in files on their mounts.
     fn swaps(&mut self, specs: &[&'a ImageSpec], mounts: &[ServedMount<'a>]) {
-        let mut swaps = self.inputs.lines.iter().filter(|entry| entry.fstype == "swap").peekable();
+        let mut swaps = self
+            .inputs
+            .lines
+            .iter()
+            .filter(|entry| entry.fstype == "swap")
+            .peekable();
         if swaps.peek().is_none() {
             return;
         }
         let images = Images::of(specs);
-        let targets: Vec<&Path> = mounts.iter().map(|mount| mount.entry.target.as_path()).collect();
+        let targets: Vec<&Path> = mounts
+            .iter()
+            .map(|mount| mount.entry.target.as_path())
+            .collect();
         for entry in swaps {
             let own = images.below(entry);
             let unit = format!("{}.swap", unit_name::escape_path(&entry.node()));
-            if own.is_none() && !swap_units::lies_on(entry, &targets) || self.inputs.administrator.has(&unit) {
+            if own.is_none() && !swap_units::lies_on(entry, &targets)
+                || self.inputs.administrator.has(&unit)
+            {
                 continue;
             }
             match MountPolicy::of(entry, false) {
                 Ok(row) => {
-                    let instance = own.filter(|own| self.is_listed(own)).map(unit_name::instance);
-                    self.files.extend(swap_units::files(entry, row, instance.as_deref()));
+                    let instance = own
+                        .filter(|own| self.is_listed(own))
+                        .map(unit_name::instance);
+                    self.files
+                        .extend(swap_units::files(entry, row, instance.as_deref()));
                     if row.auto {
                         self.service.wants(unit);
                     }
-                    self.files.extend(instance.map(|instance| self.devices.require(&entry.node(), &instance)));
+                    self.files.extend(
+                        instance.map(|instance| self.devices.require(&entry.node(), &instance)),
+                    );
                 }
-                Err(reason) => self.complaints.left(entry, own.unwrap_or(specs[0]), &reason),
+                Err(reason) => self
+                    .complaints
+                    .left(entry, own.unwrap_or(specs[0]), &reason),
             }
         }
     }

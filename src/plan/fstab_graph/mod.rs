@@ -57,23 +57,49 @@ pub fn of<'a>(fstab: &'a [FstabEntry], images: &[&'a ImageSpec]) -> FstabGraph<'
     let (second, reached): (BTreeSet<usize>, BTreeSet<usize>) =
         graph.reached().iter().partition(|at| graph.is_second(**at));
     let order = graph.order(&reached);
-    let place: HashMap<usize, usize> = order.iter().enumerate().map(|(place, at)| (*at, place)).collect();
+    let place: HashMap<usize, usize> = order
+        .iter()
+        .enumerate()
+        .map(|(place, at)| (*at, place))
+        .collect();
     let mut closure = FstabGraph::default();
     for at in order {
-        let after: Vec<usize> = graph.needs[at].iter().filter_map(|need| place.get(need).copied()).collect();
+        let after: Vec<usize> = graph.needs[at]
+            .iter()
+            .filter_map(|need| place.get(need).copied())
+            .collect();
         let images = images_of(graph.own[at], &after, &closure.steps);
         let (entry, own) = (&fstab[at], graph.own[at]);
-        closure.steps.push(MountStep { entry, own, images, after, elsewhere: Vec::new() });
+        closure.steps.push(MountStep {
+            entry,
+            own,
+            images,
+            after,
+            elsewhere: Vec::new(),
+        });
     }
-    let circle: Vec<usize> = reached.into_iter().filter(|at| !place.contains_key(at)).collect();
-    let names: Vec<String> = circle.iter().map(|at| fstab[*at].target.display().to_string()).collect();
+    let circle: Vec<usize> = reached
+        .into_iter()
+        .filter(|at| !place.contains_key(at))
+        .collect();
+    let names: Vec<String> = circle
+        .iter()
+        .map(|at| fstab[*at].target.display().to_string())
+        .collect();
     for at in second.iter().chain(&circle).copied() {
         let why = if second.contains(&at) {
             "a line above has the same mount point; remove one of them".to_owned()
         } else {
-            format!("it stands on itself, by way of these lines: {}", names.join(", "))
+            format!(
+                "it stands on itself, by way of these lines: {}",
+                names.join(", ")
+            )
         };
-        closure.refused.push(RefusedEntry { entry: &fstab[at], own: graph.own[at], why });
+        closure.refused.push(RefusedEntry {
+            entry: &fstab[at],
+            own: graph.own[at],
+            why,
+        });
     }
     closure
 }
@@ -88,22 +114,43 @@ impl<'a> FstabGraph<'a> {
         };
         let mut places: HashMap<usize, usize> = HashMap::new();
         let mut steps: Vec<MountStep> = Vec::new();
-        for (at, step) in self.steps.iter().enumerate().filter(|(_, step)| keeps(step)) {
-            let (here, gone): (Vec<usize>, Vec<usize>) = step.after.iter().partition(|need| places.contains_key(need));
+        for (at, step) in self
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| keeps(step))
+        {
+            let (here, gone): (Vec<usize>, Vec<usize>) = step
+                .after
+                .iter()
+                .partition(|need| places.contains_key(need));
             places.insert(at, steps.len());
             steps.push(MountStep {
                 after: here.iter().map(|need| places[need]).collect(),
-                elsewhere: gone.iter().map(|need| self.steps[*need].entry.target.as_path()).collect(),
+                elsewhere: gone
+                    .iter()
+                    .map(|need| self.steps[*need].entry.target.as_path())
+                    .collect(),
                 ..step.clone()
             });
         }
-        let refused = self.refused.into_iter().filter(|line| line.own.is_some_and(|own| wanted.contains(&own)));
-        FstabGraph { steps, refused: refused.collect() }
+        let refused = self
+            .refused
+            .into_iter()
+            .filter(|line| line.own.is_some_and(|own| wanted.contains(&own)));
+        FstabGraph {
+            steps,
+            refused: refused.collect(),
+        }
     }
 }
 
 /// The entry's own image, then those of what it comes after, each once.
-fn images_of<'a>(own: Option<&'a ImageSpec>, after: &[usize], steps: &[MountStep<'a>]) -> Vec<&'a ImageSpec> {
+fn images_of<'a>(
+    own: Option<&'a ImageSpec>,
+    after: &[usize],
+    steps: &[MountStep<'a>],
+) -> Vec<&'a ImageSpec> {
     let mut images: Vec<&ImageSpec> = own.into_iter().collect();
     for spec in after.iter().flat_map(|need| &steps[*need].images) {
         if !images.contains(spec) {
@@ -127,29 +174,51 @@ struct EntryGraph<'a> {
 impl<'a> EntryGraph<'a> {
     fn of(fstab: &'a [FstabEntry], images: &[&'a ImageSpec]) -> Self {
         let mut first = HashMap::new();
-        for (at, entry) in fstab.iter().enumerate().filter(|(_, entry)| is_served(entry)) {
+        for (at, entry) in fstab
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| is_served(entry))
+        {
             first.entry(entry.target.as_path()).or_insert(at);
         }
         let images = Images::of(images);
         let own = |entry: &FstabEntry| is_served(entry).then(|| images.below(entry)).flatten();
         let needs = |at: usize| -> BTreeSet<usize> {
             let made_of = ingredients(&fstab[at]);
-            let inside_of =
-                fstab[at].target.ancestors().skip(1).chain(made_of.iter().flat_map(|path| path.ancestors()));
-            inside_of.filter_map(|path| first.get(path).copied()).filter(|need| *need != at).collect()
+            let inside_of = fstab[at]
+                .target
+                .ancestors()
+                .skip(1)
+                .chain(made_of.iter().flat_map(|path| path.ancestors()));
+            inside_of
+                .filter_map(|path| first.get(path).copied())
+                .filter(|need| *need != at)
+                .collect()
         };
         let own = fstab.iter().map(own).collect();
         let needs: Vec<BTreeSet<usize>> = (0..fstab.len()).map(needs).collect();
         let mut needed_by = vec![Vec::new(); fstab.len()];
-        for (at, needs) in needs.iter().enumerate().filter(|(at, _)| is_served(&fstab[*at])) {
+        for (at, needs) in needs
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| is_served(&fstab[*at]))
+        {
             needs.iter().for_each(|need| needed_by[*need].push(at));
         }
-        Self { fstab, first, own, needs, needed_by }
+        Self {
+            fstab,
+            first,
+            own,
+            needs,
+            needed_by,
+        }
     }
 
     /// Entries on an image, those that need them, those that need these, and so on.
     fn reached(&self) -> BTreeSet<usize> {
-        let mut new: Vec<usize> = (0..self.fstab.len()).filter(|at| self.own[*at].is_some()).collect();
+        let mut new: Vec<usize> = (0..self.fstab.len())
+            .filter(|at| self.own[*at].is_some())
+            .collect();
         let mut reached = BTreeSet::new();
         while let Some(at) = new.pop() {
             if reached.insert(at) {
@@ -162,7 +231,12 @@ impl<'a> EntryGraph<'a> {
     /// The entries in an order in which each comes after what it needs, of those that could come next always the first in
     /// fstab. Those that need themselves, and what needs these, are left out.
     fn order(&self, of: &BTreeSet<usize>) -> Vec<usize> {
-        let missing = |at: &usize| self.needs[*at].iter().filter(|need| of.contains(need)).count();
+        let missing = |at: &usize| {
+            self.needs[*at]
+                .iter()
+                .filter(|need| of.contains(need))
+                .count()
+        };
         let mut missing: HashMap<usize, usize> = of.iter().map(|at| (*at, missing(at))).collect();
         let mut ready: BTreeSet<usize> = of.iter().copied().filter(|at| missing[at] == 0).collect();
         let mut order = Vec::new();
@@ -195,7 +269,9 @@ fn ingredients(entry: &FstabEntry) -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::from(&entry.source)];
     paths.retain(|path| path.is_absolute() && !path.starts_with("/dev/rbd"));
     if entry.fstype == "overlay" {
-        paths.extend(overlay_options::folders(entry.options.iter().map(String::as_str)));
+        paths.extend(overlay_options::folders(
+            entry.options.iter().map(String::as_str),
+        ));
     }
     paths
 }

@@ -6,8 +6,13 @@ use super::*;
 fn fstab(text: &str) -> Vec<FstabEntry> {
     text.lines()
         .map(|line| {
-            let words: Vec<String> = line.split_whitespace().map(|word| word.replace('_', " ")).collect();
-            let word = |at: usize, default: &str| words.get(at).cloned().unwrap_or_else(|| default.to_owned());
+            let words: Vec<String> = line
+                .split_whitespace()
+                .map(|word| word.replace('_', " "))
+                .collect();
+            let word = |at: usize, default: &str| {
+                words.get(at).cloned().unwrap_or_else(|| default.to_owned())
+            };
             let options = word(2, "noauto").split(',').map(str::to_owned).collect();
             FstabEntry {
                 source: word(0, ""),
@@ -22,18 +27,31 @@ fn fstab(text: &str) -> Vec<FstabEntry> {
 }
 
 fn specs(text: &str) -> Vec<ImageSpec> {
-    text.split_whitespace().map(|spec| spec.parse().unwrap()).collect()
+    text.split_whitespace()
+        .map(|spec| spec.parse().unwrap())
+        .collect()
 }
 
 /// `target [images] (what it comes after)` of each step, refused ones with `!`.
 fn printed(closure: &FstabGraph) -> Vec<String> {
     let steps = closure.steps.iter().map(|step| {
         let images: Vec<String> = step.images.iter().map(|spec| spec.image.clone()).collect();
-        let after: Vec<String> =
-            step.after.iter().map(|at| closure.steps[*at].entry.target.display().to_string()).collect();
-        format!("{} [{}] ({})", step.entry.target.display(), images.join(" "), after.join(" "))
+        let after: Vec<String> = step
+            .after
+            .iter()
+            .map(|at| closure.steps[*at].entry.target.display().to_string())
+            .collect();
+        format!(
+            "{} [{}] ({})",
+            step.entry.target.display(),
+            images.join(" "),
+            after.join(" ")
+        )
     });
-    let refused = closure.refused.iter().map(|line| format!("! {}", line.entry.target.display()));
+    let refused = closure
+        .refused
+        .iter()
+        .map(|line| format!("! {}", line.entry.target.display()));
     steps.chain(refused).collect()
 }
 
@@ -45,24 +63,69 @@ fn check(name: &str, lines: &str, expected: &[&str]) {
 
 #[test]
 fn entries_stand_on_images_directly_and_through_one_another() {
-    check("others", "/dev/sda1 / defaults ext4\nUUID=1 /home\n/dev/rbd/rbd/c /c", &[]);
+    check(
+        "others",
+        "/dev/sda1 / defaults ext4\nUUID=1 /home\n/dev/rbd/rbd/c /c",
+        &[],
+    );
     check("plain", "/dev/rbd/rbd/a /a", &["/a [a] ()"]);
-    check("several", "/dev/rbd/rbd/b-part2 /z\n/dev/rbd/rbd/b-part1 /y", &["/z [b] ()", "/y [b] ()"]);
-    check("nested", "/dev/rbd/rbd/b /s/x/y\n/dev/rbd/rbd/a /s/x/", &["/s/x/ [a] ()", "/s/x/y [b a] (/s/x/)"]);
-    check("not inside", "/dev/rbd/rbd/a /srv\n/dev/sda1 /srv2", &["/srv [a] ()"]);
-    check("slashes", "/dev//rbd/rbd/a //s//\ntmpfs /s/./t/", &["//s// [a] ()", "/s/./t/ [a] (//s//)"]);
-    check("space", "/dev/rbd/rbd/a /my_data\n/my_data/x /y bind none", &["/my data [a] ()", "/y [a] (/my data)"]);
-    check("bind", "/s/etc /e bind none\n/dev/rbd/rbd/a /s", &["/s [a] ()", "/e [a] (/s)"]);
-    check("loop", "/s/i.img /i loop,ro squashfs\n/dev/rbd/rbd/a /s", &["/s [a] ()", "/i [a] (/s)"]);
-    check("other disk inside", "/dev/sdb1 /s/d\n/dev/rbd/rbd/a /s", &["/s [a] ()", "/s/d [a] (/s)"]);
-    check("swap and root", "/dev/rbd/rbd/a none sw swap\n/dev/rbd/rbd/b / defaults ext4\n/dev/sda1 /x", &[]);
+    check(
+        "several",
+        "/dev/rbd/rbd/b-part2 /z\n/dev/rbd/rbd/b-part1 /y",
+        &["/z [b] ()", "/y [b] ()"],
+    );
+    check(
+        "nested",
+        "/dev/rbd/rbd/b /s/x/y\n/dev/rbd/rbd/a /s/x/",
+        &["/s/x/ [a] ()", "/s/x/y [b a] (/s/x/)"],
+    );
+    check(
+        "not inside",
+        "/dev/rbd/rbd/a /srv\n/dev/sda1 /srv2",
+        &["/srv [a] ()"],
+    );
+    check(
+        "slashes",
+        "/dev//rbd/rbd/a //s//\ntmpfs /s/./t/",
+        &["//s// [a] ()", "/s/./t/ [a] (//s//)"],
+    );
+    check(
+        "space",
+        "/dev/rbd/rbd/a /my_data\n/my_data/x /y bind none",
+        &["/my data [a] ()", "/y [a] (/my data)"],
+    );
+    check(
+        "bind",
+        "/s/etc /e bind none\n/dev/rbd/rbd/a /s",
+        &["/s [a] ()", "/e [a] (/s)"],
+    );
+    check(
+        "loop",
+        "/s/i.img /i loop,ro squashfs\n/dev/rbd/rbd/a /s",
+        &["/s [a] ()", "/i [a] (/s)"],
+    );
+    check(
+        "other disk inside",
+        "/dev/sdb1 /s/d\n/dev/rbd/rbd/a /s",
+        &["/s [a] ()", "/s/d [a] (/s)"],
+    );
+    check(
+        "swap and root",
+        "/dev/rbd/rbd/a none sw swap\n/dev/rbd/rbd/b / defaults ext4\n/dev/sda1 /x",
+        &[],
+    );
 }
 
 #[test]
 fn an_overlay_needs_the_images_of_all_its_layers() {
     let lines = "overlay /m lowerdir=/lo/root:/other,upperdir=/up/u,workdir=/up/w overlay\n\
                  /dev/rbd/rbd/b@s /lo ro squashfs\n/dev/rbd/rbd/a /up\n/m/x /bound rbind none";
-    let expected = ["/lo [b] ()", "/up [a] ()", "/m [b a] (/lo /up)", "/bound [b a] (/m)"];
+    let expected = [
+        "/lo [b] ()",
+        "/up [a] ()",
+        "/m [b a] (/lo /up)",
+        "/bound [b a] (/m)",
+    ];
     check("overlay", lines, &expected);
 }
 
@@ -77,11 +140,22 @@ fn an_image_called_like_a_partition_is_an_image() {
 fn circles_and_second_lines_are_refused_and_stop_nothing_else() {
     let circle = "/dev/rbd/rbd/a /s\n/s/b/file /s/a loop ext4\n/s/a/file /s/b loop ext4\n/s/b/x /c bind none\n\
                   /s/d /s/d bind none";
-    check("circle", circle, &["/s [a] ()", "/s/d [a] (/s)", "! /s/a", "! /s/b", "! /c"]);
-    check("second", "/dev/rbd/rbd/a /s\n/dev/rbd/rbd/b /s/\ntmpfs /s/t", &["/s [a] ()", "/s/t [a] (/s)", "! /s/"]);
+    check(
+        "circle",
+        circle,
+        &["/s [a] ()", "/s/d [a] (/s)", "! /s/a", "! /s/b", "! /c"],
+    );
+    check(
+        "second",
+        "/dev/rbd/rbd/a /s\n/dev/rbd/rbd/b /s/\ntmpfs /s/t",
+        &["/s [a] ()", "/s/t [a] (/s)", "! /s/"],
+    );
     let (fstab, images) = (fstab(circle), specs("rbd/a"));
     let why = &of(&fstab, &[&images[0]]).refused[0].why;
-    assert_eq!(why, "it stands on itself, by way of these lines: /s/a, /s/b, /c");
+    assert_eq!(
+        why,
+        "it stands on itself, by way of these lines: /s/a, /s/b, /c"
+    );
 }
 
 #[test]
@@ -101,7 +175,13 @@ fn of_named_images_only_what_stands_on_them_alone_is_kept() {
 
 #[test]
 fn ten_thousand_lines_take_no_time() {
-    let lines: String = (0..10_000).rev().map(|n| format!("/s/{n} /s/{} bind none\n", n + 1)).collect();
-    let (fstab, images) = (fstab(&format!("/dev/rbd/rbd/a /s\n{lines}")), specs("rbd/a"));
+    let lines: String = (0..10_000)
+        .rev()
+        .map(|n| format!("/s/{n} /s/{} bind none\n", n + 1))
+        .collect();
+    let (fstab, images) = (
+        fstab(&format!("/dev/rbd/rbd/a /s\n{lines}")),
+        specs("rbd/a"),
+    );
     assert_eq!(of(&fstab, &[&images[0]]).steps.len(), 10_001);
 }

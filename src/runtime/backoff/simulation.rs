@@ -50,7 +50,11 @@ fn simulate(mut pauses: impl FnMut(Rng) -> Pauses) -> Outcome {
     }
     let back = usize::try_from(AWAY.as_secs()).unwrap();
     let most = |seconds: &[usize]| seconds.iter().copied().max().unwrap_or(0);
-    Outcome { while_away: most(&asked[5..back]), when_back: most(&asked[back..]), last }
+    Outcome {
+        while_away: most(&asked[5..back]),
+        when_back: most(&asked[back..]),
+        last,
+    }
 }
 
 fn every(seconds: u64) -> Outcome {
@@ -66,15 +70,31 @@ fn ours() -> Outcome {
 
 #[test]
 fn ten_thousand_machines_are_served_without_a_rush() {
-    let rows = [("every second", every(1)), ("every 10 seconds", every(10)), ("rbdmap", ours())];
-    println!("{:<18} {:>22} {:>22} {:>12}", "", "asked a second, away", "asked a second, back", "last after");
+    let rows = [
+        ("every second", every(1)),
+        ("every 10 seconds", every(10)),
+        ("rbdmap", ours()),
+    ];
+    println!(
+        "{:<18} {:>22} {:>22} {:>12}",
+        "", "asked a second, away", "asked a second, back", "last after"
+    );
     for (name, outcome) in &rows {
         let last = outcome.last.as_secs_f64();
-        println!("{name:<18} {:>22} {:>22} {last:>10.1} s", outcome.while_away, outcome.when_back);
+        println!(
+            "{name:<18} {:>22} {:>22} {last:>10.1} s",
+            outcome.while_away, outcome.when_back
+        );
     }
     let [(_, second), (_, ten), (_, ours)] = rows;
-    assert!(ours.while_away * 3 < second.while_away && ours.when_back * 2 < second.when_back, "{ours:?}");
-    assert!(ours.when_back * 3 < ten.when_back, "those in step all come at once: {ours:?}");
+    assert!(
+        ours.while_away * 3 < second.while_away && ours.when_back * 2 < second.when_back,
+        "{ours:?}"
+    );
+    assert!(
+        ours.when_back * 3 < ten.when_back,
+        "those in step all come at once: {ours:?}"
+    );
     assert!(ours.last * 2 < ten.last, "{ours:?}");
 }
 

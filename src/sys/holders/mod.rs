@@ -37,15 +37,26 @@ pub fn of(root: &Root, held: &Held) -> Vec<Holder> {
     let mut holders = processes.holding(by_path);
     holders.extend(processes.namespaces());
     holders.extend(devices::made_of(root, &held.nodes));
-    let loops = loops::list(root).into_iter().filter(|device| held.has(&device.file));
-    holders.extend(loops.map(|device| Holder::Loop(device.name, device.file.display().to_string())));
+    let loops = loops::list(root)
+        .into_iter()
+        .filter(|device| held.has(&device.file));
+    holders
+        .extend(loops.map(|device| Holder::Loop(device.name, device.file.display().to_string())));
     holders.extend(devices::swaps(root, held));
     if holders.is_empty() && held.mount_points.is_empty() {
-        holders.extend(held.nodes.iter().flat_map(|node| devices::file_systems(root, node)));
+        holders.extend(
+            held.nodes
+                .iter()
+                .flat_map(|node| devices::file_systems(root, node)),
+        );
     }
     if holders.is_empty() {
-        let by_device =
-            |link: &Path| fs::metadata(link).ok().filter(|found| held.carries(found.dev())).map(|_| link.into());
+        let by_device = |link: &Path| {
+            fs::metadata(link)
+                .ok()
+                .filter(|found| held.carries(found.dev()))
+                .map(|_| link.into())
+        };
         holders.extend(processes.holding(by_device));
     }
     holders
@@ -57,13 +68,16 @@ impl Held {
         let text = path.to_string_lossy();
         let path = Path::new(text.strip_suffix(" (deleted)").unwrap_or(&text));
         self.nodes.iter().any(|node| node.is_at(path))
-            || self.mount_points.iter().any(|target| path.starts_with(target))
+            || self
+                .mount_points
+                .iter()
+                .any(|target| path.starts_with(target))
     }
 
     fn carries(&self, device: u64) -> bool {
-        self.nodes
-            .iter()
-            .any(|node| (u64::from(node.number.0), u64::from(node.number.1)) == (major(device), minor(device)))
+        self.nodes.iter().any(|node| {
+            (u64::from(node.number.0), u64::from(node.number.1)) == (major(device), minor(device))
+        })
     }
 }
 

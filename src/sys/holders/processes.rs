@@ -29,19 +29,31 @@ impl<'a> Processes<'a> {
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         let mut pids: Vec<u32> = pids.filter(|pid| *pid != std::process::id()).collect();
         pids.sort_unstable();
-        Self { root, held, pids, passwd: OnceCell::new() }
+        Self {
+            root,
+            held,
+            pids,
+            passwd: OnceCell::new(),
+        }
     }
 
     /// Those that hold something, each with the first path by which it does.
     pub fn holding(&self, holds: impl Fn(&Path) -> Option<PathBuf>) -> Vec<Holder> {
         let holder = |pid: &u32| {
             let folder = self.root.proc(pid.to_string());
-            let open = fs::read_dir(folder.join("fd")).into_iter().flatten().flatten().map(|entry| entry.path());
+            let open = fs::read_dir(folder.join("fd"))
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path());
             let open: Vec<PathBuf> = open.collect();
             let links = ["cwd", "root", "exe"].map(|name| folder.join(name));
             let path = links.iter().chain(&open).find_map(|link| holds(link));
             let path = path.or_else(|| self.mapped_file(&folder))?;
-            Some(Holder::Process(self.describe(*pid), path.display().to_string()))
+            Some(Holder::Process(
+                self.describe(*pid),
+                path.display().to_string(),
+            ))
         };
         self.pids.iter().filter_map(holder).collect()
     }
@@ -50,7 +62,11 @@ impl<'a> Processes<'a> {
     pub fn namespaces(&self) -> Vec<Holder> {
         let namespace = |pid: &str| fs::read_link(self.root.proc(pid).join("ns/mnt")).ok();
         let carried = |mounts: &[Mounted]| -> Vec<Mounted> {
-            mounts.iter().filter(|mount| self.held.nodes.iter().any(|node| node.carries(mount))).cloned().collect()
+            mounts
+                .iter()
+                .filter(|mount| self.held.nodes.iter().any(|node| node.carries(mount)))
+                .cloned()
+                .collect()
         };
         let ours = carried(&libmount::mountinfo(&self.root.mountinfo()).unwrap_or_default());
         let groups: HashSet<&str> = ours
@@ -59,8 +75,13 @@ impl<'a> Processes<'a> {
             .filter_map(|group| group.strip_prefix("shared:"))
             .collect();
         let follows = |mount: &Mounted| {
-            let numbers = mount.groups.split(' ').filter_map(|group| group.split_once(':'));
-            numbers.into_iter().any(|(_, number)| groups.contains(number))
+            let numbers = mount
+                .groups
+                .split(' ')
+                .filter_map(|group| group.split_once(':'));
+            numbers
+                .into_iter()
+                .any(|(_, number)| groups.contains(number))
         };
         let mut seen = vec![namespace("self")];
         let mut holders = Vec::new();
@@ -70,11 +91,12 @@ impl<'a> Processes<'a> {
                 continue;
             }
             seen.push(other);
-            let mounts = libmount::mountinfo(&self.root.proc(pid.to_string()).join("mountinfo")).unwrap_or_default();
+            let mounts = libmount::mountinfo(&self.root.proc(pid.to_string()).join("mountinfo"))
+                .unwrap_or_default();
             let mounted = carried(&mounts).into_iter().find(|mount| !follows(mount));
-            holders.extend(
-                mounted.map(|mount| Holder::Namespace(self.describe(*pid), mount.target.display().to_string())),
-            );
+            holders.extend(mounted.map(|mount| {
+                Holder::Namespace(self.describe(*pid), mount.target.display().to_string())
+            }));
         }
         holders
     }
@@ -85,7 +107,10 @@ impl<'a> Processes<'a> {
         maps.lines().find_map(|line| {
             let mut words = line.splitn(6, ' ');
             let (major, minor) = words.nth(3)?.split_once(':')?;
-            let number = (u32::from_str_radix(major, 16).ok()?, u32::from_str_radix(minor, 16).ok()?);
+            let number = (
+                u32::from_str_radix(major, 16).ok()?,
+                u32::from_str_radix(minor, 16).ok()?,
+            );
             let path = PathBuf::from(words.nth(1)?.trim_start());
             let is_on_node = self.held.nodes.iter().any(|node| node.number == number);
             (is_on_node || self.held.has(&path)).then_some(path)
@@ -94,17 +119,41 @@ impl<'a> Processes<'a> {
 
     fn describe(&self, pid: u32) -> Process {
         let folder = self.root.proc(pid.to_string());
-        let read = |name: &str| read_if_there(&folder.join(name)).ok().flatten().unwrap_or_default();
+        let read = |name: &str| {
+            read_if_there(&folder.join(name))
+                .ok()
+                .flatten()
+                .unwrap_or_default()
+        };
         // `PID (COMMAND) STATE …`, and a command may have brackets.
-        let waits_for_disk = read("stat").rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('D'));
+        let waits_for_disk = read("stat")
+            .rsplit_once(") ")
+            .is_some_and(|(_, rest)| rest.starts_with('D'));
         let user = holder::effective_uid(&read("status")).map(|uid| self.user(uid));
-        let (command, unit) = (read("comm").trim_end().to_owned(), holder::unit(&read("cgroup")));
-        Process { pid, command, user, unit, waits_for_disk }
+        let (command, unit) = (
+            read("comm").trim_end().to_owned(),
+            holder::unit(&read("cgroup")),
+        );
+        Process {
+            pid,
+            command,
+            user,
+            unit,
+            waits_for_disk,
+        }
     }
 
     /// With the name that the file has and no other: getpwuid(3) may ask LDAP, over the network that is going away.
     fn user(&self, uid: u32) -> User {
-        let read = || read_if_there(&self.root.passwd()).ok().flatten().unwrap_or_default();
-        User { uid, name: holder::user_name(self.passwd.get_or_init(read), uid) }
+        let read = || {
+            read_if_there(&self.root.passwd())
+                .ok()
+                .flatten()
+                .unwrap_or_default()
+        };
+        User {
+            uid,
+            name: holder::user_name(self.passwd.get_or_init(read), uid),
+        }
     }
 }

@@ -62,7 +62,10 @@ pub fn list(root: &Root) -> Result<Vec<Mapping>> {
     let mut entries = entries(root)?;
     entries.sort_by_cached_key(|(id, _)| id.to_string());
     // A device that goes while it is read has no attributes any more: it is not mapped.
-    Ok(entries.into_iter().filter_map(|(id, _)| find(root, id)).collect())
+    Ok(entries
+        .into_iter()
+        .filter_map(|(id, _)| find(root, id))
+        .collect())
 }
 
 /// The numbers of all mappings, sorted, each with the inode of its entry on the bus.
@@ -74,8 +77,10 @@ pub fn entries(root: &Root) -> Result<Vec<(u32, u64)>> {
         Err(error) => return Err(error).with_context(|| format!("reading {}", folder.display())),
     };
     let number = |entry: &DirEntry| entry.file_name().to_str()?.parse().ok();
-    let mut found: Vec<(u32, u64)> =
-        entries.flatten().filter_map(|entry| Some((number(&entry)?, entry.ino()))).collect();
+    let mut found: Vec<(u32, u64)> = entries
+        .flatten()
+        .filter_map(|entry| Some((number(&entry)?, entry.ino())))
+        .collect();
     found.sort_unstable();
     Ok(found)
 }
@@ -87,12 +92,22 @@ pub fn find(root: &Root, id: u32) -> Option<Mapping> {
 
 /// The same, and whether it has its disk already, which tells that it is read-only.
 pub fn look(root: &Root, id: u32) -> Option<(Mapping, bool)> {
-    read(root, &root.rbd_bus().join("devices").join(id.to_string()), id)
+    read(
+        root,
+        &root.rbd_bus().join("devices").join(id.to_string()),
+        id,
+    )
 }
 
 /// An attribute of a mapping, such as `config_info`, the line that it was made with. Some are for root only.
 pub fn attribute(root: &Root, id: u32, name: &str) -> Option<String> {
-    file::attribute(&root.rbd_bus().join("devices").join(id.to_string()).join(name))
+    file::attribute(
+        &root
+            .rbd_bus()
+            .join("devices")
+            .join(id.to_string())
+            .join(name),
+    )
 }
 
 /// Whether the bus would take what is written, as far as can be told without writing: before others are waited for.
@@ -124,17 +139,41 @@ pub struct ClientKey {
 
 /// Maps an image: adds the key to the keyring of the writing process, then writes the line once. The caller holds the image's lock.
 pub fn add(root: &Root, command: &AddCommand, way: BusAccess<'_>) -> Result<(), BusError> {
-    write_once(&root.rbd_bus(), &Command { verb: "add", text: &command.line, key: command.key.as_ref() }, way)
+    write_once(
+        &root.rbd_bus(),
+        &Command {
+            verb: "add",
+            text: &command.line,
+            key: command.key.as_ref(),
+        },
+        way,
+    )
 }
 
 /// Unmaps by number; whatever has the device open makes it fail with EBUSY.
 pub fn remove(root: &Root, id: u32, way: BusAccess<'_>) -> Result<(), BusError> {
-    write_once(&root.rbd_bus(), &Command { verb: "remove", text: &id.to_string(), key: None }, way)
+    write_once(
+        &root.rbd_bus(),
+        &Command {
+            verb: "remove",
+            text: &id.to_string(),
+            key: None,
+        },
+        way,
+    )
 }
 
 /// Unmaps whoever has it open; what has not been written is lost. It waits for what is under way all the same.
 pub fn remove_by_force(root: &Root, id: u32, way: BusAccess<'_>) -> Result<(), BusError> {
-    write_once(&root.rbd_bus(), &Command { verb: "remove", text: &format!("{id} force"), key: None }, way)
+    write_once(
+        &root.rbd_bus(),
+        &Command {
+            verb: "remove",
+            text: &format!("{id} force"),
+            key: None,
+        },
+        way,
+    )
 }
 
 /// How the bus may be written to.
@@ -150,7 +189,8 @@ pub struct BusAccess<'a> {
 pub fn nonce(root: &Root) -> Result<[u8; 8]> {
     let (path, mut bytes) = (root.dev("urandom"), [0; 8]);
     let read = File::open(&path).and_then(|mut file| file.read_exact(&mut bytes));
-    read.with_context(|| format!("reading {}", path.display())).map(|()| bytes)
+    read.with_context(|| format!("reading {}", path.display()))
+        .map(|()| bytes)
 }
 
 /// What is written to which file of the bus.
@@ -166,9 +206,9 @@ fn write_once(bus: &Path, command: &Command<'_>, way: BusAccess<'_>) -> Result<(
     let length = command.text.len();
     match have_written(file, command, way).map_err(BusError::Kernel)? {
         Some(Answer::Wrote(Ok(written))) if written == length => Ok(()),
-        Some(Answer::Wrote(Ok(written))) => {
-            Err(BusError::Kernel(io::Error::other(format!("the kernel accepted {written} of {length} bytes"))))
-        }
+        Some(Answer::Wrote(Ok(written))) => Err(BusError::Kernel(io::Error::other(format!(
+            "the kernel accepted {written} of {length} bytes"
+        )))),
         Some(Answer::Wrote(Err(error))) => Err(BusError::Kernel(error)),
         Some(Answer::NoKey(error)) => Err(BusError::Key(error)),
         Some(Answer::Killed) => Err(BusError::Killed),
@@ -181,20 +221,31 @@ fn open(bus: &Path, verb: &str) -> Result<File, BusError> {
     let open = |path: &Path| OpenOptions::new().write(true).open(path);
     let single = bus.join(format!("{verb}_single_major"));
     let (path, opened) = match open(&single) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (bus.join(verb), open(&bus.join(verb))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            (bus.join(verb), open(&bus.join(verb)))
+        }
         opened => (single, opened),
     };
     opened.map_err(|error| BusError::Open(path, error))
 }
 
 /// The answer, or `None` if there is none before the deadline.
-fn have_written(file: File, command: &Command<'_>, way: BusAccess<'_>) -> io::Result<Option<Answer>> {
+fn have_written(
+    file: File,
+    command: &Command<'_>,
+    way: BusAccess<'_>,
+) -> io::Result<Option<Answer>> {
     let key = match command.key {
         Some(key) => Some((CString::new(key.name.as_str())?, key.secret.clone())),
         None => None,
     };
     let keep = Some(way.lock.as_fd().try_clone_to_owned()?);
-    let answer = write(WriteRequest { file, text: command.text.as_bytes().to_owned(), key, keep })?;
+    let answer = write(WriteRequest {
+        file,
+        text: command.text.as_bytes().to_owned(),
+        key,
+        keep,
+    })?;
     way.wait.receive(&answer).transpose()
 }
 

@@ -38,30 +38,44 @@ pub struct ClusterGuard {
 
 /// Waits until a write for the cluster of this name makes nobody wait but itself. `is_met` tells whether the kernel has
 /// met it; its id is needed to hear when it does.
-pub fn turn(root: &Root, name: &str, is_met: impl Fn() -> Result<bool>, wait: Wait<'_>) -> Result<ClusterGuard> {
+pub fn turn(
+    root: &Root,
+    name: &str,
+    is_met: impl Fn() -> Result<bool>,
+    wait: Wait<'_>,
+) -> Result<ClusterGuard> {
     if is_met()? {
         return Ok(ClusterGuard::default());
     }
     let mut file = Some(image_lock::file(root, &format!("cluster {name}"))?);
     let lock = wait.poll(|| {
-        [FlockArg::LockExclusiveNonblock, FlockArg::LockSharedNonblock].into_iter().find_map(|kind| {
-            match Flock::lock(file.take()?, kind) {
-                Ok(lock) => Some((lock, kind == FlockArg::LockExclusiveNonblock)),
-                Err((returned, _)) => {
-                    file = Some(returned);
-                    None
-                }
+        [
+            FlockArg::LockExclusiveNonblock,
+            FlockArg::LockSharedNonblock,
+        ]
+        .into_iter()
+        .find_map(|kind| match Flock::lock(file.take()?, kind) {
+            Ok(lock) => Some((lock, kind == FlockArg::LockExclusiveNonblock)),
+            Err((returned, _)) => {
+                file = Some(returned);
+                None
             }
         })
     });
     let Some((lock, is_first)) = lock else {
-        bail!("another mapping has been waiting for the same cluster for {} s", wait.deadline.limit().as_secs())
+        bail!(
+            "another mapping has been waiting for the same cluster for {} s",
+            wait.deadline.limit().as_secs()
+        )
     };
     // It may have been met while we waited; then we are one of many who need not wait.
     if is_first && is_met()? {
         return Ok(ClusterGuard::default());
     }
-    let turn = ClusterGuard { lock: Some(Arc::new(lock)), is_over: Arc::default() };
+    let turn = ClusterGuard {
+        lock: Some(Arc::new(lock)),
+        is_over: Arc::default(),
+    };
     if is_first {
         turn.pass_on_when_open(KmsgReader::now(root), name);
     }
@@ -71,7 +85,11 @@ pub fn turn(root: &Root, name: &str, is_met: impl Fn() -> Result<bool>, wait: Wa
 impl ClusterGuard {
     /// Lets the others go on as soon as the kernel says that the session is open.
     fn pass_on_when_open(&self, mut log: KmsgReader, fsid: &str) {
-        let (Some(lock), is_over, fsid) = (self.lock.clone(), Arc::clone(&self.is_over), fsid.to_owned()) else {
+        let (Some(lock), is_over, fsid) = (
+            self.lock.clone(),
+            Arc::clone(&self.is_over),
+            fsid.to_owned(),
+        ) else {
             return;
         };
         thread::spawn(move || {
@@ -93,7 +111,9 @@ impl Drop for ClusterGuard {
 }
 
 fn opens_session(line: &str, fsid: &str) -> bool {
-    line.strip_prefix("libceph: client").and_then(|rest| rest.split_once(" fsid ")).is_some_and(|(_, id)| id == fsid)
+    line.strip_prefix("libceph: client")
+        .and_then(|rest| rest.split_once(" fsid "))
+        .is_some_and(|(_, id)| id == fsid)
 }
 
 #[cfg(test)]
@@ -114,7 +134,12 @@ mod tests {
     }
 
     fn take(root: &Root, milliseconds: u64) -> Result<ClusterGuard> {
-        turn(root, FSID, || Ok(false), Wait::in_silence(&Deadline::after(Duration::from_millis(milliseconds))))
+        turn(
+            root,
+            FSID,
+            || Ok(false),
+            Wait::in_silence(&Deadline::after(Duration::from_millis(milliseconds))),
+        )
     }
 
     fn kernel_says(root: &Root, text: &str) {
@@ -124,9 +149,18 @@ mod tests {
 
     #[test]
     fn the_line_is_the_kernels_and_of_this_cluster() {
-        assert!(opens_session(&format!("libceph: client4126 fsid {FSID}"), FSID));
-        assert!(!opens_session("libceph: client4126 fsid 00000000-6252-4b9a-a726-cb0523be48d4", FSID));
-        assert!(!opens_session("libceph: mon0 (1)10.77.0.1:6789 session established", FSID));
+        assert!(opens_session(
+            &format!("libceph: client4126 fsid {FSID}"),
+            FSID
+        ));
+        assert!(!opens_session(
+            "libceph: client4126 fsid 00000000-6252-4b9a-a726-cb0523be48d4",
+            FSID
+        ));
+        assert!(!opens_session(
+            "libceph: mon0 (1)10.77.0.1:6789 session established",
+            FSID
+        ));
     }
 
     #[test]
@@ -134,7 +168,10 @@ mod tests {
         let (_folder, root) = machine();
         let first = take(&root, 0).unwrap();
         let error = take(&root, 0).map(drop).unwrap_err().to_string();
-        assert!(error.starts_with("another mapping has been waiting for the same cluster"), "{error}");
+        assert!(
+            error.starts_with("another mapping has been waiting for the same cluster"),
+            "{error}"
+        );
         drop(first);
         // The one that listens may hold it a moment longer.
         assert!(take(&root, 10_000).is_ok());
@@ -147,7 +184,10 @@ mod tests {
         kernel_says(&root, &format!("6,1,2,-;libceph: client4126 fsid {FSID}\n"));
         let start = Instant::now();
         let others = [take(&root, 20_000).unwrap(), take(&root, 20_000).unwrap()];
-        assert!(start.elapsed() < Duration::from_secs(15), "while the first is still at it");
+        assert!(
+            start.elapsed() < Duration::from_secs(15),
+            "while the first is still at it"
+        );
         drop((first, others));
     }
 
@@ -155,6 +195,14 @@ mod tests {
     fn a_cluster_that_the_kernel_has_met_needs_no_turn() {
         let (_folder, root) = machine();
         let _first = take(&root, 0).unwrap();
-        assert!(turn(&root, FSID, || Ok(true), Wait::in_silence(&Deadline::after(Duration::ZERO))).is_ok());
+        assert!(
+            turn(
+                &root,
+                FSID,
+                || Ok(true),
+                Wait::in_silence(&Deadline::after(Duration::ZERO))
+            )
+            .is_ok()
+        );
     }
 }

@@ -34,7 +34,8 @@ impl AsFd for Lock {
 }
 
 /// What is waited for when an image's lock is, in words that go on "waiting for".
-pub const WHOSE: &str = "another rbdmap that is at work on it, or for what the kernel answers to it";
+pub const WHOSE: &str =
+    "another rbdmap that is at work on it, or for what the kernel answers to it";
 
 /// Waits for an image's lock until the deadline.
 pub fn image(root: &Root, spec: &ImageSpec, wait: Wait<'_>) -> Result<Lock> {
@@ -49,7 +50,10 @@ pub fn image(root: &Root, spec: &ImageSpec, wait: Wait<'_>) -> Result<Lock> {
 pub fn mount_point(root: &Root, target: &Path, wait: Wait<'_>) -> Result<Lock> {
     match named(root, &format!("mount {}", target.display()), wait)? {
         Some(lock) => Ok(lock),
-        None => bail!("another rbdmap has been mounting there for {} s", wait.deadline.limit().as_secs()),
+        None => bail!(
+            "another rbdmap has been mounting there for {} s",
+            wait.deadline.limit().as_secs()
+        ),
     }
 }
 
@@ -71,11 +75,17 @@ pub fn file(root: &Root, name: &str) -> Result<File> {
     let path = folder.join(file_name(name));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
-    options.open(&path).map_err(|error| failed("opening", &path, error))
+    options
+        .open(&path)
+        .map_err(|error| failed("opening", &path, error))
 }
 
 fn failed(what: &str, path: &Path, error: io::Error) -> anyhow::Error {
-    let remedy = if error.kind() == io::ErrorKind::PermissionDenied { "; rbdmap must run as root" } else { "" };
+    let remedy = if error.kind() == io::ErrorKind::PermissionDenied {
+        "; rbdmap must run as root"
+    } else {
+        ""
+    };
     anyhow!("{what} {}: {error}{remedy}", path.display())
 }
 
@@ -127,7 +137,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::new(folder.path());
         let spec: ImageSpec = "rbd/a".parse().unwrap();
-        let take = || image(&root, &spec, Wait::in_silence(&Deadline::after(Duration::ZERO)));
+        let take = || {
+            image(
+                &root,
+                &spec,
+                Wait::in_silence(&Deadline::after(Duration::ZERO)),
+            )
+        };
         let held = take().unwrap();
         let copy = held.as_fd().try_clone_to_owned().unwrap();
         drop(held);

@@ -60,8 +60,15 @@ pub fn lock_holders(root: &Root, question: &LockQuestion<'_>) -> Vec<String> {
 
 fn ask(root: &Root, question: &LockQuestion<'_>) -> io::Result<String> {
     let mut command = Command::new(root.rbd());
-    command.args(arguments(question)).env_remove("CEPH_ARGS").process_group(0);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    command
+        .args(arguments(question))
+        .env_remove("CEPH_ARGS")
+        .process_group(0);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
     if let (Some(mut stdin), Some(secret)) = (child.stdin.take(), question.secret) {
         // One that does not listen has ended, or tells so at its end.
         let _ = stdin.write_all(Zeroizing::new(STANDARD.encode(secret.bytes())).as_bytes());
@@ -71,8 +78,14 @@ fn ask(root: &Root, question: &LockQuestion<'_>) -> io::Result<String> {
         return Err(io::Error::other("it failed"));
     }
     // It has ended, and a pipe holds more than this; but whatever it started may have the pipe open still.
-    let read = move || stdout.map_or(Ok(String::new()), |stdout| io::read_to_string(stdout.take(LONGEST_ANSWER)));
-    deadline.run(read).unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+    let read = move || {
+        stdout.map_or(Ok(String::new()), |stdout| {
+            io::read_to_string(stdout.take(LONGEST_ANSWER))
+        })
+    };
+    deadline
+        .run(read)
+        .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
 }
 
 fn arguments(question: &LockQuestion<'_>) -> Vec<String> {
@@ -80,22 +93,50 @@ fn arguments(question: &LockQuestion<'_>) -> Vec<String> {
         Messenger::V1 => "v1",
         Messenger::V2 => "v2",
     };
-    let monitors: Vec<String> = question.monitors.iter().map(|address| format!("{version}:{address}")).collect();
-    let image = ImageSpec { snapshot: None, ..question.spec.clone() }.to_string();
+    let monitors: Vec<String> = question
+        .monitors
+        .iter()
+        .map(|address| format!("{version}:{address}"))
+        .collect();
+    let image = ImageSpec {
+        snapshot: None,
+        ..question.spec.clone()
+    }
+    .to_string();
     let credential = match question.secret {
         Some(_) => ["--keyfile", "-"],
         None => ["--auth-client-required", "none"],
     };
-    let cluster = ["--conf", "/dev/null", "-m", &monitors.join(","), "--id", question.user];
+    let cluster = [
+        "--conf",
+        "/dev/null",
+        "-m",
+        &monitors.join(","),
+        "--id",
+        question.user,
+    ];
     let query = ["lock", "ls", "--format", "json", "--", &image];
-    cluster.into_iter().chain(credential).chain(query).map(str::to_owned).collect()
+    cluster
+        .into_iter()
+        .chain(credential)
+        .chain(query)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// What the cluster tells is what a client has said of itself.
 fn holders(answer: &str) -> Vec<String> {
     let locks: Vec<Lock> = serde_json::from_str(answer).unwrap_or_default();
-    let plain = |text: &str| text.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect::<String>();
-    locks.iter().map(|lock| format!("{} ({})", plain(&lock.locker), plain(&lock.address))).collect()
+    let plain = |text: &str| {
+        text.chars()
+            .filter(|c| !c.is_control())
+            .take(LONGEST_NAME)
+            .collect::<String>()
+    };
+    locks
+        .iter()
+        .map(|lock| format!("{} ({})", plain(&lock.locker), plain(&lock.address)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -117,11 +158,17 @@ mod tests {
             spec: &spec,
             user: "boot",
             secret: Some(&secret),
-            monitors: &["192.0.2.1:3300".parse().unwrap(), "192.0.2.2:3300".parse().unwrap()],
+            monitors: &[
+                "192.0.2.1:3300".parse().unwrap(),
+                "192.0.2.2:3300".parse().unwrap(),
+            ],
             messenger: Messenger::V2,
         };
         let said = lock_holders(&root, &question);
-        (said, fs::read_to_string(root.join("usr/bin/asked")).unwrap_or_default())
+        (
+            said,
+            fs::read_to_string(root.join("usr/bin/asked")).unwrap_or_default(),
+        )
     }
 
     const KEY: &str = "AQBDsTNnAAAAABAAq83vEjRWeJCrze8SNFZ4kA==";
@@ -141,7 +188,12 @@ mod tests {
     #[test]
     fn whoever_fails_prints_something_else_or_hangs_has_told_nobody() {
         let start = Instant::now();
-        for script in ["exit 1", "echo '{}'", "echo '[{\"id\":1}]'", "sleep 600 & wait"] {
+        for script in [
+            "exit 1",
+            "echo '{}'",
+            "echo '[{\"id\":1}]'",
+            "sleep 600 & wait",
+        ] {
             assert_eq!(said(script).0, Vec::<String>::new(), "{script}");
         }
         assert!(start.elapsed() < Duration::from_secs(60));

@@ -39,37 +39,54 @@ struct Name {
 impl MappingCache {
     /// Nothing has been seen.
     pub fn new(root: &Root) -> Self {
-        Self { root: root.clone(), known: Mutex::default() }
+        Self {
+            root: root.clone(),
+            known: Mutex::default(),
+        }
     }
 
     /// Every mapping there is now.
     pub fn mappings(&self) -> Result<Vec<Mapping>> {
         let (keys, mut known) = (bus::entries(&self.root)?, self.known());
-        Ok(keys.into_iter().filter_map(|key| known.mapping(&self.root, key)).collect())
+        Ok(keys
+            .into_iter()
+            .filter_map(|key| known.mapping(&self.root, key))
+            .collect())
     }
 
     /// That of this image; each of the others is read once, as always.
     pub fn of_image(&self, spec: &ImageSpec) -> Result<Option<Mapping>> {
         let (keys, mut known) = (bus::entries(&self.root)?, self.known());
         let is_it = |mapping: &Mapping| mapping.spec == *spec;
-        Ok(keys.into_iter().find_map(|key| match known.mappings.get(&key) {
-            Some(mapping) => is_it(mapping).then(|| mapping.clone()),
-            None => known.mapping(&self.root, key).filter(is_it),
-        }))
+        Ok(keys
+            .into_iter()
+            .find_map(|key| match known.mappings.get(&key) {
+                Some(mapping) => is_it(mapping).then(|| mapping.clone()),
+                None => known.mapping(&self.root, key).filter(is_it),
+            }))
     }
 
     /// Those of images with such names, in whatever pool.
     pub fn of_images(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Mapping>> {
         let (keys, mut known) = (bus::entries(&self.root)?, self.known());
-        let found = keys.into_iter().filter_map(|key| known.of_image(&self.root, key, &is_wanted));
+        let found = keys
+            .into_iter()
+            .filter_map(|key| known.of_image(&self.root, key, &is_wanted));
         Ok(found.collect())
     }
 
     /// Whether anything of this cluster is mapped.
     pub fn knows_cluster(&self, fsid: &str) -> Result<bool> {
         let (keys, known) = (bus::entries(&self.root)?, self.known());
-        let is_known = |key: &Key| known.mappings.get(key).is_some_and(|mapping| mapping.fsid == fsid);
-        let is_its = |key: &Key| bus::attribute(&self.root, key.0, "cluster_fsid").is_some_and(|read| read == fsid);
+        let is_known = |key: &Key| {
+            known
+                .mappings
+                .get(key)
+                .is_some_and(|mapping| mapping.fsid == fsid)
+        };
+        let is_its = |key: &Key| {
+            bus::attribute(&self.root, key.0, "cluster_fsid").is_some_and(|read| read == fsid)
+        };
         Ok(keys.iter().any(is_known) || keys.iter().any(is_its))
     }
 
@@ -82,14 +99,33 @@ impl MappingCache {
 
 impl Known {
     /// One that is wanted is written down: of hundreds, each then is read by its own run only.
-    fn of_image(&mut self, root: &Root, key: Key, is_wanted: impl Fn(&str) -> bool) -> Option<Mapping> {
-        let recorded =
-            || name_record::read(root).into_iter().map(|(key, text)| (key, Name { text, is_recorded: true }));
-        let name = match self.names.get_or_insert_with(|| recorded().collect()).entry(key) {
+    fn of_image(
+        &mut self,
+        root: &Root,
+        key: Key,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Option<Mapping> {
+        let recorded = || {
+            name_record::read(root).into_iter().map(|(key, text)| {
+                (
+                    key,
+                    Name {
+                        text,
+                        is_recorded: true,
+                    },
+                )
+            })
+        };
+        let name = match self
+            .names
+            .get_or_insert_with(|| recorded().collect())
+            .entry(key)
+        {
             Entry::Occupied(name) => name.into_mut(),
-            Entry::Vacant(place) => {
-                place.insert(Name { text: bus::attribute(root, key.0, "name")?, is_recorded: false })
-            }
+            Entry::Vacant(place) => place.insert(Name {
+                text: bus::attribute(root, key.0, "name")?,
+                is_recorded: false,
+            }),
         };
         if !is_wanted(&name.text) {
             return None;

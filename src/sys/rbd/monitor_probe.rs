@@ -22,8 +22,14 @@ const GRACE: Duration = Duration::from_millis(50);
 
 /// Asks all at once. Those that greet in the messenger that is wanted, when one has; the error says of each what is wrong with it.
 /// The kernel asks one after the other, by chance, and takes seconds for one that is dead; so it is told of the living.
-pub fn greeters(monitors: &[SocketAddr], messenger: Messenger, deadline: &Deadline) -> Result<Vec<SocketAddr>, String> {
-    let limit = GREETING_LIMIT.min(deadline.remaining()).max(Duration::from_millis(1));
+pub fn greeters(
+    monitors: &[SocketAddr],
+    messenger: Messenger,
+    deadline: &Deadline,
+) -> Result<Vec<SocketAddr>, String> {
+    let limit = GREETING_LIMIT
+        .min(deadline.remaining())
+        .max(Duration::from_millis(1));
     let (sender, receiver) = mpsc::channel();
     for address in monitors.iter().copied() {
         let sender = sender.clone();
@@ -35,7 +41,10 @@ pub fn greeters(monitors: &[SocketAddr], messenger: Messenger, deadline: &Deadli
     // Each of them answers within the limit.
     let mut patience = Duration::MAX;
     while let Ok((address, greeting)) = receiver.recv_timeout(patience) {
-        match greeting.map_err(|error| in_words(&error)).and_then(|bytes| check(&bytes, messenger)) {
+        match greeting
+            .map_err(|error| in_words(&error))
+            .and_then(|bytes| check(&bytes, messenger))
+        {
             Ok(()) => {
                 greeters.push(address);
                 patience = GRACE;
@@ -45,7 +54,11 @@ pub fn greeters(monitors: &[SocketAddr], messenger: Messenger, deadline: &Deadli
     }
     greeters.sort_unstable();
     complaints.sort_unstable();
-    if greeters.is_empty() { Err(complaints.join(", ")) } else { Ok(greeters) }
+    if greeters.is_empty() {
+        Err(complaints.join(", "))
+    } else {
+        Ok(greeters)
+    }
 }
 
 /// The first bytes that a monitor sends.
@@ -64,8 +77,12 @@ fn check(bytes: &[u8; 8], wanted: Messenger) -> Result<(), String> {
     };
     match (spoken == wanted, spoken) {
         (true, _) => Ok(()),
-        (false, Messenger::V1) => Err("speaks msgr1, wanted msgr2 (ms_mode=legacy would do)".to_owned()),
-        (false, Messenger::V2) => Err("speaks msgr2, wanted msgr1 (ms_mode=prefer-crc would do)".to_owned()),
+        (false, Messenger::V1) => {
+            Err("speaks msgr1, wanted msgr2 (ms_mode=legacy would do)".to_owned())
+        }
+        (false, Messenger::V2) => {
+            Err("speaks msgr2, wanted msgr1 (ms_mode=prefer-crc would do)".to_owned())
+        }
     }
 }
 
@@ -88,16 +105,27 @@ mod tests {
     fn monitor(greeting: &'static [u8]) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        thread::spawn(move || listener.incoming().for_each(|stream| stream.unwrap().write_all(greeting).unwrap()));
+        thread::spawn(move || {
+            listener
+                .incoming()
+                .for_each(|stream| stream.unwrap().write_all(greeting).unwrap())
+        });
         address
     }
 
     fn refused() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+        TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
     }
 
     fn ask(monitors: &[SocketAddr], messenger: Messenger) -> Result<Vec<SocketAddr>, String> {
-        greeters(monitors, messenger, &Deadline::after(Duration::from_secs(5)))
+        greeters(
+            monitors,
+            messenger,
+            &Deadline::after(Duration::from_secs(5)),
+        )
     }
 
     #[test]
@@ -105,7 +133,10 @@ mod tests {
         let living = monitor(b"ceph v2\n\x10\0");
         assert_eq!(ask(&[refused(), living], Messenger::V2), Ok(vec![living]));
         let living = monitor(b"ceph v027____");
-        assert_eq!(ask(&[living, monitor(b"ceph v2\n\x10\0")], Messenger::V1), Ok(vec![living]));
+        assert_eq!(
+            ask(&[living, monitor(b"ceph v2\n\x10\0")], Messenger::V1),
+            Ok(vec![living])
+        );
     }
 
     #[test]
@@ -119,8 +150,15 @@ mod tests {
         for (greeting, wanted, expected) in rows {
             let address = monitor(greeting);
             let error = ask(&[address], wanted).unwrap_err();
-            assert!(error.starts_with(&address.to_string()) && error.contains(expected), "{error}");
+            assert!(
+                error.starts_with(&address.to_string()) && error.contains(expected),
+                "{error}"
+            );
         }
-        assert!(ask(&[refused()], Messenger::V1).unwrap_err().contains("refuses"));
+        assert!(
+            ask(&[refused()], Messenger::V1)
+                .unwrap_err()
+                .contains("refuses")
+        );
     }
 }

@@ -22,14 +22,18 @@ const LONGEST: u64 = 1 << 18;
 
 /// What was written down in this boot. Nothing, where there is no such file or it is not for us.
 pub fn read(root: &Root) -> BTreeMap<Key, String> {
-    let Some(boot) = boot(root) else { return BTreeMap::new() };
+    let Some(boot) = boot(root) else {
+        return BTreeMap::new();
+    };
     let text = fs::read_to_string(root.names()).unwrap_or_default();
     text.lines().filter_map(|line| parse(line, &boot)).collect()
 }
 
 /// Writes a name down, if it is one that fits into a line.
 pub fn add(root: &Root, (number, inode): Key, name: &str) -> io::Result<()> {
-    let Some(boot) = boot(root).filter(|_| !name.contains(char::is_whitespace)) else { return Ok(()) };
+    let Some(boot) = boot(root).filter(|_| !name.contains(char::is_whitespace)) else {
+        return Ok(());
+    };
     let (path, mut options) = (root.names(), OpenOptions::new());
     options.append(true).create(true).mode(0o600);
     let mut file = options.open(&path)?;
@@ -43,8 +47,13 @@ pub fn add(root: &Root, (number, inode): Key, name: &str) -> io::Result<()> {
 
 fn parse(line: &str, boot: &str) -> Option<(Key, String)> {
     let mut words = line.split(' ');
-    let (name, inode, number) = (words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    (words.next() == Some(boot) && words.next().is_none()).then(|| ((number, inode), name.to_owned()))
+    let (name, inode, number) = (
+        words.next()?,
+        words.next()?.parse().ok()?,
+        words.next()?.parse().ok()?,
+    );
+    (words.next() == Some(boot) && words.next().is_none())
+        .then(|| ((number, inode), name.to_owned()))
 }
 
 fn boot(root: &Root) -> Option<String> {
@@ -70,7 +79,10 @@ mod tests {
         let (_folder, root) = booted();
         add(&root, (0, 70), "a").unwrap();
         add(&root, (1, 71), "b").unwrap();
-        assert_eq!(read(&root), BTreeMap::from([((0, 70), "a".to_owned()), ((1, 71), "b".to_owned())]));
+        assert_eq!(
+            read(&root),
+            BTreeMap::from([((0, 70), "a".to_owned()), ((1, 71), "b".to_owned())])
+        );
         fs::write(root.boot_id(), "two\n").unwrap();
         assert_eq!(read(&root), BTreeMap::new());
     }
@@ -81,9 +93,17 @@ mod tests {
         add(&root, (0, 70), "a 70 0 one").unwrap();
         add(&root, (0, 70), "a\nb").unwrap();
         assert!(!root.names().exists());
-        for line in
-            ["", "a", "a 70", "a 70 0", "a 70 0 on", "a 70 0 one ", "a 70 0 onea 70 0 one", "a x 0 one", "a 70 -1 one"]
-        {
+        for line in [
+            "",
+            "a",
+            "a 70",
+            "a 70 0",
+            "a 70 0 on",
+            "a 70 0 one ",
+            "a 70 0 onea 70 0 one",
+            "a x 0 one",
+            "a 70 -1 one",
+        ] {
             fs::write(root.names(), line).unwrap();
             assert_eq!(read(&root), BTreeMap::new(), "{line:?}");
         }
@@ -92,7 +112,11 @@ mod tests {
     #[test]
     fn a_file_that_is_too_long_is_begun_anew() {
         let (_folder, root) = booted();
-        fs::write(root.names(), "x".repeat(usize::try_from(LONGEST).unwrap() + 1)).unwrap();
+        fs::write(
+            root.names(),
+            "x".repeat(usize::try_from(LONGEST).unwrap() + 1),
+        )
+        .unwrap();
         add(&root, (0, 70), "a").unwrap();
         assert_eq!(fs::read_to_string(root.names()).unwrap(), "a 70 0 one\n");
     }

@@ -14,14 +14,18 @@ const SYS_ADMIN: u64 = 1 << 21;
 pub fn lacking(root: &Root) -> Option<&'static str> {
     let read = |name: &str| attribute(&root.proc("self").join(name)).unwrap_or_default();
     if !is_capable(&read("status")) {
-        return Some("this process lacks the capability CAP_SYS_ADMIN, without which the kernel maps nothing");
+        return Some(
+            "this process lacks the capability CAP_SYS_ADMIN, without which the kernel maps nothing",
+        );
     }
-    is_apart(&read("uid_map")).then_some("this is a container with users of its own, for which the kernel maps nothing")
+    is_apart(&read("uid_map"))
+        .then_some("this is a container with users of its own, for which the kernel maps nothing")
 }
 
 fn is_capable(status: &str) -> bool {
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).is_none_or(|set| set & SYS_ADMIN != 0)
+    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .is_none_or(|set| set & SYS_ADMIN != 0)
 }
 
 fn is_apart(uid_map: &str) -> bool {
@@ -36,7 +40,9 @@ mod tests {
     #[test]
     fn root_on_the_host_lacks_nothing_and_others_do() {
         assert!(is_capable("Name:\tx\nCapEff:\t000001ffffffffff\n") && is_capable(""));
-        assert!(!is_capable("CapEff:\t000001ffffdfffff") && !is_capable("CapEff:\t0000000000000000"));
+        assert!(
+            !is_capable("CapEff:\t000001ffffdfffff") && !is_capable("CapEff:\t0000000000000000")
+        );
         assert!(!is_apart("         0          0 4294967295") && !is_apart(""));
         assert!(is_apart("         0     100000      65536") && is_apart("0 0 1"));
     }

@@ -34,14 +34,20 @@ impl Address {
         let (Self::Private(path) | Self::Bus(path)) = self;
         let connect = async {
             match self {
-                Self::Private(path) => Builder::socket(PrivateSocket::connect(path).await?).p2p().build().await,
+                Self::Private(path) => {
+                    Builder::socket(PrivateSocket::connect(path).await?)
+                        .p2p()
+                        .build()
+                        .await
+                }
                 Self::Bus(path) => {
                     let socket = Transport::Unix(Unix::new(UnixSocket::File(path.clone())));
                     Builder::address(zbus::Address::new(socket)).build().await
                 }
             }
         };
-        within(CONNECT_LIMIT, connect).with_context(|| format!("connecting to systemd at {}", path.display()))
+        within(CONNECT_LIMIT, connect)
+            .with_context(|| format!("connecting to systemd at {}", path.display()))
     }
 }
 
@@ -50,7 +56,10 @@ pub fn within<T>(limit: Duration, exchange: impl Future<Output = zbus::Result<T>
     zbus::block_on(async {
         match SharedRuntime::current()?.timeout(limit, exchange).await {
             Ok(answer) => answer.map_err(|error| anyhow!(plain(&error))),
-            Err(_) => Err(anyhow!("systemd did not answer within {} s", limit.as_secs())),
+            Err(_) => Err(anyhow!(
+                "systemd did not answer within {} s",
+                limit.as_secs()
+            )),
         }
     })
 }
@@ -66,9 +75,13 @@ pub fn plain(error: &zbus::Error) -> String {
             fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => {
                 "systemd is not on the system bus".to_owned()
             }
-            other => zbus::DBusError::description(other).map_or_else(|| other.to_string(), str::to_owned),
+            other => {
+                zbus::DBusError::description(other).map_or_else(|| other.to_string(), str::to_owned)
+            }
         },
-        zbus::Error::InputOutput(error) if is_lost(error) => "the connection to systemd was lost".to_owned(),
+        zbus::Error::InputOutput(error) if is_lost(error) => {
+            "the connection to systemd was lost".to_owned()
+        }
         zbus::Error::InputOutput(error) => error.to_string(),
         zbus::Error::Connection(error, _) => error.to_string(),
         other => other.to_string(),
@@ -77,5 +90,8 @@ pub fn plain(error: &zbus::Error) -> String {
 
 fn is_lost(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected, Other, UnexpectedEof};
-    matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected | Other | UnexpectedEof)
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionReset | NotConnected | Other | UnexpectedEof
+    )
 }

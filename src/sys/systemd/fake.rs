@@ -50,17 +50,23 @@ impl FakeManager {
 
     async fn reset_failed_unit(&self, name: &str) -> Result<(), Refusal> {
         match name {
-            "missing.service" => {
-                Err(Refusal("org.freedesktop.systemd1.NoSuchUnit", format!("Unit {name} not loaded.")))
-            }
-            "denied.service" => Err(Refusal("org.freedesktop.DBus.Error.AccessDenied", "Permission denied".to_owned())),
+            "missing.service" => Err(Refusal(
+                "org.freedesktop.systemd1.NoSuchUnit",
+                format!("Unit {name} not loaded."),
+            )),
+            "denied.service" => Err(Refusal(
+                "org.freedesktop.DBus.Error.AccessDenied",
+                "Permission denied".to_owned(),
+            )),
             _ => Ok(()),
         }
     }
 
     async fn list_jobs(&self) -> Vec<proxy::JobRow> {
         let path = || OwnedObjectPath::try_from("/x").unwrap();
-        let job = |unit: &str, kind: &str, state: &str| (1, unit.into(), kind.into(), state.into(), path(), path());
+        let job = |unit: &str, kind: &str, state: &str| {
+            (1, unit.into(), kind.into(), state.into(), path(), path())
+        };
         vec![
             job("database.service", "stop", "running"),
             job("rbdmap@rbd-a.service", "stop", "running"),
@@ -82,9 +88,18 @@ impl FakeManager {
     ) -> Result<OwnedObjectPath, Refusal> {
         assert_eq!(mode, "replace");
         let (error, text) = match name.as_str() {
-            "missing.service" => ("org.freedesktop.systemd1.NoSuchUnit", format!("Unit {name} not found.")),
-            "masked.service" => ("org.freedesktop.systemd1.UnitMasked", format!("Unit {name} is masked.")),
-            "denied.service" => ("org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", "polkit".to_owned()),
+            "missing.service" => (
+                "org.freedesktop.systemd1.NoSuchUnit",
+                format!("Unit {name} not found."),
+            ),
+            "masked.service" => (
+                "org.freedesktop.systemd1.UnitMasked",
+                format!("Unit {name} is masked."),
+            ),
+            "denied.service" => (
+                "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
+                "polkit".to_owned(),
+            ),
             _ => return Ok(enqueue(connection, &name).await),
         };
         Err(Refusal(error, text))
@@ -131,7 +146,16 @@ fn end_later(connection: Connection, job: OwnedObjectPath, result: String) {
 
 async fn job_removed(connection: &Connection, job: &OwnedObjectPath, result: &str) {
     let body = (1u32, job, "x.service", result);
-    connection.emit_signal(None::<&str>, proxy::PATH, proxy::MANAGER, "JobRemoved", &body).await.unwrap();
+    connection
+        .emit_signal(
+            None::<&str>,
+            proxy::PATH,
+            proxy::MANAGER,
+            "JobRemoved",
+            &body,
+        )
+        .await
+        .unwrap();
 }
 
 #[interface(name = "org.freedesktop.systemd1.Unit")]
@@ -189,6 +213,9 @@ pub fn fake() -> (TempDir, Manager) {
 fn serve(client: UnixStream) -> Connection {
     let unit = "/org/freedesktop/systemd1/unit/x";
     let server = Builder::unix_stream(client).p2p().server(Guid::generate());
-    let server = server.serve_at(proxy::PATH, FakeManager).serve_at(unit, FakeUnit).serve_at(unit, FakeService);
+    let server = server
+        .serve_at(proxy::PATH, FakeManager)
+        .serve_at(unit, FakeUnit)
+        .serve_at(unit, FakeService);
     zbus::block_on(server.build()).unwrap()
 }

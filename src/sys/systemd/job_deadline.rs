@@ -19,7 +19,11 @@ impl Due {
     /// No job is done yet.
     pub fn from(start: Instant, limit: Duration) -> Self {
         let limit = limit.min(FOREVER);
-        Self { limit, answers: start + CALL_LIMIT, jobs: start + limit }
+        Self {
+            limit,
+            answers: start + CALL_LIMIT,
+            jobs: start + limit,
+        }
     }
 
     /// Calls are sent now: their answers are due anew.
@@ -36,7 +40,11 @@ impl Due {
 
     /// When to give up, which depends on whether systemd has answered all calls.
     pub fn at(&self, all_answered: bool) -> Instant {
-        if all_answered { self.jobs } else { self.jobs.max(self.answers) }
+        if all_answered {
+            self.jobs
+        } else {
+            self.jobs.max(self.answers)
+        }
     }
 }
 
@@ -48,11 +56,20 @@ mod tests {
     fn the_limit_counts_from_the_last_job_that_was_done() {
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
-        let report = |outcome| [JobReport { unit: "a.service".to_owned(), outcome }];
+        let report = |outcome| {
+            [JobReport {
+                unit: "a.service".to_owned(),
+                outcome,
+            }]
+        };
         let mut due = Due::from(start, Duration::from_secs(60));
         assert_eq!(due.at(true), after(60));
         due.hear(&report(JobOutcome::Failed), after(50));
-        assert_eq!(due.at(true), after(60), "who has failed brings nobody nearer");
+        assert_eq!(
+            due.at(true),
+            after(60),
+            "who has failed brings nobody nearer"
+        );
         due.hear(&report(JobOutcome::Done), after(50));
         assert_eq!(due.at(true), after(110));
     }

@@ -39,7 +39,10 @@ pub struct Pace {
 
 impl Pace {
     /// No faster than a small machine can follow, and no slower than somebody waits for what does not hang.
-    pub const STEADY: Self = Self { at_once: 16, quiet: Duration::from_secs(10) };
+    pub const STEADY: Self = Self {
+        at_once: 16,
+        quiet: Duration::from_secs(10),
+    };
 }
 
 /// The same call for many units.
@@ -56,7 +59,11 @@ pub struct Batch<'a> {
 
 impl Batch<'_> {
     /// Enqueues all jobs over a connection of their own and waits for them; `done` hears of each.
-    pub fn run(self, connection: &Connection, done: &mut dyn FnMut(&JobReport)) -> Result<Vec<JobReport>> {
+    pub fn run(
+        self,
+        connection: &Connection,
+        done: &mut dyn FnMut(&JobReport),
+    ) -> Result<Vec<JobReport>> {
         let mut follower = within(CALL_LIMIT, self.enqueue(connection))?;
         let mut reports = Vec::new();
         while !follower.is_over() {
@@ -83,7 +90,13 @@ impl Batch<'_> {
             running: Vec::new(),
             ended: HashMap::new(),
         };
-        follower.ask(if self.limit.is_zero() { usize::MAX } else { self.pace.at_once }).await?;
+        follower
+            .ask(if self.limit.is_zero() {
+                usize::MAX
+            } else {
+                self.pace.at_once
+            })
+            .await?;
         Ok(follower)
     }
 }
@@ -93,12 +106,33 @@ impl Batch<'_> {
 async fn subscribe(connection: &Connection) -> zbus::Result<Option<OwnedUniqueName>> {
     if connection.is_bus() {
         let bus = "org.freedesktop.DBus";
-        let rule = format!("type='signal',sender='{}',member='{JOB_REMOVED}'", proxy::SERVICE);
-        connection.call_method(Some(bus), "/org/freedesktop/DBus", Some(bus), "AddMatch", &rule).await?;
+        let rule = format!(
+            "type='signal',sender='{}',member='{JOB_REMOVED}'",
+            proxy::SERVICE
+        );
+        connection
+            .call_method(
+                Some(bus),
+                "/org/freedesktop/DBus",
+                Some(bus),
+                "AddMatch",
+                &rule,
+            )
+            .await?;
     }
-    let call = connection.call_method(Some(proxy::SERVICE), proxy::PATH, Some(proxy::MANAGER), "Subscribe", &());
+    let call = connection.call_method(
+        Some(proxy::SERVICE),
+        proxy::PATH,
+        Some(proxy::MANAGER),
+        "Subscribe",
+        &(),
+    );
     let answer = call.await?;
-    let sender = answer.header().sender().filter(|_| connection.is_bus()).map(|name| name.to_owned().into());
+    let sender = answer
+        .header()
+        .sender()
+        .filter(|_| connection.is_bus())
+        .map(|name| name.to_owned().into());
     Ok(sender)
 }
 
@@ -133,8 +167,9 @@ impl Follower {
             return Ok(());
         }
         let call = |unit: &String| {
-            let call =
-                Message::method_call(proxy::PATH, self.method).destination(proxy::SERVICE).interface(proxy::MANAGER);
+            let call = Message::method_call(proxy::PATH, self.method)
+                .destination(proxy::SERVICE)
+                .interface(proxy::MANAGER);
             call.build(&(unit, "replace"))
         };
         let calls: Vec<Message> = units.iter().map(call).collect::<zbus::Result<_>>()?;
@@ -156,19 +191,31 @@ impl Follower {
         let mut quiet_until = Instant::now() + self.pace.quiet;
         loop {
             let due = self.due.at(self.asked.is_empty());
-            let until = if self.to_ask.is_empty() { due } else { due.min(quiet_until) };
+            let until = if self.to_ask.is_empty() {
+                due
+            } else {
+                due.min(quiet_until)
+            };
             let next = poll_fn(|context| Pin::new(&mut self.messages).poll_next(context));
             match runtime.timeout_at(until, next).await {
                 Ok(message) => {
-                    let message = message.unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::BrokenPipe).into()));
+                    let message = message
+                        .unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::BrokenPipe).into()));
                     let news = self.take(&message?)?;
                     if !news.is_empty() {
                         self.due.hear(&news, Instant::now());
-                        self.ask(self.pace.at_once.saturating_sub(self.asked.len() + self.running.len())).await?;
+                        self.ask(
+                            self.pace
+                                .at_once
+                                .saturating_sub(self.asked.len() + self.running.len()),
+                        )
+                        .await?;
                         return Ok(news);
                     }
                 }
-                Err(_) if Instant::now() >= due && self.to_ask.is_empty() => return Ok(self.give_up()),
+                Err(_) if Instant::now() >= due && self.to_ask.is_empty() => {
+                    return Ok(self.give_up());
+                }
                 // Nobody waits for these any more, but they are wanted.
                 Err(_) if Instant::now() >= due => self.ask(usize::MAX).await?,
                 // Those that are under way wait for something that is not there: others need not.
@@ -183,7 +230,9 @@ impl Follower {
     /// What one message tells: an answer to a call of ours, the end of a job, or nothing.
     fn take(&mut self, message: &Message) -> zbus::Result<Vec<JobReport>> {
         let header = message.header();
-        let unit = header.reply_serial().and_then(|serial| self.asked.remove(&serial));
+        let unit = header
+            .reply_serial()
+            .and_then(|serial| self.asked.remove(&serial));
         match (message.message_type(), unit) {
             (Type::MethodReturn, Some(unit)) => {
                 let job: OwnedObjectPath = message.body().deserialize()?;
@@ -193,10 +242,14 @@ impl Follower {
             }
             (Type::Error, Some(unit)) => {
                 let reason = plain(&zbus::Error::from(message.clone()));
-                Ok(vec![JobReport { unit, outcome: JobOutcome::Refused(reason) }])
+                Ok(vec![JobReport {
+                    unit,
+                    outcome: JobOutcome::Refused(reason),
+                }])
             }
             (Type::Signal, _) if self.is_job_removed(&header) => {
-                let (_, job, _, result): (u32, OwnedObjectPath, String, String) = message.body().deserialize()?;
+                let (_, job, _, result): (u32, OwnedObjectPath, String, String) =
+                    message.body().deserialize()?;
                 let news = self.end(&job, &result);
                 self.ended.insert(job, result);
                 Ok(news)
@@ -206,19 +259,37 @@ impl Follower {
     }
 
     fn is_job_removed(&self, header: &Header) -> bool {
-        let named = header.member().is_some_and(|member| member.as_str() == JOB_REMOVED)
-            && header.interface().is_some_and(|interface| interface.as_str() == proxy::MANAGER);
-        named && self.sender.as_ref().is_none_or(|sender| header.sender() == Some(sender))
+        let named = header
+            .member()
+            .is_some_and(|member| member.as_str() == JOB_REMOVED)
+            && header
+                .interface()
+                .is_some_and(|interface| interface.as_str() == proxy::MANAGER);
+        named
+            && self
+                .sender
+                .as_ref()
+                .is_none_or(|sender| header.sender() == Some(sender))
     }
 
     fn end(&mut self, job: &OwnedObjectPath, result: &str) -> Vec<JobReport> {
         let over = self.running.extract_if(.., |(running, _)| running == job);
-        over.map(|(_, unit)| JobReport { unit, outcome: JobOutcome::from(result) }).collect()
+        over.map(|(_, unit)| JobReport {
+            unit,
+            outcome: JobOutcome::from(result),
+        })
+        .collect()
     }
 
     fn give_up(&mut self) -> Vec<JobReport> {
-        let unanswered = self.asked.drain().map(|(_, unit)| JobReport { unit, outcome: JobOutcome::Unanswered });
-        let running = self.running.drain(..).map(|(_, unit)| JobReport { unit, outcome: JobOutcome::StillRunning });
+        let unanswered = self.asked.drain().map(|(_, unit)| JobReport {
+            unit,
+            outcome: JobOutcome::Unanswered,
+        });
+        let running = self.running.drain(..).map(|(_, unit)| JobReport {
+            unit,
+            outcome: JobOutcome::StillRunning,
+        });
         unanswered.chain(running).collect()
     }
 }

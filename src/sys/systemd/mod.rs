@@ -47,7 +47,13 @@ use proxy::{JobProxy, ManagerProxy, UnitProxy};
 const CALL_LIMIT: Duration = Duration::from_secs(90);
 
 /// Services that prepare a device or a mount for others and are bound to it; stopping them takes nothing from anybody.
-const PREPARES: &[&str] = &["systemd-fsck@", "systemd-growfs@", "systemd-makefs@", "systemd-mkswap@", "rbdmap"];
+const PREPARES: &[&str] = &[
+    "systemd-fsck@",
+    "systemd-growfs@",
+    "systemd-makefs@",
+    "systemd-mkswap@",
+    "rbdmap",
+];
 
 /// How long PID 1 may take to reload, as systemctl(1) has it.
 const RELOAD_LIMIT: Duration = Duration::from_secs(180);
@@ -73,13 +79,20 @@ impl Manager {
                 (bus, connection)
             }
         };
-        Ok(Self { connection, address })
+        Ok(Self {
+            connection,
+            address,
+        })
     }
 
     /// What the whole system is doing: starting, running, stopping.
     pub fn state(&self) -> Result<SystemState> {
-        let state = within(CALL_LIMIT, async { self.manager().await?.system_state().await });
-        Ok(SystemState::from(state.context("asking systemd for the system's state")?))
+        let state = within(CALL_LIMIT, async {
+            self.manager().await?.system_state().await
+        });
+        Ok(SystemState::from(
+            state.context("asking systemd for the system's state")?,
+        ))
     }
 
     /// Makes PID 1 run its generators and read all units again (`systemctl daemon-reload`).
@@ -92,17 +105,21 @@ impl Manager {
     pub fn reset_failed(&self, unit: &str) -> Result<()> {
         let reset = async {
             match self.manager().await?.reset_failed_unit(unit).await {
-                Err(zbus::Error::MethodError(name, ..)) if name.as_str() == proxy::NO_SUCH_UNIT => Ok(()),
+                Err(zbus::Error::MethodError(name, ..)) if name.as_str() == proxy::NO_SUCH_UNIT => {
+                    Ok(())
+                }
                 answer => answer,
             }
         };
-        within(CALL_LIMIT, reset).with_context(|| format!("asking systemd to forget that {unit} failed"))
+        within(CALL_LIMIT, reset)
+            .with_context(|| format!("asking systemd to forget that {unit} failed"))
     }
 
     /// The state of one unit, which systemd loads if it has not. A unit that is not there has the load state
     /// `not-found`. The fields are read one after the other: a unit that changes meanwhile may show a mixture.
     pub fn unit(&self, name: &str) -> Result<UnitState> {
-        within(CALL_LIMIT, self.read_unit(name)).with_context(|| format!("asking systemd for the state of {name}"))
+        within(CALL_LIMIT, self.read_unit(name))
+            .with_context(|| format!("asking systemd for the state of {name}"))
     }
 
     /// How often systemd has started a service again by itself since somebody asked for it.
@@ -111,24 +128,38 @@ impl Manager {
             let path = self.manager().await?.load_unit(name).await?;
             proxy::restarts(&self.connection, &path).await
         };
-        within(CALL_LIMIT, restarts).with_context(|| format!("asking systemd how often it has restarted {name}"))
+        within(CALL_LIMIT, restarts)
+            .with_context(|| format!("asking systemd how often it has restarted {name}"))
     }
 
     /// Why a unit is not as it should be: in its own words, in those of its program, or in systemd's.
     pub fn reason(&self, name: &str, journal: &Journal) -> Result<String> {
         let state = self.unit(name)?;
         if state.result == "timeout" && name.ends_with(".mount") {
-            return Ok("mounting or unmounting has not ended in its time; do the cluster's OSDs answer?".to_owned());
+            return Ok(
+                "mounting or unmounting has not ended in its time; do the cluster's OSDs answer?"
+                    .to_owned(),
+            );
         }
-        let word = if state.is_at_a_loss() { journal.last_word(name) } else { None };
+        let word = if state.is_at_a_loss() {
+            journal.last_word(name)
+        } else {
+            None
+        };
         Ok(word.unwrap_or_else(|| state.reason()))
     }
 
     /// The states of many units at once, by name, in one exchange.
     pub fn brief(&self, names: &[String]) -> Result<HashMap<String, BriefState>> {
-        let rows = within(CALL_LIMIT, async { self.manager().await?.list_units_by_names(names).await });
-        let rows = rows.with_context(|| format!("asking systemd for the states of {}", listed(names)))?;
-        Ok(rows.into_iter().map(|(name, _, load, active, ..)| (name, BriefState { load, active })).collect())
+        let rows = within(CALL_LIMIT, async {
+            self.manager().await?.list_units_by_names(names).await
+        });
+        let rows =
+            rows.with_context(|| format!("asking systemd for the states of {}", listed(names)))?;
+        Ok(rows
+            .into_iter()
+            .map(|(name, _, load, active, ..)| (name, BriefState { load, active }))
+            .collect())
     }
 
     /// The states of the units with names like one of these patterns that systemd has loaded. It loads none for the answer,
@@ -143,7 +174,8 @@ impl Manager {
 
     /// The active services that systemd would stop with a unit: those that require it, or require a mount that does.
     pub fn services_that_need(&self, unit: &str) -> Result<Vec<String>> {
-        within(CALL_LIMIT, self.follow_requirements(unit)).with_context(|| format!("asking systemd what needs {unit}"))
+        within(CALL_LIMIT, self.follow_requirements(unit))
+            .with_context(|| format!("asking systemd what needs {unit}"))
     }
 
     /// What is being done about a unit: the type of its job, such as `stop` or `restart`; nothing if it has none.
@@ -153,7 +185,9 @@ impl Manager {
             if number == 0 {
                 return Ok(None);
             }
-            let job = JobProxy::builder(&self.connection).path(path).cache_properties(CacheProperties::No);
+            let job = JobProxy::builder(&self.connection)
+                .path(path)
+                .cache_properties(CacheProperties::No);
             job.build().await?.job_type().await.map(Some)
         });
         job.with_context(|| format!("asking systemd what it is doing about {unit}"))
@@ -165,7 +199,9 @@ impl Manager {
     }
 
     fn jobs(&self) -> Result<Vec<proxy::JobRow>> {
-        let jobs = within(CALL_LIMIT, async { self.manager().await?.list_jobs().await });
+        let jobs = within(CALL_LIMIT, async {
+            self.manager().await?.list_jobs().await
+        });
         jobs.context("asking systemd for its jobs")
     }
 
@@ -175,19 +211,27 @@ impl Manager {
         let stopping = self
             .jobs()?
             .into_iter()
-            .filter(|(_, unit, kind, state, ..)| is_stopping(kind, state) && !unit.starts_with("rbdmap"));
+            .filter(|(_, unit, kind, state, ..)| {
+                is_stopping(kind, state) && !unit.starts_with("rbdmap")
+            });
         Ok(stopping.map(|(_, unit, ..)| unit).collect())
     }
 
     /// The units that are to be started and are not up yet.
     pub fn being_started(&self) -> Result<Vec<String>> {
-        let starting = self.jobs()?.into_iter().filter(|(_, _, kind, ..)| kind == "start");
+        let starting = self
+            .jobs()?
+            .into_iter()
+            .filter(|(_, _, kind, ..)| kind == "start");
         Ok(starting.map(|(_, unit, ..)| unit).collect())
     }
 
     /// The units that systemd is doing something about right now.
     pub fn at_work(&self) -> Result<HashSet<String>> {
-        let running = self.jobs()?.into_iter().filter(|(_, _, _, state, ..)| state == "running");
+        let running = self
+            .jobs()?
+            .into_iter()
+            .filter(|(_, _, _, state, ..)| state == "running");
         Ok(running.map(|(_, unit, ..)| unit).collect())
     }
 
@@ -198,7 +242,12 @@ impl Manager {
     }
 
     fn list(&self, states: &[&str], patterns: &[&str]) -> Result<Vec<proxy::UnitRow>> {
-        let rows = within(CALL_LIMIT, async { self.manager().await?.list_units_by_patterns(states, patterns).await });
+        let rows = within(CALL_LIMIT, async {
+            self.manager()
+                .await?
+                .list_units_by_patterns(states, patterns)
+                .await
+        });
         rows.with_context(|| format!("asking systemd for {}", patterns.join(", ")))
     }
 
@@ -211,7 +260,10 @@ impl Manager {
                 for dependent in self.proxy(name).await?.required_by().await? {
                     let unit = self.proxy(&dependent).await?;
                     let has_run = unit.inactive_exit_timestamp_monotonic().await? != 0;
-                    if dependent.ends_with(".service") && !has_run && !unit.wanted_by().await?.is_empty() {
+                    if dependent.ends_with(".service")
+                        && !has_run
+                        && !unit.wanted_by().await?.is_empty()
+                    {
                         waiting.push(dependent);
                     }
                 }
@@ -225,16 +277,36 @@ impl Manager {
     /// `done` hears of each as it comes and may ask this manager. The reports come in the order of completion. With a
     /// limit of zero it returns as soon as systemd has taken or refused every job. An error means that systemd can no
     /// longer be followed, not that a unit failed.
-    pub fn start(&self, units: &[String], limit: Duration, done: &mut dyn FnMut(&JobReport)) -> Result<Vec<JobReport>> {
-        self.run(Batch { method: "StartUnit", units, limit, pace: Pace::STEADY }, done)
-            .with_context(|| format!("asking systemd to start {}", listed(units)))
+    pub fn start(
+        &self,
+        units: &[String],
+        limit: Duration,
+        done: &mut dyn FnMut(&JobReport),
+    ) -> Result<Vec<JobReport>> {
+        self.run(
+            Batch {
+                method: "StartUnit",
+                units,
+                limit,
+                pace: Pace::STEADY,
+            },
+            done,
+        )
+        .with_context(|| format!("asking systemd to start {}", listed(units)))
     }
 
     /// Stops units, otherwise as [`Manager::start`] does, but nobody hears of one before the last. So no second connection is
     /// needed: PID 1 sends all its news, dozens for each unit, to every connection there is.
     pub fn stop(&self, units: &[String], limit: Duration) -> Result<Vec<JobReport>> {
-        let batch = Batch { method: "StopUnit", units, limit, pace: Pace::STEADY };
-        batch.run(&self.connection, &mut |_| {}).with_context(|| format!("asking systemd to stop {}", listed(units)))
+        let batch = Batch {
+            method: "StopUnit",
+            units,
+            limit,
+            pace: Pace::STEADY,
+        };
+        batch
+            .run(&self.connection, &mut |_| {})
+            .with_context(|| format!("asking systemd to stop {}", listed(units)))
     }
 
     /// A batch has a connection of its own: its queue of signals can fill up while `done` asks this manager, and a
@@ -244,7 +316,10 @@ impl Manager {
     }
 
     async fn manager(&self) -> zbus::Result<ManagerProxy<'_>> {
-        ManagerProxy::builder(&self.connection).cache_properties(CacheProperties::No).build().await
+        ManagerProxy::builder(&self.connection)
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await
     }
 
     async fn follow_requirements(&self, unit: &str) -> zbus::Result<Vec<String>> {
@@ -256,10 +331,18 @@ impl Manager {
             if unit.active_state().await? != "active" {
                 continue;
             }
-            if next > 1 && name.ends_with(".service") && !PREPARES.iter().any(|prefix| name.starts_with(prefix)) {
+            if next > 1
+                && name.ends_with(".service")
+                && !PREPARES.iter().any(|prefix| name.starts_with(prefix))
+            {
                 services.push(name);
             }
-            for dependent in unit.required_by().await?.into_iter().chain(unit.bound_by().await?) {
+            for dependent in unit
+                .required_by()
+                .await?
+                .into_iter()
+                .chain(unit.bound_by().await?)
+            {
                 if !seen.contains(&dependent) {
                     seen.push(dependent);
                 }
@@ -270,12 +353,18 @@ impl Manager {
 
     async fn proxy(&self, name: &str) -> zbus::Result<UnitProxy<'_>> {
         let path = self.manager().await?.load_unit(name).await?;
-        UnitProxy::builder(&self.connection).path(path).cache_properties(CacheProperties::No).build().await
+        UnitProxy::builder(&self.connection)
+            .path(path)
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await
     }
 
     async fn read_unit(&self, name: &str) -> zbus::Result<UnitState> {
         let path = self.manager().await?.load_unit(name).await?;
-        let unit = UnitProxy::builder(&self.connection).path(&path).cache_properties(CacheProperties::No);
+        let unit = UnitProxy::builder(&self.connection)
+            .path(&path)
+            .cache_properties(CacheProperties::No);
         let unit = unit.build().await?;
         let (result, status) = proxy::result_and_status(&self.connection, &path, name).await?;
         Ok(UnitState {
@@ -292,7 +381,9 @@ impl Manager {
 /// A few of the units by name.
 fn listed(units: &[String]) -> String {
     match units {
-        [first, second, third, _, ..] => format!("{first}, {second}, {third} and {} more", units.len() - 3),
+        [first, second, third, _, ..] => {
+            format!("{first}, {second}, {third} and {} more", units.len() - 3)
+        }
         few => few.join(", "),
     }
 }

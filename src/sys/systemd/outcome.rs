@@ -63,7 +63,9 @@ impl fmt::Display for JobReport {
             JobOutcome::Refused(reason) => reason,
             JobOutcome::StillRunning => "not done yet, systemd goes on with it",
             JobOutcome::Unanswered => "systemd did not answer",
-            JobOutcome::Other(result) => return write!(f, "{}: its job ended with the result {result}", self.unit),
+            JobOutcome::Other(result) => {
+                return write!(f, "{}: its job ended with the result {result}", self.unit);
+            }
         };
         write!(f, "{}: {outcome}", self.unit)
     }

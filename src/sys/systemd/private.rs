@@ -29,7 +29,9 @@ impl PrivateSocket {
     /// Connects; PID 1 need not be listening right now.
     pub async fn connect(path: &Path) -> io::Result<Self> {
         let runtime = SharedRuntime::current()?;
-        let stream = zruntime::net::unix::UnixStream::connect(&runtime, path).await?.into_std();
+        let stream = zruntime::net::unix::UnixStream::connect(&runtime, path)
+            .await?
+            .into_std();
         Ok(Self(Arc::new(AsyncIo::new(&runtime, stream)?)))
     }
 }
@@ -39,7 +41,13 @@ impl Socket for PrivateSocket {
     type WriteHalf = Writer;
 
     fn split(self) -> Split<Reader, Writer> {
-        Split::new(Reader { stream: self.0.clone(), sender: SenderField::default() }, Writer(self.0))
+        Split::new(
+            Reader {
+                stream: self.0.clone(),
+                sender: SenderField::default(),
+            },
+            Writer(self.0),
+        )
     }
 }
 
@@ -53,7 +61,10 @@ pub struct Reader {
 #[async_trait]
 impl ReadHalf for Reader {
     async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-        let length = self.stream.read_with(|mut stream| stream.read(buffer)).await?;
+        let length = self
+            .stream
+            .read_with(|mut stream| stream.read(buffer))
+            .await?;
         self.sender.mend(&mut buffer[..length]);
         Ok((length, Vec::new())) // without can_pass_unix_fd() there are no descriptors
     }
@@ -65,7 +76,11 @@ pub struct Writer(Stream);
 
 #[async_trait]
 impl WriteHalf for Writer {
-    async fn sendmsg(&mut self, buffer: &[u8], _descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    async fn sendmsg(
+        &mut self,
+        buffer: &[u8],
+        _descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<usize> {
         self.0.write_with(|mut stream| stream.write(buffer)).await
     }
 
@@ -113,23 +128,35 @@ mod tests {
 
     #[test]
     fn a_message_of_pid_1_becomes_valid_in_whatever_pieces_it_comes() {
-        let reply = Message::signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "JobRemoved");
-        let reply = reply.sender(":rg.freedesktop.systemd1").build(&"org.freedesktop.systemd1").unwrap();
+        let reply = Message::signal(
+            "/org/freedesktop/systemd1",
+            "org.freedesktop.systemd1.Manager",
+            "JobRemoved",
+        );
+        let reply = reply
+            .sender(":rg.freedesktop.systemd1")
+            .build(&"org.freedesktop.systemd1")
+            .unwrap();
         let valid: Vec<u8> = reply.data().to_vec();
         let at = valid.windows(4).position(|four| four == b":rg.").unwrap();
         let mut sent = valid.clone();
         sent[at] = FIRST;
         for size in 1..=sent.len() {
             let (mut field, mut received) = (SenderField::default(), sent.clone());
-            received.chunks_mut(size).for_each(|piece| field.mend(piece));
+            received
+                .chunks_mut(size)
+                .for_each(|piece| field.mend(piece));
             assert_eq!(received, valid, "in pieces of {size}");
         }
     }
 
     #[test]
     fn the_handshake_and_other_senders_pass_unchanged() {
-        let texts =
-            [&b"OK 880437f3ffbf43e39df5031e21e234cc\r\n"[..], b"\x07\x01s\0\x05\0\0\0:1.23\0", b"\x07\x07\x01s\0o"];
+        let texts = [
+            &b"OK 880437f3ffbf43e39df5031e21e234cc\r\n"[..],
+            b"\x07\x01s\0\x05\0\0\0:1.23\0",
+            b"\x07\x07\x01s\0o",
+        ];
         for text in texts {
             let mut bytes = text.to_vec();
             SenderField::default().mend(&mut bytes);

@@ -21,10 +21,28 @@ pub const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 
 /// A unit in a list: name, description, load state, active state, sub state, the unit that it follows, its object, and
 /// number, type and object of its job.
-pub type UnitRow = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+pub type UnitRow = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    String,
+    OwnedObjectPath,
+    u32,
+    String,
+    OwnedObjectPath,
+);
 
 /// A job in a list: number, unit, type, state (`waiting` or `running`), its object, its unit's.
-pub type JobRow = (u32, String, String, String, OwnedObjectPath, OwnedObjectPath);
+pub type JobRow = (
+    u32,
+    String,
+    String,
+    String,
+    OwnedObjectPath,
+    OwnedObjectPath,
+);
 
 /// The manager.
 #[proxy(
@@ -43,7 +61,11 @@ pub trait Manager {
     async fn list_units_by_names(&self, names: &[String]) -> zbus::Result<Vec<UnitRow>>;
 
     /// Loaded units in one of these states with names like one of these patterns.
-    async fn list_units_by_patterns(&self, states: &[&str], patterns: &[&str]) -> zbus::Result<Vec<UnitRow>>;
+    async fn list_units_by_patterns(
+        &self,
+        states: &[&str],
+        patterns: &[&str],
+    ) -> zbus::Result<Vec<UnitRow>>;
 
     /// All jobs.
     async fn list_jobs(&self) -> zbus::Result<Vec<JobRow>>;
@@ -57,7 +79,10 @@ pub trait Manager {
 }
 
 /// What units of every type have.
-#[proxy(interface = "org.freedesktop.systemd1.Unit", default_service = "org.freedesktop.systemd1")]
+#[proxy(
+    interface = "org.freedesktop.systemd1.Unit",
+    default_service = "org.freedesktop.systemd1"
+)]
 pub trait Unit {
     /// loaded, not-found, bad-setting, error, masked.
     #[zbus(property)]
@@ -97,7 +122,10 @@ pub trait Unit {
 }
 
 /// A job that is queued.
-#[proxy(interface = "org.freedesktop.systemd1.Job", default_service = "org.freedesktop.systemd1")]
+#[proxy(
+    interface = "org.freedesktop.systemd1.Job",
+    default_service = "org.freedesktop.systemd1"
+)]
 pub trait Job {
     /// start, stop, restart and others.
     #[zbus(property)]
@@ -118,13 +146,20 @@ pub async fn result_and_status(
         _ => return Ok((String::new(), String::new())),
     };
     let typed = typed(connection, path, interface).await?;
-    let status = if name.ends_with(".service") { typed.get_property("StatusText").await? } else { String::new() };
+    let status = if name.ends_with(".service") {
+        typed.get_property("StatusText").await?
+    } else {
+        String::new()
+    };
     Ok((typed.get_property("Result").await?, status))
 }
 
 /// The property NRestarts of a service.
 pub async fn restarts(connection: &Connection, path: &OwnedObjectPath) -> zbus::Result<u32> {
-    typed(connection, path, SERVICES).await?.get_property("NRestarts").await
+    typed(connection, path, SERVICES)
+        .await?
+        .get_property("NRestarts")
+        .await
 }
 
 /// The object of a unit with the interface of its type.
@@ -133,6 +168,9 @@ async fn typed<'a>(
     path: &'a OwnedObjectPath,
     interface: &'static str,
 ) -> zbus::Result<Proxy<'a>> {
-    let typed = proxy::Builder::<Proxy>::new(connection).destination(SERVICE).path(path).interface(interface);
+    let typed = proxy::Builder::<Proxy>::new(connection)
+        .destination(SERVICE)
+        .path(path)
+        .interface(interface);
     typed.cache_properties(CacheProperties::No).build().await
 }

@@ -48,7 +48,10 @@ pub struct BriefState {
 impl BriefState {
     /// As it is of a unit that systemd has not loaded.
     pub fn inactive() -> Self {
-        Self { load: String::new(), active: "inactive".to_owned() }
+        Self {
+            load: String::new(),
+            active: "inactive".to_owned(),
+        }
     }
 
     /// It is up: a service has run or runs, a mount is mounted.
@@ -101,16 +104,32 @@ impl UnitState {
             "loaded" | "" => {}
             "not-found" => return "systemd has no such unit".to_owned(),
             "masked" => return "the unit is masked".to_owned(),
-            _ => return format!("systemd cannot use the unit's file ({}); `systemctl status` says more", self.load),
+            _ => {
+                return format!(
+                    "systemd cannot use the unit's file ({}); `systemctl status` says more",
+                    self.load
+                );
+            }
         }
         // What a unit said last is of its last run: where nothing was run, it is of an earlier one.
-        let last_words = || if self.status.is_empty() { String::new() } else { format!(" (it said: {})", self.status) };
+        let last_words = || {
+            if self.status.is_empty() {
+                String::new()
+            } else {
+                format!(" (it said: {})", self.status)
+            }
+        };
         match self.result.as_str() {
             "exit-code" if !self.status.is_empty() => self.status.clone(),
-            "" | "success" if self.active == "activating" && !self.status.is_empty() => self.status.clone(),
+            "" | "success" if self.active == "activating" && !self.status.is_empty() => {
+                self.status.clone()
+            }
             "" | "success" => format!("it is {} ({})", self.active, self.sub),
             "timeout" => format!("it took longer than its unit allows{}", last_words()),
-            "exit-code" => "its program ended with an error; `systemctl status` of its unit says more".to_owned(),
+            "exit-code" => {
+                "its program ended with an error; `systemctl status` of its unit says more"
+                    .to_owned()
+            }
             "signal" | "core-dump" => format!("its program was killed{}", last_words()),
             "start-limit-hit" => "it failed too often in a short time".to_owned(),
             "resources" => "systemd lacked the resources to run its program".to_owned(),

@@ -18,19 +18,39 @@ fn row(spec: &str, state: State) -> StatusRow {
         number: is_mapped.then_some(0),
         size: is_mapped.then_some((10 << 30) + (5 << 29)),
         read_only: is_mapped.then_some(false),
-        mounts: if is_mapped { vec!["/srv/data".into()] } else { Vec::new() },
-        unit: (!spec.contains("hand")).then(|| ("rbdmap@x.service".to_owned(), "active".to_owned())),
+        mounts: if is_mapped {
+            vec!["/srv/data".into()]
+        } else {
+            Vec::new()
+        },
+        unit: (!spec.contains("hand"))
+            .then(|| ("rbdmap@x.service".to_owned(), "active".to_owned())),
         holders: is_mapped.then(holders),
     }
 }
 
 /// One of each kind.
 fn holders() -> Vec<Holder> {
-    let user = Some(holder::User { uid: 26, name: Some("postgres".into()) });
-    let process = Process { pid: 812, command: "postgres".into(), user, unit: None, waits_for_disk: false };
+    let user = Some(holder::User {
+        uid: 26,
+        name: Some("postgres".into()),
+    });
+    let process = Process {
+        pid: 812,
+        command: "postgres".into(),
+        user,
+        unit: None,
+        waits_for_disk: false,
+    };
     vec![
         Holder::Process(process.clone(), "/srv/data/1".into()),
-        Holder::Namespace(Process { user: None, ..process }, "/srv/data".into()),
+        Holder::Namespace(
+            Process {
+                user: None,
+                ..process
+            },
+            "/srv/data".into(),
+        ),
         Holder::Device("dm-0".into(), Some("vg-data".into())),
         Holder::Loop("loop0".into(), "/srv/data/x".into()),
         Holder::Swap("/dev/rbd0".into()),
@@ -40,7 +60,10 @@ fn holders() -> Vec<Holder> {
 
 fn rows() -> Vec<StatusRow> {
     let why = "the pool, namespace, image or snapshot does not exist; compare with `rbd ls`";
-    vec![row("rbd/nope", State::Failed(why.to_owned())), row("rbd/data", State::Mounted)]
+    vec![
+        row("rbd/nope", State::Failed(why.to_owned())),
+        row("rbd/data", State::Mounted),
+    ]
 }
 
 #[test]
@@ -55,7 +78,10 @@ rbd/data  mounted  /dev/rbd0  12.5 GiB  rw    /srv/data
 ";
     assert_eq!(text, expected);
     assert!(table(&rows(), Layout::Terminal(50)).ends_with("rw\n    /srv/data\n"));
-    assert_eq!(table(&[], Layout::Terminal(80)), "no image is listed or mapped\n");
+    assert_eq!(
+        table(&[], Layout::Terminal(80)),
+        "no image is listed or mapped\n"
+    );
 }
 
 #[test]
@@ -68,7 +94,13 @@ fn a_pipe_gets_fields_between_tabs() {
 
 #[test]
 fn sizes_are_readable() {
-    let rows = [(0, "0 B"), (512, "512 B"), (1 << 20, "1 MiB"), (u64::MAX, "15.9 EiB"), (3 << 39, "1.5 TiB")];
+    let rows = [
+        (0, "0 B"),
+        (512, "512 B"),
+        (1 << 20, "1 MiB"),
+        (u64::MAX, "15.9 EiB"),
+        (3 << 39, "1.5 TiB"),
+    ];
     for (bytes, expected) in rows {
         assert_eq!(readable(bytes), expected);
     }
@@ -97,18 +129,26 @@ fn conforms(value: &Value, schema: &Value, place: &str) {
         conforms(item, &schema["items"], &format!("{place}[{at}]"));
     }
     if let Some(object) = value.as_object() {
-        let mut required: Vec<&str> = schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let mut required: Vec<&str> = schema["required"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
         let mut keys: Vec<&str> = object.keys().map(String::as_str).collect();
         required.sort_unstable();
         keys.sort_unstable();
         assert_eq!(keys, required, "{place}");
-        object.iter().for_each(|(key, item)| conforms(item, &schema["properties"][key], &format!("{place}.{key}")));
+        object.iter().for_each(|(key, item)| {
+            conforms(item, &schema["properties"][key], &format!("{place}.{key}"))
+        });
     }
 }
 
 #[test]
 fn json_is_as_its_schema_says() {
-    let schema: Value = serde_json::from_str(include_str!("../../../../packaging/status.schema.json")).unwrap();
+    let schema: Value =
+        serde_json::from_str(include_str!("../../../../packaging/status.schema.json")).unwrap();
     let all = [
         State::Failed("x".into()),
         State::NotMounted("/a".into(), String::new()),
@@ -121,7 +161,11 @@ fn json_is_as_its_schema_says() {
         State::Foreign,
         State::Hidden,
     ];
-    let rows: Vec<StatusRow> = all.into_iter().map(|state| row("rbd/ns/by-hand@s", state)).chain(rows()).collect();
+    let rows: Vec<StatusRow> = all
+        .into_iter()
+        .map(|state| row("rbd/ns/by-hand@s", state))
+        .chain(rows())
+        .collect();
     let document: Value = serde_json::from_str(&json(&rows).unwrap()).unwrap();
     conforms(&document, &schema, "status");
     assert_eq!(document["images"].as_array().unwrap().len(), rows.len());
@@ -129,6 +173,13 @@ fn json_is_as_its_schema_says() {
 
 #[test]
 fn a_mount_point_that_is_not_text_spoils_nothing() {
-    let odd = StatusRow { mounts: vec![OsStr::from_bytes(b"/srv/\xff").into()], ..row("rbd/data", State::Mounted) };
-    assert!(json(&[odd]).unwrap().contains("\"mounts\":[\"/srv/\u{fffd}\"]"));
+    let odd = StatusRow {
+        mounts: vec![OsStr::from_bytes(b"/srv/\xff").into()],
+        ..row("rbd/data", State::Mounted)
+    };
+    assert!(
+        json(&[odd])
+            .unwrap()
+            .contains("\"mounts\":[\"/srv/\u{fffd}\"]")
+    );
 }

@@ -10,15 +10,42 @@ fn top_level_keys() {
     let modes = "legacy, crc, secure, prefer-crc, prefer-secure or auto";
     let number = "a whole number from 1 to 256";
     let rows = [
-        ("parallel = 257", format!("f:1:12: invalid value: integer `257`, expected {number}")),
-        ("parallel = [1, 2]", format!("f:1:12: invalid type: sequence, expected {number}")),
-        ("\n  parallel = '1'", format!("f:2:14: invalid type: string \"1\", expected {number}")),
-        ("ms_mode = 'fast'", format!("f:1:11: map option ms_mode cannot be \"fast\", expected {modes}")),
-        ("ms_mode = 'crc,ro'", "f:1:11: ms_mode cannot be \"crc,ro\", expected one mode or auto".to_owned()),
-        ("map_options = 'r'", "f:1:15: unknown map option \"r\"; did you mean \"ro\"?".to_owned()),
-        ("imge = 1", "f:1:1: unknown key \"imge\"; did you mean \"image\"?".to_owned()),
-        ("retry = 1", format!("f:1:1: unknown key \"retry\", expected one of {keys}")),
-        ("\"a\\n`b\" = 1", format!("f:1:1: unknown key \"a\\n`b\", expected one of {keys}")),
+        (
+            "parallel = 257",
+            format!("f:1:12: invalid value: integer `257`, expected {number}"),
+        ),
+        (
+            "parallel = [1, 2]",
+            format!("f:1:12: invalid type: sequence, expected {number}"),
+        ),
+        (
+            "\n  parallel = '1'",
+            format!("f:2:14: invalid type: string \"1\", expected {number}"),
+        ),
+        (
+            "ms_mode = 'fast'",
+            format!("f:1:11: map option ms_mode cannot be \"fast\", expected {modes}"),
+        ),
+        (
+            "ms_mode = 'crc,ro'",
+            "f:1:11: ms_mode cannot be \"crc,ro\", expected one mode or auto".to_owned(),
+        ),
+        (
+            "map_options = 'r'",
+            "f:1:15: unknown map option \"r\"; did you mean \"ro\"?".to_owned(),
+        ),
+        (
+            "imge = 1",
+            "f:1:1: unknown key \"imge\"; did you mean \"image\"?".to_owned(),
+        ),
+        (
+            "retry = 1",
+            format!("f:1:1: unknown key \"retry\", expected one of {keys}"),
+        ),
+        (
+            "\"a\\n`b\" = 1",
+            format!("f:1:1: unknown key \"a\\n`b\", expected one of {keys}"),
+        ),
         ("key = 'AQ=='", format!("f:1:1: key {secret}")),
         ("secret = 'AQ=='", format!("f:1:1: secret {secret}")),
     ];
@@ -31,7 +58,10 @@ fn top_level_keys() {
 fn syntax() {
     let rows = [
         ("parallel = 1\nparallel = 2", "f:2:1: duplicate key"),
-        ("map_options = \"ro", "f:1:18: invalid basic string, expected `\"`"),
+        (
+            "map_options = \"ro",
+            "f:1:18: invalid basic string, expected `\"`",
+        ),
         (
             "[image]\nspec = 'a'",
             "f:1:1: one table, expected a list of them: write [[image]] and [[image.mount]] with two brackets",
@@ -46,30 +76,65 @@ fn syntax() {
 fn images() {
     let rows = [
         ("", "f:1:1: key \"spec\" is missing"),
-        ("spec = 'a/b/c/d'", "f:2:8: image \"a/b/c/d\" has more than two slashes, expected pool/namespace/image"),
+        (
+            "spec = 'a/b/c/d'",
+            "f:2:8: image \"a/b/c/d\" has more than two slashes, expected pool/namespace/image",
+        ),
         (
             "spec = \"a\\u0000b\"",
             "f:2:8: image \"a\\0b\" contains a blank or control character, which the kernel cannot take",
         ),
-        ("options = 'queue_depth'\nspec = 'a'", "f:2:11: map option queue_depth needs a value"),
-        ("spec = 'a'\nuser = 'a b'", "f:3:8: \"a b\" has a blank or comma in it"),
+        (
+            "options = 'queue_depth'\nspec = 'a'",
+            "f:2:11: map option queue_depth needs a value",
+        ),
+        (
+            "spec = 'a'\nuser = 'a b'",
+            "f:3:8: \"a b\" has a blank or comma in it",
+        ),
         ("spec = 'a'\nuser = ''", "f:3:8: \"\" is not a name"),
-        ("spec = 'a'\nid = 'a'\nuser = 'b'", "f:1:1: duplicate field `user`"),
-        ("spec = 'a'\nkeyring = 'k'", "f:3:11: not an absolute path, expected one that starts with /"),
-        ("spec = 'a'\nhook = \"/a\\nb\"", "f:3:8: \"/a\\nb\" has a control character in it"),
-        ("spec = 'a'\nread_only = 'yes'", "f:3:13: invalid type: string \"yes\", expected a boolean"),
+        (
+            "spec = 'a'\nid = 'a'\nuser = 'b'",
+            "f:1:1: duplicate field `user`",
+        ),
+        (
+            "spec = 'a'\nkeyring = 'k'",
+            "f:3:11: not an absolute path, expected one that starts with /",
+        ),
+        (
+            "spec = 'a'\nhook = \"/a\\nb\"",
+            "f:3:8: \"/a\\nb\" has a control character in it",
+        ),
+        (
+            "spec = 'a'\nread_only = 'yes'",
+            "f:3:13: invalid type: string \"yes\", expected a boolean",
+        ),
         (
             "spec = 'a'\nmonitors = ['1.2.3.4', '1.2.3.444']",
             "f:3:12: \"1.2.3.444\" is no monitor, expected such as 192.168.3.253, v2:192.168.3.253:3300 or mon-a",
         ),
-        ("spec = 'a'\nmonitors = []", "f:3:12: no monitors, expected at least one"),
-        ("spec = 'a'\nfsid = 'b2a5'", "f:3:8: \"b2a5\" is no cluster id, expected what `ceph fsid` prints"),
+        (
+            "spec = 'a'\nmonitors = []",
+            "f:3:12: no monitors, expected at least one",
+        ),
+        (
+            "spec = 'a'\nfsid = 'b2a5'",
+            "f:3:8: \"b2a5\" is no cluster id, expected what `ceph fsid` prints",
+        ),
     ];
     for (keys, expected) in rows {
         assert_eq!(fault(&format!("[[image]]\n{keys}")), expected, "{keys}");
     }
-    for keys in ["key = 'AQ=='", "keyfile = 'AQ=='", "options = 'secret=AQ=='", "spec = 'b'\nkey = AQ=="] {
-        assert!(!fault(&format!("[[image]]\nspec = 'a'\n{keys}")).contains("AQ"), "a key is never printed");
+    for keys in [
+        "key = 'AQ=='",
+        "keyfile = 'AQ=='",
+        "options = 'secret=AQ=='",
+        "spec = 'b'\nkey = AQ==",
+    ] {
+        assert!(
+            !fault(&format!("[[image]]\nspec = 'a'\n{keys}")).contains("AQ"),
+            "a key is never printed"
+        );
     }
 }
 
@@ -77,13 +142,31 @@ fn images() {
 fn mounts() {
     let rows = [
         ("type = 'xfs'", "f:3:1: key \"where\" is missing"),
-        ("where = 'mnt'", "f:4:9: not an absolute path, expected one that starts with /"),
-        ("where = \"/mnt/\\n\"", "f:4:9: \"/mnt/\\n\" has a control character in it"),
+        (
+            "where = 'mnt'",
+            "f:4:9: not an absolute path, expected one that starts with /",
+        ),
+        (
+            "where = \"/mnt/\\n\"",
+            "f:4:9: \"/mnt/\\n\" has a control character in it",
+        ),
         ("where = '/a/../b'", "f:4:9: \"/a/../b\" has a \"..\" in it"),
-        ("where = '/./'", "f:4:9: \"/./\" is the root of all folders, expected one below it"),
-        ("where = '/m'\ntype = 'x,y'", "f:5:8: \"x,y\" has a blank or comma in it"),
-        ("where = '/m'\noptions = \"a\\u0000\"", "f:5:11: \"a\\0\" has a control character in it"),
-        ("where = '/m'\npartition = 0", "f:5:13: invalid value: integer `0`, expected a whole number from 1 to 255"),
+        (
+            "where = '/./'",
+            "f:4:9: \"/./\" is the root of all folders, expected one below it",
+        ),
+        (
+            "where = '/m'\ntype = 'x,y'",
+            "f:5:8: \"x,y\" has a blank or comma in it",
+        ),
+        (
+            "where = '/m'\noptions = \"a\\u0000\"",
+            "f:5:11: \"a\\0\" has a control character in it",
+        ),
+        (
+            "where = '/m'\npartition = 0",
+            "f:5:13: invalid value: integer `0`, expected a whole number from 1 to 255",
+        ),
     ];
     for (keys, expected) in rows {
         assert_eq!(fault(&mount(keys)), expected, "{keys}");
@@ -116,6 +199,12 @@ fn overlays() {
         ),
     ];
     for (keys, expected) in rows {
-        assert_eq!(fault(&mount(&format!("where = '/m'\n[image.mount.overlay]\n{keys}"))), expected, "{keys}");
+        assert_eq!(
+            fault(&mount(&format!(
+                "where = '/m'\n[image.mount.overlay]\n{keys}"
+            ))),
+            expected,
+            "{keys}"
+        );
     }
 }

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 
 fn merged(files: &[(&str, &str)]) -> (Settings, Vec<String>) {
     let mut merged = Merged::default();
-    files.iter().for_each(|(path, text)| merged.add(Path::new(path), text));
+    files
+        .iter()
+        .for_each(|(path, text)| merged.add(Path::new(path), text));
     let (settings, faults) = merged.finish();
     (settings, faults.iter().map(Fault::to_string).collect())
 }
@@ -22,7 +24,11 @@ fn good(text: &str) -> Settings {
 /// The only fault of a text that declares no image.
 fn fault(text: &str) -> String {
     let (settings, mut faults) = merged(&[("f", text)]);
-    assert_eq!((settings.images.len(), faults.len()), (0, 1), "{text}: {faults:?}");
+    assert_eq!(
+        (settings.images.len(), faults.len()),
+        (0, 1),
+        "{text}: {faults:?}"
+    );
     faults.remove(0)
 }
 
@@ -30,7 +36,13 @@ fn fault(text: &str) -> String {
 fn lines(image: &DeclaredImage) -> Vec<String> {
     let line = |mount: &FstabEntry| {
         let options = mount.option_string();
-        format!("{} {} {} {options} 0 {}", mount.source, mount.target.display(), mount.fstype, mount.pass)
+        format!(
+            "{} {} {} {options} 0 {}",
+            mount.source,
+            mount.target.display(),
+            mount.fstype,
+            mount.pass
+        )
     };
     image.mounts.iter().map(line).collect()
 }
@@ -43,36 +55,70 @@ fn mount(keys: &str) -> String {
 #[test]
 fn later_files_override_keys_and_add_images() {
     let first = "parallel = 4\nmap_timeout = 10\nms_mode = \"secure\"\nmap_options = \"ro\"\n[[image]]\nspec = \"a\"\n";
-    let second =
-        "parallel = 8\nmap_options = \"queue_depth=8,ms_mode=crc\"\n[[image]]\nspec = \"p/n/b@s\"\nid = \"u\"\n";
+    let second = "parallel = 8\nmap_options = \"queue_depth=8,ms_mode=crc\"\n[[image]]\nspec = \"p/n/b@s\"\nid = \"u\"\n";
     let (settings, faults) = merged(&[("1", first), ("2", second)]);
     assert_eq!(faults, [""; 0]);
     assert_eq!(
-        (settings.parallel, settings.map_timeout, settings.unmap_timeout.as_secs()),
+        (
+            settings.parallel,
+            settings.map_timeout,
+            settings.unmap_timeout.as_secs()
+        ),
         (8, Duration::from_secs(10), 50)
     );
-    assert_eq!(settings.defaults.to_string(), "ms_mode=secure,queue_depth=8");
-    let declared =
-        |image: &DeclaredImage| format!("{}:{} {}", image.entry.path.display(), image.entry.line, image.entry.spec);
-    assert_eq!(settings.images.iter().map(declared).collect::<Vec<_>>(), ["1:5 rbd/a", "2:3 p/n/b@s"]);
+    assert_eq!(
+        settings.defaults.to_string(),
+        "ms_mode=secure,queue_depth=8"
+    );
+    let declared = |image: &DeclaredImage| {
+        format!(
+            "{}:{} {}",
+            image.entry.path.display(),
+            image.entry.line,
+            image.entry.spec
+        )
+    };
+    assert_eq!(
+        settings.images.iter().map(declared).collect::<Vec<_>>(),
+        ["1:5 rbd/a", "2:3 p/n/b@s"]
+    );
     assert_eq!(settings.images[1].entry.options.user.as_deref(), Some("u"));
 }
 
 #[test]
 fn an_image_may_outdo_the_defaults() {
-    let settings = good("map_options = \"ro,queue_depth=8\"\n[[image]]\nspec = \"a\"\nread_only = false\n");
+    let settings =
+        good("map_options = \"ro,queue_depth=8\"\n[[image]]\nspec = \"a\"\nread_only = false\n");
     let mut map = settings.images[0].entry.options.map.clone();
     map.add_defaults(&settings.defaults.to_string()).unwrap();
-    assert_eq!((map.read_only(), map.value("queue_depth")), (false, Some("8")));
+    assert_eq!(
+        (map.read_only(), map.value("queue_depth")),
+        (false, Some("8"))
+    );
 }
 
 #[test]
 fn a_bad_statement_costs_only_itself() {
     let text = "parallel = 0\nmap_timeout = 7\nunmap_timeot = 5\n\
         [[image]]\nspec = \"a\"\n[[image]]\nspec = \"b\"\nread_onyl = true\n[[image]]\nspec = \"c\"\n";
-    let (settings, faults) = merged(&[("f", text), ("g", "x = = 1\n[[image]]\nspec = \"d\"\n"), ("h", "parallel = 2")]);
-    assert_eq!((settings.parallel, settings.map_timeout.as_secs(), settings.unmap_timeout.as_secs()), (2, 7, 50));
-    let names: Vec<&str> = settings.images.iter().map(|image| image.entry.spec.image.as_str()).collect();
+    let (settings, faults) = merged(&[
+        ("f", text),
+        ("g", "x = = 1\n[[image]]\nspec = \"d\"\n"),
+        ("h", "parallel = 2"),
+    ]);
+    assert_eq!(
+        (
+            settings.parallel,
+            settings.map_timeout.as_secs(),
+            settings.unmap_timeout.as_secs()
+        ),
+        (2, 7, 50)
+    );
+    let names: Vec<&str> = settings
+        .images
+        .iter()
+        .map(|image| image.entry.spec.image.as_str())
+        .collect();
     assert_eq!(names, ["a", "c"]);
     let expected = [
         "f:1:12: invalid value: integer `0`, expected a whole number from 1 to 256",
@@ -85,11 +131,18 @@ fn a_bad_statement_costs_only_itself() {
 
 #[test]
 fn an_image_or_mount_point_that_is_declared_twice_is_a_fault_that_names_both_places() {
-    let (settings, faults) = merged(&[("1", "\n[[image]]\nspec = \"a\"\n"), ("2", "[[image]]\nspec = \"rbd/a\"\n")]);
+    let (settings, faults) = merged(&[
+        ("1", "\n[[image]]\nspec = \"a\"\n"),
+        ("2", "[[image]]\nspec = \"rbd/a\"\n"),
+    ]);
     assert_eq!(settings.images.len(), 1);
-    assert_eq!(faults, ["2:1:1: image rbd/a is declared a second time, first at 1:2; keep one of the two"]);
+    assert_eq!(
+        faults,
+        ["2:1:1: image rbd/a is declared a second time, first at 1:2; keep one of the two"]
+    );
     let twice = "where = \"/m\"\n[[image.mount]]\npartition = 2\nwhere = \"//m/\"\n";
-    let expected = "f:1:1: mount point /m is declared a second time, first at f:1; keep one of the two";
+    let expected =
+        "f:1:1: mount point /m is declared a second time, first at f:1; keep one of the two";
     assert_eq!(fault(&mount(twice)), expected);
 }
 
@@ -102,7 +155,10 @@ fn files_are_read_from_a_root_the_folder_after_the_file() {
     for (path, text) in [
         (root.settings(), "parallel = 1\nmap_timeout = 1\n"),
         (root.settings_fragments().join("20.toml"), "parallel = 3\n"),
-        (root.settings_fragments().join("10.toml"), "parallel = 2\nunmap_timeout = 2\n"),
+        (
+            root.settings_fragments().join("10.toml"),
+            "parallel = 2\nunmap_timeout = 2\n",
+        ),
         (root.settings_fragments().join("30.toml"), "parallel = -1\n"),
     ] {
         std::fs::write(path, text).unwrap();
@@ -116,11 +172,9 @@ fn files_are_read_from_a_root_the_folder_after_the_file() {
     };
     assert_eq!(settings, expected);
     assert_eq!(faults.len(), 1);
-    assert!(
-        faults[0]
-            .to_string()
-            .ends_with("30.toml:1:12: invalid value: integer `-1`, expected a whole number from 1 to 256")
-    );
+    assert!(faults[0].to_string().ends_with(
+        "30.toml:1:12: invalid value: integer `-1`, expected a whole number from 1 to 256"
+    ));
 }
 
 /// Words, of which one may make a TOML file or nonsense.

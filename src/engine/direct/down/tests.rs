@@ -18,24 +18,45 @@ fn fake(images: &[&str], mountinfo: &str) -> (tempfile::TempDir, Root) {
     };
     for (id, image) in images.iter().enumerate() {
         let minor = (id * 16).to_string();
-        for (name, text) in
-            [("pool", "rbd"), ("name", *image), ("current_snap", "-"), ("major", "252"), ("minor", &minor)]
-        {
+        for (name, text) in [
+            ("pool", "rbd"),
+            ("name", *image),
+            ("current_snap", "-"),
+            ("major", "252"),
+            ("minor", &minor),
+        ] {
             write(&format!("sys/bus/rbd/devices/{id}/{name}"), text);
         }
         write(&format!("sys/block/rbd{id}/dev"), &format!("252:{minor}"));
         write(&format!("dev/rbd{id}"), "");
     }
     write("sys/bus/rbd/remove_single_major", "");
-    write("proc/self/mountinfo", &format!("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n{mountinfo}"));
-    bus::list(&root).unwrap().iter().for_each(|mapping| link::make(&root, mapping).unwrap());
+    write(
+        "proc/self/mountinfo",
+        &format!("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n{mountinfo}"),
+    );
+    bus::list(&root)
+        .unwrap()
+        .iter()
+        .for_each(|mapping| link::make(&root, mapping).unwrap());
     (folder, root)
 }
 
-const LIMITS: Limits = Limits { time: Duration::from_millis(300), parallel: 4 };
+const LIMITS: Limits = Limits {
+    time: Duration::from_millis(300),
+    parallel: 4,
+};
 
 fn unmap(root: &Root, hooks: Option<&DeclaredHooks>) -> bool {
-    let report = mappings(root, &bus::list(root).unwrap(), UnmapSettings { limits: LIMITS, hooks, shutdown: None });
+    let report = mappings(
+        root,
+        &bus::list(root).unwrap(),
+        UnmapSettings {
+            limits: LIMITS,
+            hooks,
+            shutdown: None,
+        },
+    );
     report.is_clean()
 }
 
@@ -53,7 +74,10 @@ fn what_nothing_stands_on_is_removed_with_its_link() {
 
 #[test]
 fn what_cannot_be_unmounted_stays_and_the_others_go() {
-    let (_folder, root) = fake(&["a", "b"], "21 20 252:0 / /nonexistent/rbdmap rw - xfs /dev/rbd0 rw\n");
+    let (_folder, root) = fake(
+        &["a", "b"],
+        "21 20 252:0 / /nonexistent/rbdmap rw - xfs /dev/rbd0 rw\n",
+    );
     let start = Instant::now();
     assert!(!unmap(&root, None));
     assert_eq!(removed(&root), "1");
@@ -63,8 +87,7 @@ fn what_cannot_be_unmounted_stays_and_the_others_go() {
 
 #[test]
 fn what_a_stranger_hides_is_left_alone() {
-    let mounts =
-        "21 20 252:0 / /nonexistent/x/rbdmap rw - xfs /dev/rbd0 rw\n22 20 8:2 / /nonexistent/x rw - xfs /dev/sda2 rw\n";
+    let mounts = "21 20 252:0 / /nonexistent/x/rbdmap rw - xfs /dev/rbd0 rw\n22 20 8:2 / /nonexistent/x rw - xfs /dev/sda2 rw\n";
     let (_folder, root) = fake(&["a"], mounts);
     assert!(!unmap(&root, None));
     assert_eq!(removed(&root), "");
@@ -75,7 +98,15 @@ fn a_number_that_is_another_images_by_now_is_left_alone() {
     let (_folder, root) = fake(&["a"], "");
     let old = bus::list(&root).unwrap();
     fs::write(root.rbd_bus().join("devices/0/name"), "other").unwrap();
-    mappings(&root, &old, UnmapSettings { limits: LIMITS, hooks: None, shutdown: None });
+    mappings(
+        &root,
+        &old,
+        UnmapSettings {
+            limits: LIMITS,
+            hooks: None,
+            shutdown: None,
+        },
+    );
     assert_eq!(removed(&root), "");
 }
 
@@ -87,7 +118,11 @@ fn the_hook_comes_first_and_its_failure_stops_nothing() {
     let bus = root.rbd_bus().join("remove_single_major");
     fs::write(
         &hook,
-        format!("#!/bin/sh\ntest ! -s {} && touch {}\nexit 1\n", bus.display(), root.join("first").display()),
+        format!(
+            "#!/bin/sh\ntest ! -s {} && touch {}\nexit 1\n",
+            bus.display(),
+            root.join("first").display()
+        ),
     )
     .unwrap();
     for path in [root.hooks(), root.hooks().join("rbd"), hook] {

@@ -18,30 +18,50 @@ fn fake(fstab: &str, mountinfo: &str) -> (tempfile::TempDir, Root) {
     };
     for (id, image) in ["a", "b"].iter().enumerate() {
         let minor = (id * 16).to_string();
-        for (name, text) in
-            [("pool", "rbd"), ("name", *image), ("current_snap", "-"), ("major", "252"), ("minor", &minor)]
-        {
+        for (name, text) in [
+            ("pool", "rbd"),
+            ("name", *image),
+            ("current_snap", "-"),
+            ("major", "252"),
+            ("minor", &minor),
+        ] {
             write(&format!("sys/bus/rbd/devices/{id}/{name}"), text);
         }
         write(&format!("sys/block/rbd{id}/dev"), &format!("252:{minor}"));
         write(&format!("dev/rbd{id}"), "");
         let hook = format!("etc/ceph/rbd.d/rbd/{image}");
-        write(&hook, &format!("#!/bin/sh\ntouch {}\n", root.join("hooked").display()));
+        write(
+            &hook,
+            &format!("#!/bin/sh\ntouch {}\n", root.join("hooked").display()),
+        );
         fs::set_permissions(root.join(&hook), fs::Permissions::from_mode(0o755)).unwrap();
     }
     write("etc/ceph/ceph.conf", "[global]\nmon_host = 127.0.0.1\n");
-    write("keyring", "[client.boot]\nkey = AQDQ8VJmAAAAABAAqEdvyF1qsGmYqJpnBa9ZFw==\n");
+    write(
+        "keyring",
+        "[client.boot]\nkey = AQDQ8VJmAAAAABAAqEdvyF1qsGmYqJpnBa9ZFw==\n",
+    );
     write("etc/fstab", fstab);
-    write("proc/self/mountinfo", &format!("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n{mountinfo}"));
+    write(
+        "proc/self/mountinfo",
+        &format!("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n{mountinfo}"),
+    );
     (folder, root)
 }
 
 fn run(root: &Root, lines: &str) -> bool {
     let table = table::parse(Path::new("table"), lines).0;
     let fstab = fstab::read(root).unwrap().0;
-    let limits = Limits { time: Duration::from_secs(20), parallel: 4 };
-    let manner =
-        MapSettings { origin: Origin::Table, limits, hooks: HookPolicy::Run, patience: RetryPolicy::UntilTheEnd };
+    let limits = Limits {
+        time: Duration::from_secs(20),
+        parallel: 4,
+    };
+    let manner = MapSettings {
+        origin: Origin::Table,
+        limits,
+        hooks: HookPolicy::Run,
+        patience: RetryPolicy::UntilTheEnd,
+    };
     let report = map(root, &plan::map(&table, &fstab, &[]), manner);
     report.is_clean()
 }
@@ -57,7 +77,10 @@ fn what_is_there_already_is_found_and_no_hook_is_run() {
     );
     assert!(run(&root, BOTH));
     assert!(!root.join("hooked").exists());
-    assert_eq!(fs::read_link(root.dev("rbd/rbd/a")).unwrap(), Path::new("../../rbd0"));
+    assert_eq!(
+        fs::read_link(root.dev("rbd/rbd/a")).unwrap(),
+        Path::new("../../rbd0")
+    );
 }
 
 #[test]
@@ -72,6 +95,9 @@ fn a_mount_that_fails_fails_what_needs_it_and_the_run_ends() {
 #[test]
 fn an_image_that_fails_stops_nothing_else() {
     let (_folder, root) = fake("/dev/rbd/rbd/none /y xfs noauto\n", "");
-    assert!(!run(&root, &format!("rbd/none id=boot,keyring=/missing\n{BOTH}")));
+    assert!(!run(
+        &root,
+        &format!("rbd/none id=boot,keyring=/missing\n{BOTH}")
+    ));
     assert!(root.dev("rbd/rbd/b").symlink_metadata().is_ok());
 }
