@@ -13,6 +13,7 @@ DOC = $(PREFIX)/share/doc/rbdmap
 CATALOG = $(PREFIX)/lib/systemd/catalog
 
 PROGRAM = target/release/rbdmap
+DOCUMENTS = README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE
 SERVICES = rbdmap@.service rbdmap.service rbdmap-hook@.service rbdmap-nofail.service rbdmap-prepare.service rbdmap-sweep.service
 
 .PHONY: all build setup setup-build install demo test check oracle lab lab-shell soak lint bench clean
@@ -46,7 +47,8 @@ install:
 	install -D -m 644 etc/rbdmap $(DESTDIR)$(DOC)/examples/rbdmap
 	install -D -m 644 etc/rbdmap.toml $(DESTDIR)$(DOC)/examples/rbdmap.toml
 	install -D -m 644 packaging/status.schema.json $(DESTDIR)$(DOC)/status.schema.json
-	install -D -m 644 README.md $(DESTDIR)$(DOC)/README.md
+	install -D -m 644 -t $(DESTDIR)$(DOC) $(DOCUMENTS)
+	install -D -m 644 -t $(DESTDIR)$(DOC)/docs docs/*
 
 # A guest boots with an image mapped and mounted, and powers off: watch it.
 demo: setup build
