@@ -3,16 +3,29 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 6] =
-    ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/benchmarks.md"];
+const DOCUMENTS: [&str; 6] = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/architecture.md",
+    "docs/benchmarks.md",
+];
 
 /// A code span that begins with one of these is a path.
 const DIRECTORIES: [&str; 6] = ["src/", "tests/", "docs/", "etc/", "units/", "packaging/"];
 
 #[test]
 fn every_file_that_a_document_names_exists() {
-    let missing: Vec<String> = DOCUMENTS.iter().flat_map(|document| missing_in(document)).collect();
-    assert!(missing.is_empty(), "named, but not there:\n{}", missing.join("\n"));
+    let missing: Vec<String> = DOCUMENTS
+        .iter()
+        .flat_map(|document| missing_in(document))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "named, but not there:\n{}",
+        missing.join("\n")
+    );
 }
 
 fn missing_in(document: &str) -> Vec<String> {
@@ -23,7 +36,10 @@ fn missing_in(document: &str) -> Vec<String> {
     let spans = paths_in_code(&text).map(|path| (path, repository.join(path)));
     let mut named: Vec<(&str, PathBuf)> = links.chain(spans).collect();
     named.retain(|(_, path)| !path.exists());
-    named.iter().map(|(name, _)| format!("{document}: {name}")).collect()
+    named
+        .iter()
+        .map(|(name, _)| format!("{document}: {name}"))
+        .collect()
 }
 
 /// What `](TARGET)` leads to, unless it is on another site.
@@ -37,5 +53,9 @@ fn link_targets(text: &str) -> impl Iterator<Item = &str> {
 fn paths_in_code(text: &str) -> impl Iterator<Item = &str> {
     let spans = text.split('`').skip(1).step_by(2);
     let words = spans.filter_map(|span| span.split_whitespace().next());
-    words.filter(|word| DIRECTORIES.iter().any(|directory| word.starts_with(directory)))
+    words.filter(|word| {
+        DIRECTORIES
+            .iter()
+            .any(|directory| word.starts_with(directory))
+    })
 }

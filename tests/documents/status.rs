@@ -43,13 +43,20 @@ fn the_status_in_the_readme_is_what_the_program_prints() {
     let printed = status_on_a_terminal(machine.path());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = fs::read_to_string(&path).unwrap();
-    let (before, rest) = readme.split_once(PROMPT).expect("the README has no block with `$ rbdmap status`");
-    let (shown, after) = rest.split_once("```").expect("the block with `$ rbdmap status` has no end");
+    let (before, rest) = readme
+        .split_once(PROMPT)
+        .expect("the README has no block with `$ rbdmap status`");
+    let (shown, after) = rest
+        .split_once("```")
+        .expect("the block with `$ rbdmap status` has no end");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, format!("{before}{PROMPT}{printed}```{after}")).unwrap();
         return;
     }
-    assert_eq!(shown, printed, "UPDATE=1 puts what was printed into the README");
+    assert_eq!(
+        shown, printed,
+        "UPDATE=1 puts what was printed into the README"
+    );
 }
 
 /// An image of pool rbd that a line of the table mapped.
@@ -60,11 +67,31 @@ struct Image {
 }
 
 const IMAGES: [Image; 5] = [
-    Image { name: "data", snapshot: "-", sectors: 100 * GIB },
-    Image { name: "home", snapshot: "-", sectors: 50 * GIB },
-    Image { name: "mail", snapshot: "-", sectors: 20 * GIB },
-    Image { name: "software", snapshot: "2026-01", sectors: 5 * GIB / 2 },
-    Image { name: "old", snapshot: "-", sectors: 10 * GIB },
+    Image {
+        name: "data",
+        snapshot: "-",
+        sectors: 100 * GIB,
+    },
+    Image {
+        name: "home",
+        snapshot: "-",
+        sectors: 50 * GIB,
+    },
+    Image {
+        name: "mail",
+        snapshot: "-",
+        sectors: 20 * GIB,
+    },
+    Image {
+        name: "software",
+        snapshot: "2026-01",
+        sectors: 5 * GIB / 2,
+    },
+    Image {
+        name: "old",
+        snapshot: "-",
+        sectors: 10 * GIB,
+    },
 ];
 
 /// A machine with the states that an image can be in without systemd.
@@ -83,7 +110,11 @@ fn machine() -> tempfile::TempDir {
 
 /// Writes what sysfs has of an image that is mapped as /dev/rbdN.
 fn map(root: &Path, number: usize, image: &Image) {
-    let Image { name, snapshot, sectors } = image;
+    let Image {
+        name,
+        snapshot,
+        sectors,
+    } = image;
     let read_only = u8::from(*snapshot != "-");
     let minor = number * 16;
     let tag = format!("rbdmap:table:{number:016x}");
@@ -115,7 +146,10 @@ fn write(root: &Path, path: &str, text: &str) {
 /// Runs `rbdmap status` on a terminal, which script(1) makes. The exit status reports that there are problems.
 fn status_on_a_terminal(root: &Path) -> String {
     let program = env!("CARGO_BIN_EXE_rbdmap");
-    let command = format!("stty cols 80 rows 24; exec '{program}' --root '{}' status", root.display());
+    let command = format!(
+        "stty cols 80 rows 24; exec '{program}' --root '{}' status",
+        root.display()
+    );
     let output = Command::new("script")
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
         .envs([("SHELL", "/bin/sh"), ("COLUMNS", "80")])
