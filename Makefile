@@ -20,13 +20,13 @@ SERVICES = rbdmap@.service rbdmap.service rbdmap-hook@.service rbdmap-nofail.ser
 
 all: build
 
-# The Debian packages that building needs. packaging/setup lists them with their reasons.
+# The Debian packages that building needs. packaging/tools/setup lists them with their reasons.
 setup-build:
-	packaging/setup build
+	packaging/tools/setup build
 
 # The Debian packages that the tests need: for building, checking units, the lab.
 setup:
-	packaging/setup build check lab
+	packaging/tools/setup build check lab
 
 build: setup-build
 	cargo build --release --locked
@@ -43,10 +43,10 @@ install:
 	done
 	install -D -m 644 -t $(DESTDIR)$(RULES) units/50-rbd.rules units/61-rbd-content.rules
 	for page in packaging/man/*; do install -D -m 644 -t $(DESTDIR)$(MAN)/man$${page##*.} $$page || exit 1; done
-	install -D -m 644 -t $(DESTDIR)$(CATALOG) packaging/rbdmap.catalog
+	install -D -m 644 -t $(DESTDIR)$(CATALOG) packaging/data/rbdmap.catalog
 	install -D -m 644 etc/rbdmap $(DESTDIR)$(DOC)/examples/rbdmap
 	install -D -m 644 etc/rbdmap.toml $(DESTDIR)$(DOC)/examples/rbdmap.toml
-	install -D -m 644 packaging/status.schema.json $(DESTDIR)$(DOC)/status.schema.json
+	install -D -m 644 packaging/data/status.schema.json $(DESTDIR)$(DOC)/status.schema.json
 	install -D -m 644 -t $(DESTDIR)$(DOC) $(DOCUMENTS)
 	install -D -m 644 -t $(DESTDIR)$(DOC)/docs docs/*
 
@@ -80,8 +80,8 @@ lab-shell: setup build
 	tests/lab/lab shell $(GUEST)
 
 lint:
-	packaging/setup build check lint
-	packaging/lint
+	packaging/tools/setup build check lint
+	packaging/tools/lint
 
 # Ours beside the shell script, the rbd command and the floor, in one guest.
 bench: setup build

@@ -1,6 +1,6 @@
 //! What happens to images, by kinds. The journal keeps the kind with each message (`MESSAGE_ID=`, systemd.journal-fields(7)),
 //! so that scripts can ask for it, beside `RBD_POOL=`, `RBD_NAMESPACE=`, `RBD_IMAGE=`, `RBD_SNAPSHOT=`, `RBD_DEVICE=` and
-//! `ERRNO=`, as far as they are known; and `journalctl -x` prints what packaging/rbdmap.catalog says of it: what it means
+//! `ERRNO=`, as far as they are known; and `journalctl -x` prints what packaging/data/rbdmap.catalog says of it: what it means
 //! and what to do. A kind's id never changes.
 
 use std::fmt::Display;
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_catalog_explains_every_kind_and_nothing_else() {
-        let catalog = include_str!("../../packaging/rbdmap.catalog");
+        let catalog = include_str!("../../packaging/data/rbdmap.catalog");
         let explained: Vec<&str> = catalog
             .lines()
             .filter_map(|line| line.strip_prefix("-- "))

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::model::holder::{Holder, Process};
 
-/// An item of `holders` in packaging/status.schema.json, which says what the keys mean.
+/// An item of `holders` in packaging/data/status.schema.json, which says what the keys mean.
 #[derive(Debug, Default, Serialize)]
 pub struct HolderJson<'a> {
     kind: &'static str,

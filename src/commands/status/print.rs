@@ -1,4 +1,4 @@
-//! Rows on a terminal, in a pipe, and as JSON (packaging/status.schema.json).
+//! Rows on a terminal, in a pipe, and as JSON (packaging/data/status.schema.json).
 
 use std::io::{IsTerminal, stdout};
 
