@@ -3,5 +3,7 @@
 pub mod background; // work in a thread of its own
 pub mod backoff; // pauses between retries
 pub mod deadline; // time limits
+#[cfg(test)]
+pub mod fake_root; // a directory that stands for / in tests
 pub mod job_pool; // a bounded number of threads
 pub mod root; // every absolute path

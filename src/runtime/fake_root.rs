@@ -1,0 +1,75 @@
+//! A directory that stands for `/` in unit tests, with the files that a test puts there. It removes itself.
+
+use std::fs;
+use std::ops::Deref;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::root::Root;
+
+/// The directory, used as the [`Root`] that it is.
+pub struct FakeRoot {
+    directory: TempDir,
+    root: Root,
+}
+
+impl FakeRoot {
+    /// An empty machine.
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::new(directory.path());
+        Self { directory, root }
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Writes a file, and makes the directories above it.
+    pub fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Writes a program with mode 0755.
+    pub fn write_program(&self, path: impl AsRef<Path>, text: &str) {
+        self.write(&path, text);
+        self.set_mode(path, 0o755);
+    }
+
+    /// Sets the permissions of a file or directory.
+    pub fn set_mode(&self, path: impl AsRef<Path>, mode: u32) {
+        let permissions = fs::Permissions::from_mode(mode);
+        fs::set_permissions(self.root.join(path), permissions).unwrap();
+    }
+
+    /// Maps `POOL/IMAGE` as /dev/rbdID, as the kernel shows it in sysfs: major number 252, 16 minor numbers each.
+    pub fn map_image(&self, id: u32, spec: &str) {
+        let (pool, image) = spec.split_once('/').unwrap();
+        let minor = (id * 16).to_string();
+        let attributes = [
+            ("pool", pool),
+            ("name", image),
+            ("current_snap", "-"),
+            ("major", "252"),
+            ("minor", &minor),
+        ];
+        for (name, text) in attributes {
+            self.write(format!("sys/bus/rbd/devices/{id}/{name}"), text);
+        }
+        self.write(format!("sys/block/rbd{id}/dev"), format!("252:{minor}"));
+        self.write(format!("dev/rbd{id}"), "");
+    }
+}
+
+impl Deref for FakeRoot {
+    type Target = Root;
+
+    fn deref(&self) -> &Root {
+        &self.root
+    }
+}
