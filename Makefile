@@ -42,7 +42,10 @@ install:
 	    chmod 644 $(DESTDIR)$(UNITS)/$$unit || exit 1; \
 	done
 	install -D -m 644 -t $(DESTDIR)$(RULES) units/50-rbd.rules units/61-rbd-content.rules
-	for page in packaging/man/*; do install -D -m 644 -t $(DESTDIR)$(MAN)/man$${page##*.} $$page || exit 1; done
+	for page in packaging/man/*; do \
+	    installed=$(DESTDIR)$(MAN)/man$${page##*.}/$${page##*/} && install -D -m 644 $$page $$installed && \
+	    sed -i 's|@prefix@|$(PREFIX)|g' $$installed || exit 1; \
+	done
 	install -D -m 644 -t $(DESTDIR)$(CATALOG) packaging/data/rbdmap.catalog
 	install -D -m 644 etc/rbdmap $(DESTDIR)$(DOC)/examples/rbdmap
 	install -D -m 644 etc/rbdmap.toml $(DESTDIR)$(DOC)/examples/rbdmap.toml
