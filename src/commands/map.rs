@@ -22,6 +22,7 @@ use crate::model::fault::Fault;
 use crate::model::hook_call::HookPolicy;
 use crate::model::image_spec::ImageSpec;
 use crate::model::owner_tag::Origin;
+use crate::model::unit_name;
 use crate::plan::{self, MapPlan};
 use crate::report::event::Event;
 use crate::report::failures::Report;
@@ -188,11 +189,8 @@ fn limits(engine: &Engine, settings: &Settings) -> Limits {
     }
 }
 
-/// What the unit of an image that is tried again and again sets (generator::instance): the units to start when it is there.
-const NOFAIL: &str = "RBDMAP_NOFAIL";
-
 fn nofail_units() -> Vec<String> {
-    env::var(NOFAIL)
+    env::var(unit_name::NOFAIL_DEPENDENTS_VARIABLE)
         .unwrap_or_default()
         .split_whitespace()
         .map(str::to_owned)
@@ -200,7 +198,7 @@ fn nofail_units() -> Vec<String> {
 }
 
 fn is_nofail() -> bool {
-    env::var_os(NOFAIL).is_some()
+    env::var_os(unit_name::NOFAIL_DEPENDENTS_VARIABLE).is_some()
 }
 
 /// Without mounts no hook either: units map so, and a hook comes after the mounts.

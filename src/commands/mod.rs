@@ -21,6 +21,7 @@ use crate::engine::{hook, systemd};
 use crate::generator::{self, Directories};
 use crate::model::hook_call::HookCall;
 use crate::model::image_spec::ImageSpec;
+use crate::model::unit_name;
 use crate::report::event::Event;
 use crate::report::failures::Report;
 use crate::report::logging;
@@ -113,7 +114,7 @@ fn show(root: &Root, format: Format) -> Result<Report> {
 
 /// The units that rbdmap-nofail.service is told of (generator::service).
 fn start_nofail(root: &Root) -> Result<Report> {
-    let told = env::var("RBDMAP_INSTANCES").unwrap_or_default();
+    let told = env::var(unit_name::NOFAIL_INSTANCES_VARIABLE).unwrap_or_default();
     let units: Vec<String> = told.split_whitespace().map(str::to_owned).collect();
     systemd::start_nofail(root, &Configuration::read(root).entries, &units)
         .map(|()| Report::default())

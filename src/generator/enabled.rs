@@ -9,6 +9,7 @@
 
 use std::fs;
 
+use crate::model::unit_name;
 use crate::runtime::root::Root;
 use crate::sys::file::read_if_there;
 
@@ -16,7 +17,7 @@ use super::admin_units::AdministratorUnits;
 
 /// Whether nothing is to be generated, for a reason that somebody has chosen.
 pub fn is_silent(root: &Root, administrator: &AdministratorUnits) -> bool {
-    let is_off = || is_switched_off(root) || administrator.masks("rbdmap.service");
+    let is_off = || is_switched_off(root) || administrator.masks(unit_name::SERVICE);
     in_initrd(root) || in_container(root) || (is_off() && nothing_is_mapped(root))
 }
 

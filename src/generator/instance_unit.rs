@@ -40,7 +40,7 @@ impl InstanceConfig<'_> {
             files.join(" ")
         );
         if let Some(starts) = &self.starts {
-            let starts = assignment("RBDMAP_NOFAIL", starts);
+            let starts = assignment(unit_name::NOFAIL_DEPENDENTS_VARIABLE, starts);
             text += &format!(
                 "
 [Service]

@@ -42,7 +42,7 @@ impl Service {
         let units: Vec<&str> = self.nofail.iter().map(String::as_str).collect();
         let text = format!(
             "[Service]\nEnvironment={}\n",
-            assignment("RBDMAP_INSTANCES", &units)
+            assignment(unit_name::NOFAIL_INSTANCES_VARIABLE, &units)
         );
         (!units.is_empty()).then(|| GeneratedFile::drop_in(unit_name::NOFAIL, &text))
     }
@@ -56,6 +56,6 @@ impl Service {
         }
         // A percent sign is in nothing but the units' names.
         let text = escape_specifiers(&text);
-        (!self.wants.is_empty()).then(|| GeneratedFile::drop_in("rbdmap.service", &text))
+        (!self.wants.is_empty()).then(|| GeneratedFile::drop_in(unit_name::SERVICE, &text))
     }
 }

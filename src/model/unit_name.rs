@@ -11,8 +11,21 @@ use super::image_spec::ImageSpec;
 /// The unit of which those that map images are instances. Drop-ins of it are theirs too.
 pub const TEMPLATE: &str = "rbdmap@.service";
 
-/// The unit that has those started that boot does not wait for.
+/// Matches the units of all images, in the patterns of systemctl(1).
+pub const ALL_INSTANCES: &str = "rbdmap@*.service";
+
+/// The unit that an administrator enables. It wants the units of all images.
+pub const SERVICE: &str = "rbdmap.service";
+
+/// The unit that starts the images for which boot does not wait.
 pub const NOFAIL: &str = "rbdmap-nofail.service";
+
+/// The environment variable with the units that [`NOFAIL`] starts, separated by blanks.
+pub const NOFAIL_INSTANCES_VARIABLE: &str = "RBDMAP_INSTANCES";
+
+/// The environment variable that only the unit of an image with `nofail` has: the units to start once the image is mapped,
+/// separated by blanks.
+pub const NOFAIL_DEPENDENTS_VARIABLE: &str = "RBDMAP_NOFAIL";
 
 /// The unit that maps an image, `rbdmap@pool-image.service`.
 pub fn instance(spec: &ImageSpec) -> String {

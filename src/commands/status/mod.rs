@@ -108,7 +108,7 @@ impl<'a> MachineState<'a> {
             .flatten();
         let states = manager.as_ref().and_then(|manager| {
             manager
-                .loaded(&["rbdmap@*.service", unit_name::NOFAIL, "*.mount"])
+                .loaded(&[unit_name::ALL_INSTANCES, unit_name::NOFAIL, "*.mount"])
                 .ok()
         });
         let sizes = mappings

@@ -30,11 +30,11 @@ const NEWS: Duration = Duration::from_secs(5);
 pub fn stop_images(root: &Root) -> Result<()> {
     let manager = Manager::connect(root)?;
     if manager.state()? == SystemState::Stopping
-        || manager.job_of("rbdmap.service")?.as_deref() != Some("stop")
+        || manager.job_of(unit_name::SERVICE)?.as_deref() != Some("stop")
     {
         return Ok(());
     }
-    let units = manager.up(&["rbdmap@*.service"])?;
+    let units = manager.up(&[unit_name::ALL_INSTANCES])?;
     manager.stop(&units, Duration::ZERO).map(drop)
 }
 
@@ -46,7 +46,7 @@ pub fn end_starts(root: &Root, limit: Duration) -> Result<()> {
         return Ok(());
     }
     let keeps_units = manager.has_job("soft-reboot.target")?;
-    let states = manager.loaded(&["rbdmap@*.service"])?;
+    let states = manager.loaded(&[unit_name::ALL_INSTANCES])?;
     let to_stop =
         |state: &BriefState| state.active == "activating" || keeps_units && state.is_active();
     let units: Vec<String> = states
@@ -131,7 +131,7 @@ fn end_until_quiet(
         // In this order: who is done starting at the second look has mapped it, and is not down yet at the third.
         let starting = manager.being_started()?;
         let mapped = bus::list(root)?;
-        let loaded = manager.loaded(&["rbdmap@*.service"])?;
+        let loaded = manager.loaded(&[unit_name::ALL_INSTANCES])?;
         let is_mapping = |unit: &String| loaded.get(unit).is_some_and(|state| !state.is_down());
         let (mut again, mut units) = (Vec::new(), Vec::new());
         for spec in gone {

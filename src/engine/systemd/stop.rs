@@ -189,7 +189,7 @@ fn forget_interrupted(
     held: &HashMap<String, &ImageSpec>,
     failed: &HashMap<&ImageSpec, String>,
 ) -> Result<()> {
-    let states = manager.loaded(&["rbdmap@*.service"])?;
+    let states = manager.loaded(&[unit_name::ALL_INSTANCES])?;
     let is_failed = |unit: &&String| {
         states
             .get(*unit)
@@ -224,7 +224,7 @@ fn sort<'a>(
     report: &Report,
 ) -> Result<SortedImages<'a>> {
     let (states, mut sorted) = (
-        manager.loaded(&["rbdmap@*.service"])?,
+        manager.loaded(&[unit_name::ALL_INSTANCES])?,
         SortedImages::default(),
     );
     for spec in specs {

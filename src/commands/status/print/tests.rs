@@ -147,8 +147,10 @@ fn conforms(value: &Value, schema: &Value, place: &str) {
 
 #[test]
 fn json_is_as_its_schema_says() {
-    let schema: Value =
-        serde_json::from_str(include_str!("../../../../packaging/data/status.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(include_str!(
+        "../../../../packaging/data/status.schema.json"
+    ))
+    .unwrap();
     let all = [
         State::Failed("x".into()),
         State::NotMounted("/a".into(), String::new()),
