@@ -39,7 +39,7 @@ guest_prepare() {
   [ -n "${KEEP:-}" ] || rm -f "$(guest_folder "$guest")/disk"
   install -d -m 755 "$overlay" "$overlay/etc/ceph" "$LAB_DIR/logs/$guest"
   cp -a "$LAB/guest/." "$overlay"
-  cp -a "$LAB/expect.sh" "$LAB/scenarios" "$overlay/lab"
+  cp -a "$LAB/assert.sh" "$LAB/scenarios" "$overlay/lab"
   systemctl --root="$overlay" --quiet enable lab-network.service lab-journal.service
   systemctl --root="$overlay" --quiet mask "${MASKED_UNITS[@]}" 2>/dev/null
   guest_mask_generators "$overlay/etc/systemd/system-generators"
@@ -96,7 +96,7 @@ guest_boot() {
 }
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
 
-# A step in the guest may ask for something outside (asks.sh). That the cluster be killed, all guests must have asked.
+# A step in the guest may ask for something outside (host_actions.sh). That the cluster be killed, all guests must have asked.
 has_ended_or_asks() {
   if [ -e "$2/kill-cluster" ] && [ ! -e "$2/cluster-killed" ]; then
     touch "$LAB_DIR/logs/asks-$(basename "$(dirname "$2")")"

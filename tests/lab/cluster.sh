@@ -121,4 +121,4 @@ pool_holders() {
 }
 
 # Clients at this address that the cluster has shut out, a line each.
-shut_out() { cluster ceph osd blocklist ls 2>/dev/null | grep "^$1:" || true; }
+blocklisted() { cluster ceph osd blocklist ls 2>/dev/null | grep "^$1:" || true; }

@@ -104,13 +104,13 @@ boot_of_test() {
   fi
   for name; do
     [ "$BOOT" -le "$(scenario_last_boot "$name")" ] || continue
-    for phase in $(phases_outside); do step_outside "$phase" "$name"; done
+    for phase in $(phases_on_host); do step_on_host "$phase" "$name"; done
     [ "$BOOT" != "$(scenario_last_boot "$name")" ] || scenario_result "$name"
   done
 }
 
-phases_outside() { case $BOOT in 0) echo images ;; *) echo powered_off ;; esac }
-phases_inside() {
+phases_on_host() { case $BOOT in 0) echo images ;; *) echo powered_off ;; esac }
+phases_in_guest() {
   case $BOOT in
     1) echo by_hand configure ;;
     2) echo booted ;;
@@ -127,7 +127,7 @@ guest_soft_reboots() { [[ $1 == trixie* ]]; }
 scenario_last_boot() {
   local BOOT phase last=0
   for BOOT in 1 2 3 4 5 6; do
-    for phase in $(phases_inside); do
+    for phase in $(phases_in_guest); do
       ! scenario_has "$1" "$phase" || last=$BOOT
     done
   done
@@ -137,7 +137,7 @@ scenario_last_boot() {
 # What the agent in the guest is asked to do, a line each.
 steps() {
   local phase name some
-  for phase in $(phases_inside); do
+  for phase in $(phases_in_guest); do
     some=$(for name; do ! scenario_has "$name" "$phase" || echo "$phase $name"; done)
     [ -n "$some" ] || continue
     before_phase "$phase"
@@ -149,14 +149,14 @@ before_phase() {
 }
 
 # One function of a scenario in a shell of its own, every command traced; its log is where the agent puts those from inside.
-step_outside() {
+step_on_host() {
   local log=$BOOT_FOLDER/$2.$1 status=0
   scenario_has "$2" "$1" || return 0
-  step_outside_run "$@" >"$log" 2>&1 </dev/null &
+  step_on_host_run "$@" >"$log" 2>&1 </dev/null &
   wait $! || status=$?
   echo "$status" >"$log.status"
 }
-step_outside_run() {
+step_on_host_run() {
   # shellcheck disable=SC1090
   . "$(scenario_file "$2")"
   set -x
@@ -178,7 +178,7 @@ scenario_result() {
   for BOOT in $(seq 0 "$(scenario_last_boot "$name")"); do
     # Boots in which no scenario of this run has a step are left out.
     [ -d "$(boot_folder "$GUEST" "$BOOT")" ] || continue
-    for phase in $(phases_inside) $(phases_outside); do
+    for phase in $(phases_in_guest) $(phases_on_host); do
       scenario_has "$name" "$phase" || continue
       log=$(boot_folder "$GUEST" "$BOOT")/$name.$phase
       status=$(cat "$log.status" 2>/dev/null) || status=none

@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 by_hand() {
-  trap mend EXIT
+  trap repair EXIT
   frail_up
   frail_image monitored 32M
   one_of_three
@@ -14,7 +14,7 @@ by_hand() {
   away_and_back
   rm /etc/ceph/frail/other.conf
   trap - EXIT
-  mend
+  repair
   nothing_left
 }
 
@@ -32,8 +32,8 @@ one_of_three() {
   rbdmap unmap --direct
 }
 
-mend() {
-  outside frail mend
+repair() {
+  on_host frail repair
   sed -i '/monitor-/d' /etc/hosts
   echo "hosts: files dns" >/etc/nsswitch.conf
   rm -f /etc/resolv.conf
@@ -93,7 +93,7 @@ another_cluster() {
 
 no_quorum() {
   frail_image quorumless 32M
-  outside frail quorumless
+  on_host frail quorumless
   sed -i '/^[^#]/d' /etc/ceph/rbdmap
   frail_table quorumless "mon_host=v2:$FRAIL:3400,options='ms_mode=secure'"
   ends 1 rbdmap map --direct --timeout 8
@@ -110,7 +110,7 @@ away_and_back() {
   sed -i '/^[^#]/d' /etc/ceph/rbdmap
   frail_table monitored
   systemctl daemon-reload
-  outside frail mon stop
+  on_host frail mon stop
   rbdmap map "$POOL/monitored" >said 2>&1 &
   local map=$!
   wait_for 15 status_says monitored "waiting for a monitor: $FRAIL:3300"
@@ -118,7 +118,7 @@ away_and_back() {
   grep -qP "^$POOL/monitored\twaiting\t" <<<"$SAID" || fail "its line: $(grep monitored <<<"$SAID")"
   says "waiting for a monitor: $FRAIL:3300"
   sleep "$(longer 8 40)"
-  outside frail mon start
+  on_host frail mon start
   wait_for 20 mapped monitored
   wait $map || fail "it said '$(cat said)'"
   expect "waiting for a monitor: $FRAIL:3300" <said

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 by_hand() {
-  trap 'outside frail mend' EXIT
+  trap 'on_host frail repair' EXIT
   frail_up
   frail_image osd-a 32M
   frail_image osd-b 32M
@@ -25,7 +25,7 @@ by_hand() {
 
 # What the kernel was asked goes on when nobody waits for it any more, and is found by the next who ask.
 before_the_map() {
-  outside frail osd kill
+  on_host frail osd kill
   ends 1 rbdmap map --direct --no-mount --timeout 10 "$POOL/osd-a"
   echo "$TOOK ms: $SAID"
   within 13000
@@ -33,20 +33,20 @@ before_the_map() {
   ends 1 rbdmap map --direct --no-mount --timeout 3 "$POOL/osd-a"
   echo "$TOOK ms: $SAID"
   within 6000
-  outside frail osd start
+  on_host frail osd start
   ends 0 rbdmap map --direct --no-mount --timeout 40 "$POOL/osd-a"
   echo "$TOOK ms: $SAID"
   is_mapped_once osd-a
 }
 
 before_the_mount() {
-  outside frail osd kill
+  on_host frail osd kill
   echo 3 >/proc/sys/vm/drop_caches
   ends 1 rbdmap map --direct --timeout 8 "$POOL/osd-a"
   echo "$TOOK ms: $SAID"
   within 20000
   says "/mnt/osd-a"
-  outside frail osd start
+  on_host frail osd start
   wait_for 40 mounts_at_last
 }
 mounts_at_last() { rbdmap map --direct "$POOL/osd-a" && findmnt /mnt/osd-a; }
@@ -55,7 +55,7 @@ under_a_mount() {
   date >/mnt/osd-a/dirty
   sync -f /mnt/osd-a
   date >/mnt/osd-a/dirty
-  outside frail osd kill
+  on_host frail osd kill
   # Told to end while the unmounting hangs: whoever reads what it says is not kept.
   ends 124 timeout 5 rbdmap unmap --direct --timeout 60 "$POOL/osd-a"
   within 8000
@@ -63,7 +63,7 @@ under_a_mount() {
   echo "$TOOK ms: $SAID"
   within 20000
   says "is the cluster there?"
-  outside frail osd start
+  on_host frail osd start
   wait_for 60 unmaps_at_last
   is_not_mapped osd-a
 }
@@ -76,45 +76,45 @@ under_mkfs() {
   mkdir -p /mnt/osd-c
   fstab "/dev/rbd/$POOL/osd-c /mnt/osd-c ext4 noauto,_netdev,x-systemd.makefs 0 0"
   rbdmap map --direct --no-mount "$POOL/osd-c"
-  outside frail osd kill
+  on_host frail osd kill
   ends 1 rbdmap map --timeout 10 "$POOL/osd-c"
   echo "$TOOK ms: $SAID"
   # systemd's jobs are followed for 15 s longer, so that what fails in time is told.
   within 32000
   says "not mounted on /mnt/osd-c yet; systemd goes on with it"
-  outside frail osd start
+  on_host frail osd start
   wait_for 60 findmnt /mnt/osd-c
   ends 0 rbdmap unmap "$POOL/osd-c"
 }
 
 full() {
-  outside frail ceph tell osd.0 injectfull full
+  on_host frail ceph tell osd.0 injectfull full
   wait_for 40 is_full
   ends 1 rbdmap map --direct --no-mount --timeout 10 "$POOL/osd-b"
   echo "$TOOK ms: $SAID"
   within 13000
   says "ceph health detail"
-  outside frail ceph tell osd.0 injectfull none
+  on_host frail ceph tell osd.0 injectfull none
   ends 0 rbdmap map --direct --no-mount --timeout 40 "$POOL/osd-b"
   is_mapped_once osd-b
 }
 
-is_full() { outside frail ceph osd dump | grep "^pool.* flags .*full"; }
+is_full() { on_host frail ceph osd dump | grep "^pool.* flags .*full"; }
 
 # osd-b is mapped. Resized, its size follows; and a snapshot, then the pool, is taken away under what is mapped.
 gone_while_mapped() {
-  outside frail rbd resize "$POOL/osd-b" --size 48M
+  on_host frail rbd resize "$POOL/osd-b" --size 48M
   wait_for 10 has_size 50331648
-  outside frail rbd snap create "$POOL/osd-b@gone"
+  on_host frail rbd snap create "$POOL/osd-b@gone"
   echo "$POOL/osd-b@gone id=boot,conf=/etc/ceph/frail/ceph.conf,keyring=/etc/ceph/frail/keyring" >>/etc/ceph/rbdmap
   ends 0 rbdmap map --direct --no-mount "$POOL/osd-b@gone"
-  outside frail rbd snap rm "$POOL/osd-b@gone"
+  on_host frail rbd snap rm "$POOL/osd-b@gone"
   ends 0 rbdmap unmap --direct "$POOL/osd-b@gone"
   image_gone
-  outside frail ceph osd pool rm "$POOL" "$POOL" --yes-i-really-really-mean-it
+  on_host frail ceph osd pool rm "$POOL" "$POOL" --yes-i-really-really-mean-it
   ends 0 rbdmap unmap --direct --timeout 20 "$POOL/osd-b"
   echo "$TOOK ms: $SAID"
-  outside frail ceph osd pool create "$POOL"
+  on_host frail ceph osd pool create "$POOL"
 }
 
 # Read-only it can be removed as if nobody had it, and otherwise with some violence.
@@ -124,8 +124,8 @@ image_gone() {
   frail_table removed read-only
   frail_table torn
   ends 0 rbdmap map --direct --no-mount "$POOL/removed" "$POOL/torn"
-  outside frail rbd rm "$POOL/removed"
-  outside frail rados -p "$POOL" rm "rbd_header.$(cat "/sys/block/$(basename "$(devices_of torn)")/device/image_id")"
+  on_host frail rbd rm "$POOL/removed"
+  on_host frail rados -p "$POOL" rm "rbd_header.$(cat "/sys/block/$(basename "$(devices_of torn)")/device/image_id")"
   ends 0 rbdmap map --direct --no-mount "$POOL/removed"
   says "already mapped"
   ends 0 rbdmap unmap --direct --timeout 20 "$POOL/removed" "$POOL/torn"

@@ -4,7 +4,7 @@
 images() { image linked 32M; }
 
 by_hand() {
-  trap 'mend_link' EXIT
+  trap 'repair_link' EXIT
   table linked
   down_and_up
   bad_link "loss 20%" 60000
@@ -14,7 +14,7 @@ by_hand() {
   nothing_left
 }
 
-mend_link() {
+repair_link() {
   ip link set vec0 up
   tc qdisc del dev vec0 root || true
 }

@@ -21,8 +21,8 @@ by_hand() {
 
 # Beside it a user who may do all but have a dead client shut out, which breaking its lock takes.
 died() {
-  outside hold-lock "0:$POOL/crashed"
-  outside hold-lock "0:$POOL/crashed-too"
+  on_host hold-lock "0:$POOL/crashed"
+  on_host hold-lock "0:$POOL/crashed-too"
   rbdmap map --direct >said 2>&1 "$POOL/crashed" &
   local map=$!
   ends 1 rbdmap map --direct "$POOL/crashed-too" --id unlucky
@@ -45,7 +45,7 @@ died_without_object_map() {
   table no-object-map
   fstab "/dev/rbd/$POOL/no-object-map /mnt/no-object-map ext4 noauto 0 0"
   systemctl daemon-reload
-  outside hold-lock "0:$POOL/no-object-map"
+  on_host hold-lock "0:$POOL/no-object-map"
   ends 0 rbdmap map "$POOL/no-object-map"
   echo "mounted in $TOOK ms: $SAID"
   findmnt /mnt/no-object-map
@@ -54,7 +54,7 @@ died_without_object_map() {
 }
 
 lives() {
-  outside hold-lock "40:$POOL/held"
+  on_host hold-lock "40:$POOL/held"
   ends 1 rbdmap map --direct "$POOL/held"
   echo "$TOOK ms: $SAID"
   within 20000
@@ -62,7 +62,7 @@ lives() {
   # Who it is, Ceph's command tells; where that is not installed, its name is told. The holder is on the cluster's host.
   if [ -x /usr/bin/rbd ]; then says " (10.77.0.1:"; else says "rbd lock ls $POOL/held"; fi
   says "peer will not release lock"
-  outside drop-lock "$POOL/held"
+  on_host drop-lock "$POOL/held"
   # Its watch ends after half a minute.
   ends 0 rbdmap map --timeout 60 "$POOL/held"
   rbdmap unmap "$POOL/held"

@@ -70,7 +70,7 @@ third() {
   rbdmap map "$POOL/lost-osd"
   findmnt /mnt/lost-osd
   dd if=/dev/urandom of=/mnt/lost-osd/dirty bs=1M count=4
-  outside frail osd kill
+  on_host frail osd kill
 }
 
 powered_off() {

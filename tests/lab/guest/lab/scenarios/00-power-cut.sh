@@ -28,8 +28,8 @@ late_monitor() {
   rbdmap map --direct --no-mount "$POOL/cut-late"
   mkfs.ext4 -q "/dev/rbd/$POOL/cut-late"
   rbdmap unmap --direct
-  outside frail mon stop
-  outside frail later 60 mon start
+  on_host frail mon stop
+  on_host frail later 60 mon start
 }
 
 map() {
@@ -77,7 +77,7 @@ last() {
   [ "$given_up" -le 110 ] || fail "boot went on $given_up s after the start"
 }
 
-cut_soon() { outside cut-power "$(cat /lab/log/cut-after)"; }
+cut_soon() { on_host cut-power "$(cat /lab/log/cut-after)"; }
 not_cut() {
   sleep 60
   fail "the power is still there"

@@ -1,16 +1,16 @@
-# eight: eight processes map, unmap, reload, start and stop the same images, by both engines: no image is ever mapped twice, and nobody hangs
+# concurrent: eight processes map, unmap, reload, start and stop the same images, by both engines: no image is ever mapped twice, and nobody hangs
 # shellcheck shell=bash
 
-EIGHT=(eight-1 eight-2 eight-3 eight-4)
+SHARED=(concurrent-1 concurrent-2 concurrent-3 concurrent-4)
 
 images() {
   local image
-  for image in "${EIGHT[@]}"; do image "$image" 32M; done
+  for image in "${SHARED[@]}"; do image "$image" 32M; done
 }
 
 by_hand() {
   local image number workers=() end
-  for image in "${EIGHT[@]}"; do
+  for image in "${SHARED[@]}"; do
     fresh "$image" ext4
     mkdir -p "/mnt/$image"
     table "$image"
@@ -37,7 +37,7 @@ work() {
   set +x
   local end=$1 image status
   while [ $SECONDS -lt "$end" ]; do
-    image=${EIGHT[RANDOM % 4]}
+    image=${SHARED[RANDOM % 4]}
     status=0
     case $((RANDOM % 8)) in
       0) one rbdmap map "$POOL/$image" ;;
@@ -62,7 +62,7 @@ at_last() {
   local image
   rbdmap map || rbdmap map
   same 4 "$(mappings | wc -l)" mappings
-  for image in "${EIGHT[@]}"; do
+  for image in "${SHARED[@]}"; do
     is_mapped_once "$image"
     same "$(devices_of "$image")" "$(findmnt -n -o SOURCE "/mnt/$image")" "what is mounted on /mnt/$image"
   done

@@ -1,4 +1,4 @@
-# inside.sh: what scenarios use in the guest: the files an administrator edits, and the kernel's own word on what is mapped.
+# guest_lib.sh: what scenarios use in the guest: the files an administrator edits, and the kernel's own word on what is mapped.
 # Nothing here calls the program under test: it is the scenario that does.
 # shellcheck shell=bash
 
@@ -91,8 +91,8 @@ nothing_left() {
   same "" "$(awk '$8 == "ceph"' /proc/keys)" "keys"
 }
 
-# outside WORD…: has it done on the machine outside (asks.sh), and prints what was said there.
-outside() {
+# on_host WORD…: has it done on the machine outside (host_actions.sh), and prints what was said there.
+on_host() {
   local status
   rm -f /lab/log/answer
   echo "$*" >/lab/log/ask.part
@@ -100,7 +100,7 @@ outside() {
   { wait_for 60 test -e /lab/log/answer; } 2>/dev/null
   read -r status </lab/log/answer
   tail -n +2 /lab/log/answer
-  [ "$status" = 0 ] || fail "outside: '$*' ended with $status"
+  [ "$status" = 0 ] || fail "on_host: '$*' ended with $status"
 }
 
 # A cluster of this guest's own, which may be harmed: its monitor's address in FRAIL, and lines of the table for it. The first
@@ -109,11 +109,11 @@ frail_up() {
   local said
   FRAIL=10.77.0.2${ADDRESS: -1}
   [ ! -e /etc/ceph/frail/keyring ] || return 0
-  said=$(outside frail up)
+  said=$(on_host frail up)
   mkdir -p /etc/ceph/frail
   printf '[global]\nfsid = %s\nmon_host = %s\n' "$(head -n 1 <<<"$said")" "$FRAIL" >/etc/ceph/frail/ceph.conf
   printf '[client.boot]\n\tkey = %s\n' "$(tail -n 1 <<<"$said")" >/etc/ceph/frail/keyring
   chmod 600 /etc/ceph/frail/keyring
 }
-frail_image() { outside frail rbd create "$POOL/$1" --size "$2"; }
+frail_image() { on_host frail rbd create "$POOL/$1" --size "$2"; }
 frail_table() { echo "$POOL/$1 id=boot,conf=/etc/ceph/frail/ceph.conf,keyring=/etc/ceph/frail/keyring${2:+,$2}" >>/etc/ceph/rbdmap; }

@@ -1,15 +1,15 @@
-# surroundings: udev slow, links and folders made or taken by hand, no module, /sys read-only, no capability, no keys, no journal, full disks: said, or done all the same
+# degraded-host: udev slow, links and folders made or taken by hand, no module, /sys read-only, no capability, no keys, no journal, full disks: said, or done all the same
 # Without udevd at all is no-udev's.
 # shellcheck shell=bash
 
-images() { image around 32M; }
+images() { image degraded 32M; }
 
 by_hand() {
-  trap mend EXIT
-  table around
-  fresh around ext4
-  mkdir -p /mnt/around
-  fstab "/dev/rbd/$POOL/around /mnt/around ext4 noauto 0 0"
+  trap repair EXIT
+  table degraded
+  fresh degraded ext4
+  mkdir -p /mnt/degraded
+  fstab "/dev/rbd/$POOL/degraded /mnt/degraded ext4 noauto 0 0"
   slow_udev
   links_by_hand
   no_module
@@ -17,12 +17,12 @@ by_hand() {
   no_more_keys
   nowhere_to_write
   no_journal
-  mend
+  repair
   trap - EXIT
   nothing_left
 }
 
-mend() {
+repair() {
   rm -f /etc/modprobe.d/lab.conf /etc/udev/rules.d/10-lab.rules
   udevadm control --reload
   sysctl -q kernel.keys.root_maxkeys=1000000
@@ -35,8 +35,8 @@ goes_up_and_down() {
   ends 0 rbdmap map --direct
   UP=$SAID
   echo "$1: mapped and mounted in $TOOK ms: $SAID"
-  findmnt /mnt/around
-  test -b "/dev/rbd/$POOL/around"
+  findmnt /mnt/degraded
+  test -b "/dev/rbd/$POOL/degraded"
   ends 0 rbdmap unmap --direct
   echo "$1: down in $TOOK ms: $SAID"
 }
@@ -45,7 +45,7 @@ slow_udev() {
   echo "ACTION==\"add\", KERNEL==\"rbd*\", PROGRAM=\"/bin/sleep $(longer 6 30)\"" >/etc/udev/rules.d/10-lab.rules
   udevadm control --reload
   goes_up_and_down "a rule that takes its time"
-  expect "waiting for udev to make /dev/rbd/$POOL/around of /dev/rbd" <<<"$UP"
+  expect "waiting for udev to make /dev/rbd/$POOL/degraded of /dev/rbd" <<<"$UP"
   rm /etc/udev/rules.d/10-lab.rules
   udevadm control --reload
 }
@@ -54,16 +54,16 @@ slow_udev() {
 # the link, are no reason to fail, or are named.
 links_by_hand() {
   rbdmap map --direct --no-mount
-  rm "/dev/rbd/$POOL/around"
+  rm "/dev/rbd/$POOL/degraded"
   ends 0 rbdmap map --direct
-  test -b "/dev/rbd/$POOL/around"
+  test -b "/dev/rbd/$POOL/degraded"
   rm -r /dev/rbd
   ends 0 rbdmap unmap --direct
   mkdir -p "/dev/rbd/$POOL"
   goes_up_and_down "folders made by hand"
   mkdir -p "/dev/rbd/$POOL"
-  echo "by hand" >"/dev/rbd/$POOL/around"
-  rbdmap map --direct --no-mount --timeout 10 >said 2>&1 || expect "/dev/rbd/$POOL/around" <said
+  echo "by hand" >"/dev/rbd/$POOL/degraded"
+  rbdmap map --direct --no-mount --timeout 10 >said 2>&1 || expect "/dev/rbd/$POOL/degraded" <said
   cat said
   rbdmap unmap --direct
   rm -rf /dev/rbd
@@ -99,15 +99,15 @@ not_the_host() {
   ends 1 unshare --user --map-root-user --mount --net --pid --fork rbdmap map --direct --no-mount --timeout 10
   echo "$TOOK ms: $SAID"
   within 15000
-  says "$POOL/around: "
+  says "$POOL/degraded: "
   says "the host"
   ends 1 unshare --mount --net --pid --fork --mount-proc sh -c \
     'mount -t tmpfs none /dev && mount -t tmpfs none /run && mount -o remount,bind,ro /sys && exec rbdmap map --no-mount --timeout 10'
   echo "$TOOK ms: $SAID"
   within 15000
-  says "$POOL/around: "
+  says "$POOL/degraded: "
   says "the host"
-  is_not_mapped around
+  is_not_mapped degraded
 }
 
 no_more_keys() {
@@ -144,7 +144,7 @@ no_journal() {
   systemctl stop systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service
   ends 0 rbdmap map
   echo "without a journal: $TOOK ms: $SAID"
-  findmnt /mnt/around
+  findmnt /mnt/degraded
   ends 0 rbdmap unmap
   echo "without a journal: $TOOK ms: $SAID"
   systemctl start systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service

@@ -1,4 +1,4 @@
-# outside.sh: what scenarios use outside the guest: before its first boot, and after each poweroff.
+# host_lib.sh: what scenarios use outside the guest: before its first boot, and after each poweroff.
 # They see GUEST, POOL, BOOT, and that boot's BOOT_FOLDER, JOURNAL and CONSOLE (run.sh).
 # shellcheck shell=bash
 
@@ -59,5 +59,5 @@ boot_complaints() {
   done
   echo -n "${holders:+$holders$'\n'}"
   # The kernel has a client shut out whose lock it takes for a dead one's, and may take its own.
-  shut_out "$(guest_address "$GUEST")" | sed "s|^|on the blocklist: |"
+  blocklisted "$(guest_address "$GUEST")" | sed "s|^|on the blocklist: |"
 }

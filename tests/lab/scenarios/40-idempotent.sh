@@ -1,15 +1,15 @@
-# twice: a second map does nothing; what others mapped is adopted, survives an unmap of everything, and goes when named by device
+# idempotent: a second map does nothing; what others mapped is adopted, survives an unmap of everything, and goes when named by device
 # shellcheck shell=bash
 
 images() {
-  image twice 128M
+  image idempotent 128M
   image foreign 128M
 }
 
 by_hand() {
-  table twice
+  table idempotent
   rbdmap map --no-mount
-  is_mapped_once twice
+  is_mapped_once idempotent
   local before
   before=$(state)
   expect "rbdmap:" <<<"$before"
@@ -27,7 +27,7 @@ by_hand() {
   rbdmap map --direct --no-mount
   same "$before" "$(state)" "the mappings after a foreign one was adopted"
   rbdmap unmap
-  is_not_mapped twice
+  is_not_mapped idempotent
   is_mapped_once foreign
   rbdmap unmap "$(devices_of foreign)"
   nothing_left

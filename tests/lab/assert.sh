@@ -1,4 +1,4 @@
-# expect.sh: the words in which scenarios state what must be, in the guest and outside alike.
+# assert.sh: the words in which scenarios state what must be, in the guest and outside alike.
 # shellcheck shell=bash
 
 fail() { echo "FAILED: $*" >&2; exit 1; }

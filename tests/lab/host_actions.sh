@@ -1,4 +1,4 @@
-# asks.sh: what a step in a guest can have done outside, by `outside WORD…` (guest/lab/inside.sh): harm to a cluster, above all.
+# host_actions.sh: what a step in a guest can have done outside, by `on_host WORD…` (guest/lab/guest_lib.sh): harm to a cluster, above all.
 # Owns the exchange, by files in the folder of the boot's logs, and the words; what is harmed is a cluster of the guest's own, so that
 # the other guest does not notice: one monitor and one OSD more, made when first asked for.
 # shellcheck shell=bash
@@ -29,7 +29,7 @@ asked() {
 }
 
 # frail up: makes the guest's own cluster, with a pool of the guest's name, and prints its fsid and the key of client.boot.
-# frail mon|osd stop|kill|freeze|thaw|start: a daemon of it.  frail mend: both run again.  frail later SECONDS mon|osd …: the same, so long from now.
+# frail mon|osd stop|kill|freeze|thaw|start: a daemon of it.  frail repair: both run again.  frail later SECONDS mon|osd …: the same, so long from now.
 # frail quorumless: beside it a monitor that knows of two more, which do not exist: it greets at port 3400 and lets nobody in.
 # frail rbd|ceph|rados …: a command to it.
 frail() (
@@ -39,7 +39,7 @@ frail() (
   case $1 in
     up) frail_up; sed -n 's/^fsid = //p' "$CLUSTER/ceph.conf"; sed -n 's/^\tkey = //p' "$CLUSTER/boot.keyring" ;;
     mon | osd) frail_daemon "$1" "$2" ;;
-    mend) frail_mend ;;
+    repair) frail_repair ;;
     later) frail_later "$2" "$3" "$4" ;;
     quorumless) frail_quorumless ;;
     rbd | ceph | rados) cluster "$@" ;;
@@ -76,7 +76,7 @@ frail_daemon() {
   esac
 }
 # Both daemons are there and run.
-frail_mend() {
+frail_repair() {
   local daemon
   [ -d "$CLUSTER" ] || return 0
   for daemon in mon osd; do

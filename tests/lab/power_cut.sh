@@ -1,4 +1,4 @@
-# cuts.sh: power cuts: a guest's kernel is killed while it maps, writes and unmaps, again and again; the next boot must have all
+# power_cut.sh: power cuts: a guest's kernel is killed while it maps, writes and unmaps, again and again; the next boot must have all
 # images mapped and mounted within 90 s, and every write that was confirmed. Nor does the clock matter, which is a year off by turns.
 # What the guest does is in guest/lab/scenarios/00-power-cut.sh. The moments are drawn from SEED, which is printed.
 # shellcheck shell=bash
