@@ -82,6 +82,7 @@ guest_boot() {
   cat >"$folder/steps"
   limit=$((BOOT_LIMIT + STEP_LIMIT * $(wc -l <"$folder/steps")))
   : >"$folder/complaints"
+  date +%s >"$folder/started"
   guest_start "$guest" "$boot" lab-agent.service </dev/null >"$folder/console" 2>&1 {LOCK}>&- &
   # Not a job of this shell's, which would announce its death.
   disown $!

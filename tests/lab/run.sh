@@ -66,17 +66,25 @@ summary() {
   [ "$passed" -gt 0 ] && [ "$failed" -eq 0 ]
 }
 
-# result ok|FAIL GUEST TEXT [LOG]: one line, and for a failure the end of its log. Guests take turns.
+# result ok|FAIL GUEST TEXT [LOG]: one line, and for a failure what failed first and the end of its log. Guests take turns.
 result() {
   {
     flock "$turn"
     printf '%-4s %-13s %s\n' "$1" "$2" "$3" | tee -a "$LAB_DIR/logs/results"
     if [ -n "${4:-}" ]; then
+      first_failure "$4" | cut -c 1-400 | sed 's/^/     > /'
       tail -n 15 "$4" | cut -c 1-300 | sed 's/^/     | /'
       echo "     log: $4"
     fi
   } {turn}>"$LAB_DIR/logs/turn"
   exec {turn}>&-
+}
+# The first report of assert.sh in a log: its message, of which ten lines are shown, and the scenario's line.
+first_failure() {
+  awk '
+    /^FAILED AT / { if (seen) { print; exit } next }
+    /^FAILED: / { if (seen) exit; seen = 1 }
+    seen && ++count <= 10 && !/^\++ / { print }' "$1"
 }
 
 # All boots of one guest. Its variables are what the steps outside see.
@@ -150,21 +158,28 @@ before_phase() {
 
 # One function of a scenario in a shell of its own, every command traced; its log is where the agent puts those from inside.
 step_on_host() {
-  local log=$BOOT_FOLDER/$2.$1 status=0
+  local log=$BOOT_FOLDER/$2.$1 status=0 begun=$EPOCHREALTIME
   scenario_has "$2" "$1" || return 0
   step_on_host_run "$@" >"$log" 2>&1 </dev/null &
   wait $! || status=$?
   echo "$status" >"$log.status"
+  took_on_host "$@" "$begun"
 }
+# took_on_host PHASE SCENARIO BEGUN: a line for times.sh.
+took_on_host() { echo "$1 $2 $EPOCHREALTIME $3" | awk '{ print $1, $2, $3 - $4 }' >>"$BOOT_FOLDER/host-took"; }
+
 step_on_host_run() {
   # shellcheck disable=SC1090
   . "$(scenario_file "$2")"
+  catch_failures
   set -x
   "$1"
 }
 
 boot_result() {
+  local begun=$EPOCHREALTIME
   boot_complaints >"$BOOT_FOLDER/verdict"
+  took_on_host verdict - "$begun"
   if [ -s "$BOOT_FOLDER/verdict" ]; then
     result FAIL "$GUEST" "boot $BOOT: $(head -n 1 "$BOOT_FOLDER/verdict")" "$BOOT_FOLDER/verdict"
   else
