@@ -30,8 +30,8 @@ bench_whole() {
       sixteen) bench_row "network-online to the last of 16 mounts, ms" "$(median 16-ours online_to_last)" "$(median 16-stock online_to_last)" ;;
       dead) bench_row "boot with a dead nofail image; without, ms" "$(median dead boot)" "$(median alone boot)" ;;
       hundreds)
-        printf '%-44s %12s\n' "network-online to the last of 300 mounts, ms" "$(median 300 online_to_last)" \
-          "300 mounts down at poweroff, ms" "$(median 300 poweroff)"
+        bench_figure "network-online to the last of 300 mounts, ms" "$(median 300 online_to_last)"
+        bench_figure "300 mounts down at poweroff, ms" "$(median 300 poweroff)"
         ;;
       poweroff) bench_row "64 mounts down at poweroff; bare, ms" "$(median 64 poweroff)" "$(median 64 bare)" ;;
     esac
@@ -54,19 +54,19 @@ bench_series() {
   pool_create "$POOL"
   bench_file_systems "$number"
   LAB_INSTALL=$2 guest_prepare "$GUEST"
-  rm -rf "$LAB_DIR/logs/bench/$name"
-  mkdir -p "$LAB_DIR/logs/bench/$name"
+  rm -rf "$LOGS/bench/$name"
+  mkdir -p "$LOGS/bench/$name"
   shift 3
   for phase; do
     boot=$((boot + 1))
     bench_boot "$name" "$boot" "$phase"
-    [ "$phase" != mounted ] || echo "poweroff $(took_down "$(boot_folder "$GUEST" "$boot")/journal")" >>"$LAB_DIR/logs/bench/$name/figures"
+    [ "$phase" != mounted ] || echo "poweroff $(took_down "$(boot_directory "$GUEST" "$boot")/journal")" >>"$LOGS/bench/$name/figures"
   done
 }
 
 # bench_file_systems NUMBER: so many images, each with an ext4 of its own. Made here, for the guest takes two seconds for each.
 bench_file_systems() {
-  local image file=$LAB_DIR/logs/bench/file-system
+  local image file=$LOGS/bench/file-system
   mkdir -p "${file%/*}"
   for image in $(seq "$1"); do
     rm -f "$file"
@@ -88,8 +88,8 @@ bench_boots() {
   pool_create "$POOL"
   cluster rbd create "$POOL/bench" --size 512M
   LAB_INSTALL=$2 guest_prepare "$GUEST"
-  rm -rf "$LAB_DIR/logs/bench/$name"
-  mkdir -p "$LAB_DIR/logs/bench/$name"
+  rm -rf "$LOGS/bench/$name"
+  mkdir -p "$LOGS/bench/$name"
   bench_boot "$name" 1 configure
   for boot in $(seq 2 $((BENCH_BOOTS + 1))); do bench_boot "$name" "$boot" booted; done
   [ "$name" = stock ] || bench_boot "$name" $((boot + 1)) by_hand
@@ -97,18 +97,28 @@ bench_boots() {
 
 # bench_boot NAME BOOT PHASE
 bench_boot() {
-  local folder
-  folder=$(boot_folder "$GUEST" "$2")
+  local directory
+  directory=$(boot_directory "$GUEST" "$2")
   progress "bench: $1, boot $2: $3"
   guest_boot "$GUEST" "$2" <<<"$3 ${BENCH:-bench}"
-  cp -r "$folder" "$LAB_DIR/logs/bench/$1/"
-  grep -qx 0 "$folder/${BENCH:-bench}.$3.status" || die "this did not work: $folder/${BENCH:-bench}.$3"
-  [ ! -e "$folder/figures" ] || cat "$folder/figures" >>"$LAB_DIR/logs/bench/$1/figures"
+  cp -r "$directory" "$LOGS/bench/$1/"
+  bench_step_passed "$directory" "$3" "${BENCH:-bench}"
+  [ ! -e "$directory/figures" ] || cat "$directory/figures" >>"$LOGS/bench/$1/figures"
 }
 
-# median NAME FIGURE: in the unit in which it was written.
+# bench_step_passed DIRECTORY PHASE SCENARIO: or the bench ends here.
+bench_step_passed() {
+  local log=$1/$3.$2
+  grep -qsx 0 "$log.status" && return
+  if [ -s "$1/complaints" ]; then sed 's/^/     > /' "$1/complaints" >&2; fi
+  [ ! -e "$log" ] || first_failure "$log" | sed 's/^/     > /' >&2
+  die "this step was not run or failed: $3, $2; its log is $log, the console $1/console"
+}
+
+# median NAME FIGURE: in the unit in which it was written; nothing if there is no such figure.
 median() {
-  awk -v name="$2" '$1 == name { print $2 }' "$LAB_DIR/logs/bench/$1/figures" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+  [ -e "$LOGS/bench/$1/figures" ] || return 0
+  awk -v name="$2" '$1 == name { print $2 }' "$LOGS/bench/$1/figures" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
 }
 
 bench_print() {
@@ -125,11 +135,18 @@ bench_print() {
   printf '\n%-44s %12s %12s %8s\n' "size" rbdmap ceph-common ratio
   bench_row "peak memory of one map, KiB" "$(median ours peak_ours_kib)" "$(median ours peak_rbd_kib)"
   bench_row "installed, with what only it needs, KiB" "$(median ours installed_ours_kib)" "$(median ours installed_stock_kib)"
-  printf '%-44s %12s\n' "the program itself, KiB" "$(median ours binary_kib)"
+  bench_figure "the program itself, KiB" "$(median ours binary_kib)"
 }
 
-# bench_row TEXT OURS OTHER
+# bench_figure TEXT FIGURE, bench_row TEXT OURS OTHER: a figure that is missing is an error.
+bench_figure() {
+  bench_is_figure "$1" "$2"
+  printf '%-44s %12s\n' "$1" "$2"
+}
+bench_is_figure() { [[ $2 =~ ^[0-9]+$ ]] || die "no figure for '$1'; logs: $LOGS/bench"; }
 bench_row() {
+  bench_is_figure "$1" "$2"
+  bench_is_figure "$1" "$3"
   printf '%-44s %12s %12s %8s\n' "$1" "$2" "$3" "$(awk -v a="$2" -v b="$3" 'BEGIN { printf "%.2f", b / a }')"
 }
 
@@ -140,7 +157,7 @@ bench_row() {
 # plain-200-idle, plain-500-units. Where there is no ceph-common: `units` and `idle` only.
 bench_many() {
   # shellcheck disable=SC2034 # boot.sh's, in the place of which these are
-  local GUEST=${CHOSEN_GUESTS[0]} POOL=${CHOSEN_GUESTS[0]} BOOT_LIMIT=3600 STEP_SECONDS=1500 number network way folder broken steps=("$@")
+  local GUEST=${CHOSEN_GUESTS[0]} POOL=${CHOSEN_GUESTS[0]} BOOT_LIMIT=3600 STEP_SECONDS=1500 number network way directory step steps=("$@")
   [ $# -gt 0 ] || steps=({plain,slow}-{1,16,64}-{race,systemd,script,loop,parallel})
   guest_ready "$GUEST"
   guest_prepare "$GUEST"
@@ -149,19 +166,39 @@ bench_many() {
     cluster rbd create "$POOL/bench-$number" --size 8M &
     [ $((number % 8)) != 0 ] || wait
   done
-  folder=$(boot_folder "$GUEST" 1)
+  directory=$(boot_directory "$GUEST" 1)
+  rm -rf "$LOGS/bench/many"
+  mkdir -p "$LOGS/bench"
   progress "bench many: ${#steps[@]} steps in one boot; all of them take half an hour"
   printf '%s bench-many\n' "${steps[@]}" | guest_boot "$GUEST" 1
-  rm -rf "$LAB_DIR/logs/bench/many"
-  mkdir -p "$LAB_DIR/logs/bench"
-  cp -r "$folder" "$LAB_DIR/logs/bench/many"
-  broken=$(grep -Lx 0 "$folder"/bench-many.*.status) || true
-  [ -z "$broken" ] || die "these steps did not work: $broken"
+  cp -r "$directory" "$LOGS/bench/many"
+  for step in "${steps[@]}"; do
+    bench_step_passed "$directory" "$step" bench-many
+    bench_many_has_figures "$step"
+  done
   for network in plain slow; do
     for way in map unmap; do bench_many_print "$network" "$way"; done
   done
   bench_many_print_growth
   bench_many_print_looks
+}
+# bench_many_has_figures NETWORK-NUMBER-WAY: each way that this step measures, as bench-many writes its name.
+bench_many_has_figures() {
+  local network number way name ways
+  IFS=- read -r network number way <<<"$1"
+  case $way in
+    race) ways=(ours floor) ;;
+    systemd) ways=(units systemctl) ;;
+    idle) ways=(units idle) ;;
+    look) ways=() ;;
+    *) ways=("$way") ;;
+  esac
+  for way in "${ways[@]}"; do
+    for name in "$network-$number-$way"-{map,unmap}; do
+      [ -n "$(median many "$name")" ] || die "the step $1 has no figure $name; logs: $LOGS/bench/many"
+    done
+  done
+  [ "${1##*-}" != look ] || [ -n "$(median many "$number-status")" ] || die "the step $1 has no figure $number-status; logs: $LOGS/bench/many"
 }
 # The largest number of images among the steps.
 most() { printf '%s\n' "$@" | cut -d - -f 2 | sort -n | tail -n 1; }
@@ -187,7 +224,7 @@ bench_many_print_looks() {
     printf '\n%-44s %12s %12s %8s\n' "$number images, all mapped already" rbdmap other ratio
     bench_row "map beside list, ms" "$(median many "$number-again")" "$(median many "$number-list")"
     bench_row "status beside rbd device list, ms" "$(median many "$number-status")" "$(median many "$number-rbd_list")"
-    printf '%-44s %12s\n' "peak memory of mapping them, KiB" "$(median many "$number-peak_kib")"
+    bench_figure "peak memory of mapping them, KiB" "$(median many "$number-peak_kib")"
   done
 }
 
@@ -212,17 +249,17 @@ bench_many_print() {
 
 # The generator beside systemd's own, each on the same fstab of a thousand lines, in memory, in turns; needs no guest.
 bench_generator() {
-  local folder options
-  folder=$(mktemp -d -p /dev/shm)
+  local directory options
+  directory=$(mktemp -d -p /dev/shm)
   printf '%-44s %12s %12s %8s\n' "1,000 lines in fstab, ms, medians of 7" rbdmap systemd ratio
   for options in noauto noauto,_netdev _netdev; do
-    bench_generator_on "$folder" "$options"
-    rm -rf "${folder:?}"/*
+    bench_generator_on "$directory" "$options"
+    rm -rf "${directory:?}"/*
   done
-  rmdir "$folder"
+  rmdir "$directory"
 }
 
-# bench_generator_on FOLDER OPTIONS
+# bench_generator_on DIRECTORY OPTIONS
 bench_generator_on() {
   local ours=$REPO/target/release/rbdmap systemd=/usr/lib/systemd/system-generators/systemd-fstab-generator way
   mkdir -p "$1/root/etc/ceph" "$1"/root/mnt/{1..1000}

@@ -1,5 +1,5 @@
 # boot.sh: one boot of a guest, from its first process to the end of the last, and what is in the guest beside Debian.
-# Owns the User Mode Linux process (another machine is qemu.sh's), the disk (a copy-on-write file over the image) and the folder of logs
+# Owns the User Mode Linux process (another machine is qemu.sh's), the disk (a copy-on-write file over the image) and the directory of logs
 # of each boot.
 # The surprises: a guest is several processes on the machine, and only the first is our child. They share its session. And its disk must
 # not be on a tmpfs, which cannot fallocate(2) zeros: the guest's kernel complains of WRITE_ZEROES, and at the next boot inodes that it
@@ -25,19 +25,20 @@ MASKED_UNITS=(
 )
 MASKED_GENERATORS=(systemd-{gpt-auto,hibernate-resume,bless-boot,getty,rc-local,run,system-update,sysv,veritysetup,integritysetup,tpm2,ssh,factory-reset}-generator)
 
-guest_folder() { echo "$LAB_DIR/guests/$1"; }
-boot_folder() { echo "$LAB_DIR/logs/$1/boot-$2"; }
+guest_directory() { echo "$LAB_DIR/guests/$1"; }
+boot_directory() { echo "$LOGS/$1/boot-$2"; }
 
 # Once before the first boot: what is copied over the guest's root at every boot, and an empty disk.
 # The program as `make install` leaves it, the lab's units, the scenarios, and Ceph's files as an administrator gets them.
 guest_prepare() {
   local guest=$1 overlay prefix=/usr
-  overlay=$(guest_folder "$guest")/overlay
+  overlay=$(guest_directory "$guest")/overlay
   guest_ready "$guest"
-  ! is_qemu || qemu_ready "$guest"
-  rm -rf "$overlay" "$LAB_DIR/logs/$guest"/boot-*
-  [ -n "${KEEP:-}" ] || rm -f "$(guest_folder "$guest")/disk"
-  install -d -m 755 "$overlay" "$overlay/etc/ceph" "$LAB_DIR/logs/$guest"
+  ! is_qemu || { qemu_kernel_ready "$guest"; qemu_initramfs "$guest"; }
+  rm -rf "$overlay" "$LOGS/$guest"/boot-*
+  [ -n "${KEEP:-}" ] || rm -f "$(guest_directory "$guest")/disk"
+  install -d -m 755 "$overlay" "$overlay/etc/ceph"
+  mkdir -p "$LOGS/$guest"
   cp -a "$LAB/guest/." "$overlay"
   cp -a "$LAB/assert.sh" "$LAB/scenarios" "$overlay/lab"
   systemctl --root="$overlay" --quiet enable lab-network.service lab-journal.service
@@ -48,7 +49,7 @@ guest_prepare() {
   # With ceph-common in the guest, /usr/local shadows its command, unit and rule by search path.
   ! guest_has_ceph "$guest" || prefix=/usr/local
   # shellcheck disable=SC2086 # a command with its arguments
-  logged "$LAB_DIR/logs/$guest/install" ${LAB_INSTALL:-make -s -C "$REPO" install} DESTDIR="$overlay" PREFIX=$prefix
+  logged "$LOGS/$guest/install" ${LAB_INSTALL:-make -s -C "$REPO" install} DESTDIR="$overlay" PREFIX=$prefix
 }
 
 guest_mask_generators() {
@@ -60,54 +61,58 @@ guest_mask_generators() {
 # guest_start GUEST BOOT UNIT: becomes the guest's first process; the unit is the lab's own that this boot is for. Its clock is off by
 # CLOCK seconds.
 guest_start() {
-  local guest=$1 boot=$2 unit=$3 folder
-  folder=$(guest_folder "$guest")
-  printf '%s\n' "GUEST=$guest" "POOL=$guest" "ADDRESS=$(guest_address "$guest")" "BOOT=$boot" "NETWORK_DELAY=${NETWORK_DELAY:-}" \
-    "STEP_SECONDS=${STEP_SECONDS:-240}" "SOAK=${SOAK:-}" "SEED=${SEED:-1}" >"$folder/overlay/lab/guest.env"
+  local guest=$1 boot=$2 unit=$3 directory
+  directory=$(guest_directory "$guest")
+  printf '%s\n' "GUEST=$guest" "POOL=$guest" "ADDRESS=$(guest_address "$guest")" "FRAIL=$(frail_address "$guest")" "BOOT=$boot" "NETWORK_DELAY=${NETWORK_DELAY:-}" \
+    "STEP_SECONDS=${STEP_SECONDS:-240}" "SOAK=${SOAK:-}" "SEED=${SEED:-1}" >"$directory/overlay/lab/guest.env"
   set -- systemd.show_status=0 systemd.wants="$unit" lab_clock="${CLOCK:-0}"
   ! is_qemu || qemu_start "$guest" "$boot" "$@"
   # The kernel's memory is a file in TMPDIR, mapped executable: on a disk the guest would crawl.
-  TMPDIR=/dev/shm exec setsid --wait ip netns exec "$NAMESPACE" linux.uml mem=$GUEST_MEMORY umid="$guest" uml_dir="$folder" \
-    ubd0="$folder/disk,$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \
+  TMPDIR=/dev/shm exec setsid --wait ip netns exec "$NAMESPACE" linux.uml mem=$GUEST_MEMORY umid="$guest" uml_dir="$directory" \
+    ubd0="$directory/disk,$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \
     vec0:transport=tap,ifname="$(guest_tap "$guest")",depth=128,gro=1 \
-    "$@" lab_in="$folder/overlay" lab_log="$(boot_folder "$guest" "$boot")"
+    "$@" lab_in="$directory/overlay" lab_log="$(boot_directory "$guest" "$boot")"
 }
 
 # guest_boot GUEST BOOT: boots, runs the steps on standard input, and is over when the guest has powered itself off.
-# What went wrong with the boot itself is in the file `complaints` of its folder.
+# What went wrong with the boot itself is in the file `complaints` of its directory.
 guest_boot() {
-  local guest=$1 boot=$2 folder limit
-  folder=$(boot_folder "$guest" "$boot")
-  mkdir -p "$folder"
-  cat >"$folder/steps"
-  limit=$((BOOT_LIMIT + STEP_LIMIT * $(wc -l <"$folder/steps")))
-  : >"$folder/complaints"
-  date +%s >"$folder/started"
-  guest_start "$guest" "$boot" lab-agent.service </dev/null >"$folder/console" 2>&1 {LOCK}>&- &
+  local guest=$1 boot=$2 directory limit
+  directory=$(boot_directory "$guest" "$boot")
+  mkdir -p "$directory"
+  cat >"$directory/steps"
+  limit=$((BOOT_LIMIT + STEP_LIMIT * $(wc -l <"$directory/steps")))
+  : >"$directory/complaints"
+  date +%s >"$directory/started"
+  guest_start "$guest" "$boot" lab-agent.service </dev/null >"$directory/console" 2>&1 {LOCK}>&- &
   # Not a job of this shell's, which would announce its death.
   disown $!
-  echo $! >"$folder/machine"
-  if ! wait_until "$limit" has_ended_or_asks $! "$folder"; then
-    echo "the guest was still there after $limit s" >>"$folder/complaints"
+  echo $! >"$directory/machine"
+  if ! wait_until "$limit" has_ended_or_asks $! "$directory"; then
+    echo "the guest was still there after $limit s" >>"$directory/complaints"
     guest_kill $!
   fi
-  date +%s >"$folder/ended"
-  [ ! -e "$folder/power-cut" ] || return 0
-  grep -q 'reboot: Power down\|reboot: System halted' "$folder/console" || echo "the guest did not power off" >>"$folder/complaints"
+  date +%s >"$directory/ended"
+  [ ! -e "$directory/power-cut" ] || return 0
+  grep -q 'reboot: Power down\|reboot: System halted' "$directory/console" || echo "the guest did not power off" >>"$directory/complaints"
 }
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
 
-# A step in the guest may ask for something outside (host_actions.sh). That the cluster be killed, all guests must have asked.
+# A step in the guest may ask for an action on the host (host_actions.sh). The cluster is killed when no machine needs it any longer.
 has_ended_or_asks() {
   if [ -e "$2/kill-cluster" ] && [ ! -e "$2/cluster-killed" ]; then
-    touch "$LAB_DIR/logs/asks-$(basename "$(dirname "$2")")"
-    if [ "$(find "$LAB_DIR/logs" -maxdepth 1 -name 'asks-*' | wc -l)" -eq "${#CHOSEN_GUESTS[@]}" ]; then
+    touch "$LOGS/without-cluster-$(basename "$(dirname "$2")")"
+    if nobody_needs_the_cluster; then
       cluster_kill
       touch "$2/cluster-killed"
     fi
   fi
   answer "$2"
   has_ended "$1"
+}
+nobody_needs_the_cluster() {
+  local machine
+  for machine in "${MACHINES[@]}"; do [ -e "$LOGS/without-cluster-$machine" ] || return 1; done
 }
 
 # Ends one guest, by the session of its processes; and all of them, by the namespace they are in.
@@ -129,7 +134,7 @@ boot_shell() {
   [ -t 0 ] || die "a shell needs a terminal"
   guest_prepare "$guest"
   [ -n "${KEEP:-}" ] || { pool_create "$guest"; cluster rbd create "$guest/image" --size 256M; }
-  mkdir -p "$(boot_folder "$guest" 1)"
+  mkdir -p "$(boot_directory "$guest" 1)"
   progress "the image is $guest/image, its user is client.boot; 'exit' powers the guest off"
   terminal=$(stty -g)
   (guest_start "$guest" 1 lab-shell.service {LOCK}>&-) || true

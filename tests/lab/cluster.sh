@@ -61,7 +61,7 @@ osd_objectstore = bluestore
 bluestore_block_size = 4294967296
 bluestore_block_create = true
 osd_memory_target = 939524096
-# Everything in one folder.
+# Everything in one directory.
 keyring = $CLUSTER/keyring
 mon_data = $CLUSTER/mon
 osd_data = $CLUSTER/osd

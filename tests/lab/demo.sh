@@ -13,22 +13,22 @@ demo() {
   headline "Powered off: the journal's last words. Unmounted, unmapped, then the network."
   sed -nE 's/^\[ *([0-9.]+)\] systemd\[1\]: ((Unmounted mnt-demo|rbdmap-sweep|Stopped lab-network).*)/\1 s  \2/p
     /systemd\[1\]: Stopped target multi-user/,$s/^\[ *([0-9.]+)\] (rbdmap\[.*)/\1 s  \2/p' \
-    "$(boot_folder "$GUEST" 2)/journal"
+    "$(boot_directory "$GUEST" 2)/journal"
   headline "Asked from outside: who still watches the image?"
   echo "# rbd status $POOL/demo"
   cluster rbd status "$POOL/demo"
-  progress "all of it: $(boot_folder "$GUEST" 2)/journal"
+  progress "all of it: $(boot_directory "$GUEST" 2)/journal"
 }
 
 # demo_boot BOOT PHASE HEADLINE
 demo_boot() {
-  local folder
-  folder=$(boot_folder "$GUEST" "$1")
+  local directory
+  directory=$(boot_directory "$GUEST" "$1")
   progress "booting $GUEST"
   guest_boot "$GUEST" "$1" <<<"$2 demo"
   headline "$3"
-  cat "$folder/screen"
-  grep -qx 0 "$folder/demo.$2.status" || die "this did not work: $folder/demo.$2"
+  cat "$directory/screen"
+  grep -qx 0 "$directory/demo.$2.status" || die "this did not work: $directory/demo.$2"
 }
 
 headline() { printf '\n== %s\n' "$*"; }

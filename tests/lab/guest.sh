@@ -15,7 +15,9 @@ GUEST_PACKAGES=(
 )
 
 guest_suite() { echo "${1%%-*}"; }
-guest_has_ceph() { [ "$1" = bookworm ] || [ "$1" = trixie-ceph ]; }
+# The guest whose image a machine boots.
+guest_base() { sed -E 's/-(hand|faults|cuts)$//' <<<"$1"; }
+guest_has_ceph() { case $(guest_base "$1") in bookworm | trixie-ceph) true ;; *) false ;; esac; }
 
 guest_packages() {
   printf '%s\n' "${GUEST_PACKAGES[@]}"
@@ -24,22 +26,23 @@ guest_packages() {
   [ "$(guest_suite "$1")" = bookworm ] || echo systemd-cryptsetup
 }
 
-# The image for today's inputs: its name is their hash.
+# The image for today's inputs: its name is their hash. Comments are no inputs.
 guest_image() {
   local inputs
-  inputs=$({ guest_packages "$1"; ls /usr/lib/uml/modules; cat "$LAB/guest.sh" "$LAB/guest/lab/init"; } | sha256sum)
-  echo "$LAB_DIR/guests/$1/${inputs:0:12}.img"
+  inputs=$({ guest_packages "$1"; ls /usr/lib/uml/modules; declare -f guest_build guest_finish; grep -v '^#' "$LAB/guest/lab/init"; } | sha256sum)
+  echo "$LAB_DIR/guests/$(guest_base "$1")/${inputs:0:12}.img"
 }
 
 # Builds it if there is none; those for other inputs go.
 guest_ready() {
   local image
+  mkdir -p "$(guest_directory "$1")"
   image=$(guest_image "$1")
   [ ! -s "$image" ] || return 0
   progress "building the image of $1"
   rm -rf --one-file-system "$(dirname "$image")"
-  mkdir -p "$(dirname "$image")" "$LAB_DIR/logs/$1"
-  logged "$LAB_DIR/logs/$1/image" guest_build "$1" "${image%.img}.root" "$image"
+  mkdir -p "$(dirname "$image")" "$LOGS/$1"
+  logged "$LOGS/$1/image" guest_build "$1" "${image%.img}.root" "$image"
 }
 
 # mmdebstrap mounts /proc and the like in the root that it makes, and has a process group of its own: in namespaces of its

@@ -1,10 +1,10 @@
 # host_actions.sh: what a step in a guest can have done outside, by `on_host WORD…` (guest/lab/guest_lib.sh): harm to a cluster, above all.
-# Owns the exchange, by files in the folder of the boot's logs, and the words; what is harmed is a cluster of the guest's own, so that
+# Owns the exchange, by files in the directory of the boot's logs, and the words; what is harmed is a cluster of the guest's own, so that
 # the other guest does not notice: one monitor and one OSD more, made when first asked for.
 # shellcheck shell=bash
 # shellcheck disable=SC2030,SC2031,SC2034 # frail() has variables of its own on purpose; cluster.sh reads them
 
-# answer FOLDER: if there is a request in it, does it. The answer's first line is the exit status.
+# answer DIRECTORY: if there is a request in it, does it. The answer's first line is the exit status.
 answer() {
   local words status=0
   [ -e "$1/ask" ] || return 0
@@ -34,7 +34,7 @@ asked() {
 # frail rbd|ceph|rados …: a command to it.
 frail() (
   CLUSTER=$LAB_MEMORY/frail-$GUEST
-  CLUSTER_ADDRESS=$(frail_address)
+  CLUSTER_ADDRESS=$(frail_address "$GUEST")
   MONITOR="[v2:$CLUSTER_ADDRESS:3300,v1:$CLUSTER_ADDRESS:6789]"
   case $1 in
     up) frail_up; sed -n 's/^fsid = //p' "$CLUSTER/ceph.conf"; sed -n 's/^\tkey = //p' "$CLUSTER/boot.keyring" ;;
@@ -46,7 +46,6 @@ frail() (
     *) die "frail: no '$1'" ;;
   esac
 )
-frail_address() { echo "10.77.0.2$(guest_number "$GUEST")"; }
 
 frail_up() {
   ip -n "$NAMESPACE" addr replace "$CLUSTER_ADDRESS/24" dev br0
@@ -122,8 +121,8 @@ hold_lock() {
   echo "by $pid"
 }
 
-# cut_power SECONDS: so long from now, the guest's kernel is killed. The boot's folder remembers.
+# cut_power SECONDS: so long from now, the guest's kernel is killed. The boot's directory remembers.
 cut_power() {
-  local folder=$BOOT_FOLDER
-  (sleep "$1"; date +%s.%N >"$folder/power-cut"; guest_kill "$(cat "$folder/machine")") >/dev/null 2>&1 &
+  local directory=$BOOT_DIRECTORY
+  (sleep "$1"; date +%s.%N >"$directory/power-cut"; guest_kill "$(cat "$directory/machine")") >/dev/null 2>&1 &
 }

@@ -1,5 +1,5 @@
 # host_lib.sh: what scenarios use outside the guest: before its first boot, and after each poweroff.
-# They see GUEST, POOL, BOOT, and that boot's BOOT_FOLDER, JOURNAL and CONSOLE (run.sh).
+# They see GUEST, POOL, BOOT, and that boot's BOOT_DIRECTORY, JOURNAL and CONSOLE (run.sh).
 # shellcheck shell=bash
 
 # image NAME SIZE [OPTION…]: with the features that `rbd create` gives an image when nothing is said.
@@ -8,7 +8,7 @@ image() { cluster rbd create "$POOL/$1" --size "$2" "${@:3}"; }
 # user NAME MON-CAPABILITY OSD-CAPABILITY: a user of the cluster, whose keyring the guest gets as administrators name it.
 user() {
   local keyring
-  keyring=$(guest_folder "$GUEST")/overlay/etc/ceph/ceph.client.$1.keyring
+  keyring=$(guest_directory "$GUEST")/overlay/etc/ceph/ceph.client.$1.keyring
   cluster ceph auth get-or-create "client.$1" mon "$2" osd "$3" -o "$keyring"
   chmod 600 "$keyring"
 }
@@ -25,7 +25,7 @@ in_order() {
 
 # off_within SECONDS: from the wish to power off to the end of the guest.
 off_within() {
-  local took=$(($(cat "$BOOT_FOLDER/ended") - $(cat "$BOOT_FOLDER/poweroff-asked")))
+  local took=$(($(cat "$BOOT_DIRECTORY/ended") - $(cat "$BOOT_DIRECTORY/poweroff-asked")))
   echo "powered off within $took s"
   [ "$took" -le "$1" ] || fail "it took $took s to power off, more than $1 s"
 }
@@ -35,8 +35,8 @@ off_within() {
 # see that nothing moves; and there is what a shutdown takes anyhow.
 ended_as_stated() {
   local asked down
-  asked=$(cat "$BOOT_FOLDER/poweroff-asked")
-  down=$(stat -c %Y "$BOOT_FOLDER/network-stopped")
+  asked=$(cat "$BOOT_DIRECTORY/poweroff-asked")
+  down=$(stat -c %Y "$BOOT_DIRECTORY/network-stopped")
   echo "the network went after $((down - asked)) s"
   [ $((down - asked)) -le 130 ] || fail "the network went after $((down - asked)) s"
   off_within 480
@@ -45,12 +45,12 @@ ended_as_stated() {
 # Everything that kept this boot from ending as it must; a line each, nothing if all is well.
 boot_complaints() {
   local end=$((SECONDS + 10)) holders
-  cat "$BOOT_FOLDER/complaints"
-  [ -s "$BOOT_FOLDER/network-stopped" ] || echo "the network was not stopped in order"
+  cat "$BOOT_DIRECTORY/complaints"
+  [ -s "$BOOT_DIRECTORY/network-stopped" ] || echo "the network was not stopped in order"
   grep -his 'ordering cycle\|deleted to break' "$JOURNAL" "$JOURNAL-before" "$CONSOLE" || true
   # Where a step has taken the cluster away, what is left is what the journal must tell, and the scenario looks there.
-  [ ! -e "$BOOT_FOLDER/without-cluster" ] || return 0
-  grep '^still' "$BOOT_FOLDER/network-stopped" || true
+  [ ! -e "$BOOT_DIRECTORY/without-cluster" ] || return 0
+  grep '^still' "$BOOT_DIRECTORY/network-stopped" || true
   grep -his 'failed to unmount\|not unmounted' "$JOURNAL" "$JOURNAL-before" "$CONSOLE" || true
   # A client that did not say goodbye is remembered for 30 s; one that did, is gone at once.
   until holders=$(pool_holders "$POOL" "$(guest_address "$GUEST")") && [ -z "$holders" ]; do

@@ -29,10 +29,12 @@ guest_number() {
   for number in "${!GUEST_NAMES[@]}"; do
     [ "${GUEST_NAMES[number]}" != "$1" ] || { echo "$number"; return; }
   done
-  die "no guest is named '$1'; there are: ${GUEST_NAMES[*]}"
+  die "no guest is named '$1'; there are: ${GUESTS[*]}"
 }
 guest_tap() { echo "tap$(guest_number "$1")"; }
-guest_address() { echo "10.77.0.1$(guest_number "$1")"; }
+guest_address() { echo "10.77.0.$((10 + $(guest_number "$1")))"; }
+# Of the cluster that the guest's scenarios may harm.
+frail_address() { echo "10.77.0.$((40 + $(guest_number "$1")))"; }
 
 network_pids() { ip netns pids "$NAMESPACE" 2>/dev/null || true; }
 

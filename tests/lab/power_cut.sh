@@ -7,26 +7,20 @@ CUT_WHILE=(map write unmap)
 
 # power_cuts NUMBER: in all guests at once.
 power_cuts() {
-  local guest cutters=() seed=${SEED:-$RANDOM}
-  progress "power cuts with SEED=$seed"
-  mkdir -p "$LAB_DIR/logs"
-  : >"$LAB_DIR/logs/results"
-  for guest in "${CHOSEN_GUESTS[@]}"; do background guest_ready "$guest"; done
-  wait "${RUNNING[@]}"
-  for guest in "${CHOSEN_GUESTS[@]}"; do
-    guest_prepare "$guest"
-    background guest_cuts "$guest" "$1" "$seed"
-    cutters+=($!)
-  done
-  wait "${cutters[@]}" || true
-  summary
+  local guest
+  MACHINES=("${CHOSEN_GUESTS[@]/%/-cuts}")
+  testers_begin
+  for guest in "${CHOSEN_GUESTS[@]}"; do tester cut_machine "$guest-cuts" "$1"; done
+  testers_end
 }
 
-# guest_cuts GUEST NUMBER SEED: a boot that makes the images, one for each cut, and one that ends in order. In the first of those that are
+# cut_machine MACHINE NUMBER: a boot that makes the images, one for each cut, and one that ends in order. In the first of those that are
 # cut the other cluster's monitor is away at first; in the last boot it does not come back.
-guest_cuts() {
-  local GUEST=$1 POOL=$1 number=$2 BOOT=1 BOOT_FOLDER image confirmed=0 while
-  RANDOM=$(($3 + $(guest_number "$GUEST")))
+cut_machine() {
+  local GUEST=$1 POOL=$1 number=$2 BOOT=1 BOOT_DIRECTORY image confirmed=0 while seed=${SEED:-$RANDOM}
+  progress "$GUEST: power cuts with SEED=$seed"
+  guest_prepare "$GUEST"
+  RANDOM=$((seed + $(guest_number "$GUEST")))
   pool_create "$POOL"
   for image in 1 2 3 4; do cluster rbd create "$POOL/cut-$image" --size 64M; done
   cut_boot configure
@@ -35,17 +29,16 @@ guest_cuts() {
     while=${CUT_WHILE[BOOT % 3]}
     cut_boot "$while"
     cut_result "boot $BOOT: $(what_was_there), $confirmed confirmed writes among it; then cut while it was to $while" || break
-    confirmed=$(tail -n 1 "$BOOT_FOLDER/confirmed")
+    confirmed=$(tail -n 1 "$BOOT_DIRECTORY/confirmed")
   done
   BOOT=$((BOOT + 1))
   (frail mon stop)
   cut_boot last
   cut_result "boot $BOOT: $(what_was_there), when it was given up; $confirmed confirmed writes among it" || true
-  (CLUSTER=$LAB_MEMORY/frail-$GUEST frail_end)
-  echo "done $GUEST" >>"$LAB_DIR/logs/results"
+  machine_done "$GUEST"
 }
 what_was_there() {
-  echo "by a clock that is $(clock_is_off_by | sed 's/^0$/right/; s/^-.*/a year slow/; s/^[0-9].*/a year fast/'), all is there $(cat "$BOOT_FOLDER/took" 2>/dev/null) s after the start, what is in the other cluster after $(cat "$BOOT_FOLDER/late-took" 2>/dev/null) s"
+  echo "by a clock that is $(clock_is_off_by | sed 's/^0$/right/; s/^-.*/a year slow/; s/^[0-9].*/a year fast/'), all is there $(cat "$BOOT_DIRECTORY/took" 2>/dev/null) s after the start, what is in the other cluster after $(cat "$BOOT_DIRECTORY/late-took" 2>/dev/null) s"
 }
 
 # A clock without its battery: from boot to boot it is right, a year slow, or a year fast.
@@ -57,25 +50,25 @@ cut_boot() {
   local CLOCK
   # shellcheck disable=SC2034 # boot.sh reads it
   CLOCK=$(clock_is_off_by)
-  BOOT_FOLDER=$(boot_folder "$GUEST" "$BOOT")
-  export JOURNAL=$BOOT_FOLDER/journal CONSOLE=$BOOT_FOLDER/console
-  mkdir -p "$BOOT_FOLDER"
-  echo "$confirmed" >"$BOOT_FOLDER/confirmed"
+  BOOT_DIRECTORY=$(boot_directory "$GUEST" "$BOOT")
+  export JOURNAL=$BOOT_DIRECTORY/journal CONSOLE=$BOOT_DIRECTORY/console
+  mkdir -p "$BOOT_DIRECTORY"
+  echo "$confirmed" >"$BOOT_DIRECTORY/confirmed"
   local least=0
   [ "$1" != write ] || least=3
   # A write of one line takes the guest some tenths of a second.
-  echo "$((RANDOM % 4 + least)).$((RANDOM % 10))" >"$BOOT_FOLDER/cut-after"
+  echo "$((RANDOM % 4 + least)).$((RANDOM % 10))" >"$BOOT_DIRECTORY/cut-after"
   echo "$1 power-cut" | guest_boot "$GUEST" "$BOOT"
 }
 
 # Whether the boot's step came as far as it should: to its end, or to the cut.
 cut_result() {
   local log status
-  log=$(find "$BOOT_FOLDER" -name 'power-cut.*' ! -name '*.status')
-  status=$(cat "$BOOT_FOLDER"/power-cut.*.status 2>/dev/null) || status="cut"
-  if [ "$status" = cut ] && [ ! -e "$BOOT_FOLDER/power-cut" ]; then echo "the step did not end" >>"$BOOT_FOLDER/complaints"; fi
-  if [ -s "$BOOT_FOLDER/complaints" ]; then
-    result FAIL "$GUEST" "$1: $(head -n 1 "$BOOT_FOLDER/complaints")" "$BOOT_FOLDER/complaints"
+  log=$(find "$BOOT_DIRECTORY" -name 'power-cut.*' ! -name '*.status')
+  status=$(cat "$BOOT_DIRECTORY"/power-cut.*.status 2>/dev/null) || status="cut"
+  if [ "$status" = cut ] && [ ! -e "$BOOT_DIRECTORY/power-cut" ]; then echo "the step did not end" >>"$BOOT_DIRECTORY/complaints"; fi
+  if [ -s "$BOOT_DIRECTORY/complaints" ]; then
+    result FAIL "$GUEST" "$1: $(head -n 1 "$BOOT_DIRECTORY/complaints")" "$BOOT_DIRECTORY/complaints"
     return 1
   fi
   case $status in

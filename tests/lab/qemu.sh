@@ -4,42 +4,37 @@
 # the same (guest.sh). There is no KVM: the processor is emulated, too, and a guest about as fast as one of User Mode Linux.
 # shellcheck shell=bash
 
-# What mounts the guest's root and the lab's folders.
+# What mounts the guest's root and the lab's directories.
 QEMU_MODULES=(virtio_pci virtio_blk virtio_net virtio_rng crc32c_generic ext4 9p 9pnet_virtio)
 
 is_qemu() { [ "${MACHINE:-}" = qemu ]; }
 
 qemu_kernel() { echo "$LAB_DIR/kernels/$(guest_suite "$1")"; }
 
-# Debian's kernel of the guest's suite, fetched once, and an initramfs for it, made each time.
-qemu_ready() {
-  [ -e "$(qemu_kernel "$1")/vmlinuz" ] || qemu_fetch "$1"
-  qemu_initramfs "$1"
-}
-
-# That the kernel itself is in its place says that all is there.
+# Debian's kernel of the guest's suite, fetched once. The kernel is moved to its place last, and says that all is there.
+qemu_kernel_ready() { [ -e "$(qemu_kernel "$1")/vmlinuz" ] || qemu_fetch "$1"; }
 qemu_fetch() {
-  local folder version modules
-  folder=$(qemu_kernel "$1")
+  local directory version modules
+  directory=$(qemu_kernel "$1")
   progress "fetching Debian's own kernel for $1"
-  rm -rf --one-file-system "$folder"
-  mkdir -p "$folder/lib/modules" "$LAB_DIR/logs/$1"
-  logged "$LAB_DIR/logs/$1/kernel" unshare --pid --mount-proc --fork --kill-child mmdebstrap --variant=extract \
-    --include=linux-image-amd64 "$(guest_suite "$1")" "$folder/root"
-  version=$(basename "$folder"/root/boot/vmlinuz-*)
+  rm -rf --one-file-system "$directory"
+  mkdir -p "$directory/lib/modules" "$LOGS/$1"
+  logged "$LOGS/$1/kernel" unshare --pid --mount-proc --fork --kill-child mmdebstrap --variant=extract \
+    --include=linux-image-amd64 "$(guest_suite "$1")" "$directory/root"
+  version=$(basename "$directory"/root/boot/vmlinuz-*)
   version=${version#vmlinuz-}
   # Below /lib in Debian 12's package, below /usr/lib in 13's.
-  for modules in "$folder"/root/{,usr/}lib/modules/"$version"; do [ ! -d "$modules" ] || mv "$modules" "$folder/lib/modules/"; done
-  depmod -b "$folder" "$version"
-  mv "$folder/root/boot/vmlinuz-$version" "$folder/vmlinuz"
-  rm -rf --one-file-system "$folder/root"
+  for modules in "$directory"/root/{,usr/}lib/modules/"$version"; do [ ! -d "$modules" ] || mv "$modules" "$directory/lib/modules/"; done
+  depmod -b "$directory" "$version"
+  mv "$directory/root/boot/vmlinuz-$version" "$directory/vmlinuz"
+  rm -rf --one-file-system "$directory/root"
 }
 
 # Busybox, the modules in the order in which they need each other, and the program that uses both.
 qemu_initramfs() {
   local kernel tree module path
   kernel=$(qemu_kernel "$1")
-  tree=$(guest_folder "$1")/initramfs.tree
+  tree=$(guest_directory "$1")/initramfs.tree
   rm -rf "$tree"
   mkdir -p "$tree"/{bin,modules,root,proc,sys,dev}
   cp /usr/bin/busybox "$tree/bin/"
@@ -52,21 +47,22 @@ qemu_initramfs() {
     case $module in *.xz) unxz "$tree/modules/$module"; module=${module%.xz} ;; esac
     echo "$module" >>"$tree/modules/order"
   done
-  (cd "$tree" && find . | busybox cpio -o -H newc 2>/dev/null) | gzip -1 >"$(guest_folder "$1")/initramfs"
+  (cd "$tree" && find . | busybox cpio -o -H newc 2>/dev/null) | gzip -1 >"$(guest_directory "$1")/initramfs"
 }
 
 # qemu_start GUEST BOOT WORD…: becomes the guest's first process.
 qemu_start() {
-  local guest=$1 boot=$2 folder kernel
+  local guest=$1 boot=$2 directory kernel
   shift 2
-  folder=$(guest_folder "$guest")
+  directory=$(guest_directory "$guest")
   kernel=$(qemu_kernel "$guest")
-  [ -e "$folder/disk" ] || qemu-img create -q -f qcow2 -F raw -b "$(guest_image "$guest")" "$folder/disk"
+  # A sparse copy. Of qemu-utils, which could make a copy-on-write file, other versions than QEMU's keep it from being installed.
+  [ -e "$directory/disk" ] || cp --reflink=auto --sparse=always "$(guest_image "$guest")" "$directory/disk"
   exec setsid --wait ip netns exec "$NAMESPACE" qemu-system-x86_64 -accel tcg -cpu max -m "$GUEST_MEMORY" -no-reboot \
-    -display none -monitor none -serial stdio -kernel "$kernel/vmlinuz" -initrd "$folder/initramfs" \
-    -append "console=ttyS0 quiet loglevel=4 net.ifnames=0 rw $*" -drive file="$folder/disk",if=virtio,cache=unsafe \
+    -display none -monitor none -serial stdio -kernel "$kernel/vmlinuz" -initrd "$directory/initramfs" \
+    -append "console=ttyS0 quiet loglevel=4 net.ifnames=0 rw $*" -drive file="$directory/disk",format=raw,if=virtio,cache=unsafe \
     -netdev tap,id=lab,ifname="$(guest_tap "$guest")",script=no,downscript=no -device virtio-net-pci,netdev=lab \
-    -virtfs local,path="$folder/overlay",mount_tag=lab_in,security_model=none,multidevs=remap \
-    -virtfs local,path="$(boot_folder "$guest" "$boot")",mount_tag=lab_log,security_model=none \
+    -virtfs local,path="$directory/overlay",mount_tag=lab_in,security_model=none,multidevs=remap \
+    -virtfs local,path="$(boot_directory "$guest" "$boot")",mount_tag=lab_log,security_model=none \
     -virtfs local,path="$kernel/lib/modules",mount_tag=modules,security_model=none,readonly=on -device virtio-rng-pci
 }

@@ -1,9 +1,8 @@
-# run.sh: which scenarios run in which boots of which guests, and what is said about them.
-# A scenario is a file whose first line says in a sentence what must be so, and which declares some of the functions
-# images, by_hand, configure, booted, powered_off (README.md says where each runs).
-# The surprise: all scenarios share the boots of a guest. The first runs what is done by hand and then, as an administrator
-# would, writes the files for the second; boots two and three must come to the same. Then the guest is made empty again, for
-# the few scenarios that need boots with nobody else's images: those from which the cluster goes away.
+# run.sh: which scenario runs in which boot of which machine, and what is printed about it.
+# A scenario is a file whose first line states what must be so, and which declares some of the functions of a scenario (README.md lists
+# them with the place and the time at which each runs).
+# All scenarios of a machine share its boots. Boot 1 runs what is done by hand and writes, as an administrator would, the files for boot 2;
+# boots 2 and 3 must come to the same. Then the guest is emptied for the scenarios that need boots without the images of others.
 # shellcheck shell=bash
 
 scenario_file() { echo "$LAB"/scenarios/[0-9][0-9]-"$1".sh; }
@@ -19,64 +18,140 @@ scenarios_exist() {
 
 list_scenarios() {
   local name
-  for name in $(scenario_names); do printf '%-12s %s\n' "$name" "$(scenario_about "$name")"; done
+  for name in $(scenario_names); do printf '%-16s %-7s %s\n' "$name" "$(scenario_machine "$name")" "$(scenario_about "$name")"; done
 }
 
-# run_scenarios [NAME…]: in all guests at once. Guests do not meet: each has its pool, its disk, its address.
+# A guest's scenarios run in three machines at once, because much of what they do is wait:
+#   boots    those with a step in a boot after the first
+#   hand     those with steps in boot 1 only
+#   faults   those with the line "# machine: faults"
+# The machine `boots` has the name of the guest.
+scenario_machine() {
+  local GUEST=trixie machine
+  machine=$(sed -n '2,5s/^# machine: //p' "$(scenario_file "$1")")
+  if [ -z "$machine" ]; then
+    if [ "$(scenario_last_boot "$1")" -gt 1 ]; then machine=boots; else machine=hand; fi
+  fi
+  echo "$machine"
+}
+machine_name() { echo "$1${2:+-$2}" | sed 's/-boots$//'; }
+
+
+# run_scenarios [NAME…]: these, or all.  test_all CUTS: all, and so many power cuts.
 run_scenarios() {
-  local guest names=("$@") testers=()
+  local names=("$@")
   [ $# -gt 0 ] || mapfile -t names < <(scenario_names)
-  mkdir -p "$LAB_DIR/logs"
-  : >"$LAB_DIR/logs/results"
-  rm -f "$LAB_DIR"/logs/asks-*
+  test_guests 0 "${names[@]}"
+}
+test_all() {
+  local names
+  mapfile -t names < <(scenario_names)
+  test_guests "$1" "${names[@]}"
+}
+
+# test_guests CUTS NAME…: in all guests at once. Machines share a cluster, and have a pool, a disk and an address each. The power cuts
+# begin when the machine `hand` has ended, so that a guest has at most three machines at once.
+test_guests() {
+  local guest machine cuts=$1
+  local -A names=()
+  shift
+  for machine in boots hand faults; do names[$machine]=$(of_machine "$machine" "$@" | paste -sd ' '); done
+  for guest in "${CHOSEN_GUESTS[@]}"; do
+    for machine in boots hand faults; do
+      [ -z "${names[$machine]}" ] || MACHINES+=("$(machine_name "$guest" "$machine")")
+    done
+    [ "$cuts" = 0 ] || MACHINES+=("$guest-cuts")
+  done
+  testers_begin
+  for guest in "${CHOSEN_GUESTS[@]}"; do test_guest "$guest"; done
+  testers_end
+}
+# An emulated processor leaves nothing to run other machines with.
+# shellcheck disable=SC2086 # lists
+test_guest() {
+  if is_qemu; then
+    tester one_after_the_other "$1"
+  else
+    tester test_machine "$1" ${names[boots]}
+    tester test_machine "$1-faults" ${names[faults]}
+    tester test_hand_then_cuts "$1"
+  fi
+}
+
+of_machine() {
+  local machine=$1 name
+  shift
+  for name; do [ "$(scenario_machine "$name")" != "$machine" ] || echo "$name"; done
+}
+
+# shellcheck disable=SC2086
+test_hand_then_cuts() {
+  test_machine "$1-hand" ${names[hand]}
+  [ "$cuts" = 0 ] || cut_machine "$1-cuts" "$cuts"
+}
+# shellcheck disable=SC2086
+one_after_the_other() {
+  test_hand_then_cuts "$1"
+  test_machine "$1-faults" ${names[faults]}
+  test_machine "$1" ${names[boots]}
+}
+
+# testers_begin, tester COMMAND…, testers_end: what MACHINES names is tested in the background; then the summary.
+testers_begin() {
+  local guest
+  mkdir -p "$LOGS"
+  : >"$LOGS/results"
+  rm -rf "$LOGS"/without-cluster-* "$LOGS"/*/boot-*
   for guest in "${CHOSEN_GUESTS[@]}"; do background guest_ready "$guest"; done
   wait "${RUNNING[@]}"
-  for guest in "${CHOSEN_GUESTS[@]}"; do guest_prepare "$guest"; done
-  for guest in "${CHOSEN_GUESTS[@]}"; do
-    background guest_test "$guest" "${names[@]}"
-    testers+=($!)
-  done
-  wait "${testers[@]}" || true
+  ! is_qemu || for guest in "${CHOSEN_GUESTS[@]}"; do qemu_kernel_ready "$guest"; done
+  TESTERS=()
+}
+tester() {
+  background "$@"
+  TESTERS+=($!)
+}
+testers_end() {
+  wait "${TESTERS[@]}" || true
   summary
 }
-
-# Everything for longer, and what takes too long for every day. Both parts are run, whatever the first comes to.
-soak() {
-  local failed=""
-  export SOAK=1 SEED=${SEED:-$RANDOM}
-  progress "soak with SEED=$SEED"
-  BOOT_LIMIT=20000 STEP_SECONDS=10000 run_scenarios "$@" || failed=yes
-  # The scenarios end with the cluster killed.
-  [ $# -gt 0 ] || { cluster_up; power_cuts 20 || failed=yes; }
-  [ -z "$failed" ]
+# A machine that has ended needs the cluster no longer.
+machine_done() {
+  (CLUSTER=$LAB_MEMORY/frail-$1 frail_end)
+  touch "$LOGS/without-cluster-$1"
+  echo "done $1" >>"$LOGS/results"
 }
 
-# The counts are of the lines that were printed. A guest whose test broke off is a failure too.
+# The counts are of the lines that were printed. A machine whose test did not end is a failure too. The verdict is a variable and no
+# exit status, because what is called in a condition ignores `set -e`, and so would the steps on the host.
 summary() {
-  local results=$LAB_DIR/logs/results passed failed guest
-  for guest in "${CHOSEN_GUESTS[@]}"; do
-    grep -qx "done $guest" "$results" || result FAIL "$guest" "the lab itself broke off; the rest was not run"
+  local results=$LOGS/results passed failed machine
+  for machine in "${MACHINES[@]}"; do
+    grep -qx "done $machine" "$results" || result FAIL "$machine" "the lab itself broke off; the rest was not run"
   done
+  lab_times
+  progress "logs: $LOGS/MACHINE/boot-N/"
   passed=$(grep -c '^ok' "$results") || true
   failed=$(grep -c '^FAIL' "$results") || true
-  progress "logs: $LAB_DIR/logs/GUEST/boot-N/"
-  # Again, for whoever sees only the end.
+  # Again, for readers of the end alone.
   grep '^FAIL' "$results" || true
-  echo "$passed passed, $failed failed"
-  [ "$passed" -gt 0 ] && [ "$failed" -eq 0 ]
+  SUMMARY="$passed passed, $failed failed"
+  VERDICT=failed
+  if [ "$passed" -gt 0 ] && [ "$failed" -eq 0 ]; then VERDICT=passed; fi
+  echo "$SUMMARY"
 }
 
 # result ok|FAIL GUEST TEXT [LOG]: one line, and for a failure what failed first and the end of its log. Guests take turns.
 result() {
   {
     flock "$turn"
-    printf '%-4s %-13s %s\n' "$1" "$2" "$3" | tee -a "$LAB_DIR/logs/results"
+    printf '%-4s %-15s %s\n' "$1" "$2" "$3" | tee -a "$LOGS/results"
     if [ -n "${4:-}" ]; then
       first_failure "$4" | cut -c 1-400 | sed 's/^/     > /'
       tail -n 15 "$4" | cut -c 1-300 | sed 's/^/     | /'
       echo "     log: $4"
     fi
-  } {turn}>"$LAB_DIR/logs/turn"
+  } {turn}>"$LOGS/turn"
   exec {turn}>&-
 }
 # The first report of assert.sh in a log: its message, of which ten lines are shown, and the scenario's line.
@@ -87,20 +162,21 @@ first_failure() {
     seen && ++count <= 10 && !/^\++ / { print }' "$1"
 }
 
-# All boots of one guest. Its variables are what the steps outside see.
-guest_test() {
-  local GUEST=$1 POOL=$1 BOOT=0 BOOT_FOLDER
+# test_machine MACHINE NAME…: all boots of one machine, if there are scenarios for it. Its variables are what the steps on the host see.
+test_machine() {
+  local GUEST=$1 POOL=$1 BOOT=0 BOOT_DIRECTORY
   shift
+  [ $# -gt 0 ] || return 0
+  guest_prepare "$GUEST"
   pool_create "$POOL"
   for BOOT in 0 1 2 3 4 5 6; do
     [ "$BOOT" = 0 ] || [ -n "$(steps "$@")" ] || continue
-    BOOT_FOLDER=$(boot_folder "$GUEST" "$BOOT")
-    export JOURNAL=$BOOT_FOLDER/journal CONSOLE=$BOOT_FOLDER/console
-    mkdir -p "$BOOT_FOLDER"
+    BOOT_DIRECTORY=$(boot_directory "$GUEST" "$BOOT")
+    export JOURNAL=$BOOT_DIRECTORY/journal CONSOLE=$BOOT_DIRECTORY/console
+    mkdir -p "$BOOT_DIRECTORY"
     boot_of_test "$@"
   done
-  (CLUSTER=$LAB_MEMORY/frail-$GUEST frail_end)
-  echo "done $GUEST" >>"$LAB_DIR/logs/results"
+  machine_done "$GUEST"
 }
 # One boot, and what can be said after it. Boot 0 is what comes before the first: the images are made.
 boot_of_test() {
@@ -158,7 +234,7 @@ before_phase() {
 
 # One function of a scenario in a shell of its own, every command traced; its log is where the agent puts those from inside.
 step_on_host() {
-  local log=$BOOT_FOLDER/$2.$1 status=0 begun=$EPOCHREALTIME
+  local log=$BOOT_DIRECTORY/$2.$1 status=0 begun=$EPOCHREALTIME
   scenario_has "$2" "$1" || return 0
   step_on_host_run "$@" >"$log" 2>&1 </dev/null &
   wait $! || status=$?
@@ -166,7 +242,7 @@ step_on_host() {
   took_on_host "$@" "$begun"
 }
 # took_on_host PHASE SCENARIO BEGUN: a line for times.sh.
-took_on_host() { echo "$1 $2 $EPOCHREALTIME $3" | awk '{ print $1, $2, $3 - $4 }' >>"$BOOT_FOLDER/host-took"; }
+took_on_host() { echo "$1 $2 $EPOCHREALTIME $3" | awk '{ print $1, $2, $3 - $4 }' >>"$BOOT_DIRECTORY/host-took"; }
 
 step_on_host_run() {
   # shellcheck disable=SC1090
@@ -178,10 +254,10 @@ step_on_host_run() {
 
 boot_result() {
   local begun=$EPOCHREALTIME
-  boot_complaints >"$BOOT_FOLDER/verdict"
+  boot_complaints >"$BOOT_DIRECTORY/verdict"
   took_on_host verdict - "$begun"
-  if [ -s "$BOOT_FOLDER/verdict" ]; then
-    result FAIL "$GUEST" "boot $BOOT: $(head -n 1 "$BOOT_FOLDER/verdict")" "$BOOT_FOLDER/verdict"
+  if [ -s "$BOOT_DIRECTORY/verdict" ]; then
+    result FAIL "$GUEST" "boot $BOOT: $(head -n 1 "$BOOT_DIRECTORY/verdict")" "$BOOT_DIRECTORY/verdict"
   else
     result ok "$GUEST" "boot $BOOT: powered off cleanly (no watcher, no lock, no ordering cycle)"
   fi
@@ -192,10 +268,10 @@ scenario_result() {
   local name=$1 BOOT phase log status steps=0
   for BOOT in $(seq 0 "$(scenario_last_boot "$name")"); do
     # Boots in which no scenario of this run has a step are left out.
-    [ -d "$(boot_folder "$GUEST" "$BOOT")" ] || continue
+    [ -d "$(boot_directory "$GUEST" "$BOOT")" ] || continue
     for phase in $(phases_in_guest) $(phases_on_host); do
       scenario_has "$name" "$phase" || continue
-      log=$(boot_folder "$GUEST" "$BOOT")/$name.$phase
+      log=$(boot_directory "$GUEST" "$BOOT")/$name.$phase
       status=$(cat "$log.status" 2>/dev/null) || status=none
       [ "$status" = 0 ] || { scenario_failed "$name" "boot $BOOT, $phase" "$log" "$status"; return; }
       steps=$((steps + 1))

@@ -8,8 +8,8 @@ TIMES_SHOWN=12
 # lab_times [NUMBER]: a line for each boot, and the longest steps.
 lab_times() {
   local directory records
-  records=$(for directory in "$LAB_DIR"/logs/*/boot-*/; do times_of_boot "${directory%/}"; done)
-  [ -n "$records" ] || { echo "no boot has been recorded in $LAB_DIR/logs"; return 1; }
+  records=$(for directory in "$LOGS"/*/boot-*/; do times_of_boot "${directory%/}"; done)
+  [ -n "$records" ] || { echo "no boot has been recorded in $LOGS"; return 1; }
   printf '\n%-15s %4s %7s %7s %7s %9s %6s   %s\n' "seconds" boot total booting steps poweroff host "processor busy in steps"
   times_of_boots <<<"$records"
   printf '\n%-15s %4s %7s %6s   %s\n' "longest steps" boot seconds busy "phase and scenario"

@@ -1,4 +1,4 @@
-# guide: a line in the table and a line in fstab, as every guide has them: mounted by hand and at boot, gone before the network
+# guide: one line in the table and one in fstab: mounted by hand and at boot, unmounted before the network goes down
 # shellcheck shell=bash
 
 images() { image guide 512M; }

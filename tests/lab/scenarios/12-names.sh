@@ -1,7 +1,7 @@
-# names: whatever Ceph lets an image be called is mapped, listed, linked as udev links it, and unmapped: namespace, snapshot, clone, pool
+# names: every image name that Ceph allows is mapped, listed, linked as udev links it, and unmapped: namespace, snapshot, clone, second pool
 # shellcheck shell=bash
 
-# A name, and what udev makes of it in a link.
+# An image name, and the name that udev gives its link.
 odd_names() {
   cat <<'NAMES'
 a-b a-b
@@ -46,7 +46,7 @@ list_of_images() {
 by_hand() {
   local spec link specs
   while read -r spec link; do echo "$spec id=boot,keyring=$KEYRING"; done < <(list_of_images) >>/etc/ceph/rbdmap
-  # And once more what is there already.
+  # A second line for an image that the table has already.
   table cloned
   list_of_images >wanted
   rbdmap map --direct --no-mount
@@ -60,7 +60,7 @@ by_hand() {
   rbdmap unmap --direct
   nothing_left
 
-  # As units, which have names of their own: those that have something to escape.
+  # Through units: the images whose names need escaping in a unit name.
   list_of_images | grep -E '[-$%*@ß]|/space/' >wanted
   mapfile -t specs < <(cut -d ' ' -f 1 wanted)
   rbdmap map --no-mount "${specs[@]}"
@@ -71,7 +71,7 @@ by_hand() {
   read_only_beside_writable
 }
 
-# Each line of the file `wanted` once, with the features that an image has by default, a snapshot read-only, and no other link.
+# Each line of the file `wanted` is mapped once, with the default features of an image; snapshots are read-only; there is no other link.
 are_mapped() {
   local spec link device mode
   udevadm settle
@@ -99,7 +99,7 @@ same_list() {
   done < <(mappings)
 }
 
-# Two mappings of one image, which go one by one.
+# Two mappings of one image are unmapped separately.
 read_only_beside_writable() {
   rbdmap map --no-mount "$POOL/cloned"
   rbdmap map --no-mount --id boot --read-only "$POOL/cloned"

@@ -1,4 +1,4 @@
-# nested: an image mounted inside another and an application that needs the inner one: up in that order, down in the reverse
+# nested: an image mounted inside another, and a service that needs the inner one: started in that order, stopped in the reverse order
 # shellcheck shell=bash
 
 images() {
@@ -6,7 +6,7 @@ images() {
   image inner 128M
 }
 
-# The inner one first: the order of the lines means nothing.
+# The inner image comes first: the order of lines does not matter.
 lines() {
   table inner
   table outer

@@ -1,18 +1,18 @@
-# stacks: ext4, xfs inside it, a bound folder, an overlay over a squashfs snapshot, a blank in a mount point: up in order, and down
+# stacks: ext4, xfs inside it, a bind mount, an overlay over a squashfs snapshot, a blank in a mount point: mounted in order, unmounted in the reverse order
 # shellcheck shell=bash
 
 images() {
   image stack-ext4 128M
   image stack-xfs 512M
   image stack-blank 32M
-  mkdir -p "$BOOT_FOLDER/tree"
-  echo "from the squashfs" >"$BOOT_FOLDER/tree/data"
-  mksquashfs "$BOOT_FOLDER/tree" "$BOOT_FOLDER/squashfs" -quiet -no-progress -noappend
-  cluster rbd import "$BOOT_FOLDER/squashfs" "$POOL/stack-squashfs"
+  mkdir -p "$BOOT_DIRECTORY/tree"
+  echo "from the squashfs" >"$BOOT_DIRECTORY/tree/data"
+  mksquashfs "$BOOT_DIRECTORY/tree" "$BOOT_DIRECTORY/squashfs" -quiet -no-progress -noappend
+  cluster rbd import "$BOOT_DIRECTORY/squashfs" "$POOL/stack-squashfs"
   cluster rbd snap create "$POOL/stack-squashfs@v1"
 }
 
-# What stands on another line comes before it: the order of the lines means nothing.
+# Each line precedes the lines that it depends on: the order of lines does not matter.
 lines() {
   table stack-xfs
   table stack-squashfs@v1
@@ -46,14 +46,14 @@ by_hand() {
   rbdmap map --direct
   same "$before" "$(cat /proc/self/mountinfo)" "the mounts after a second map"
 
-  # What has no line comes down as well, also on top of what has one.
+  # Mounts without a line in fstab are unmounted too, also those on top of mounts with one.
   mount "/dev/rbd/$POOL/stack-ext4" /mnt/elsewhere
   mount --bind /mnt/stack/inner "/mnt/with blank"
   rbdmap unmap --direct
   nothing_left
   same "" "$(grep ' /mnt' /proc/self/mountinfo)" "mounts"
 
-  # One image of the stack alone takes along what stands on it, and no more: the bound folder does not, once it is bound.
+  # Unmapping one image of the stack unmounts what depends on it, and nothing else: an established bind mount does not depend on it.
   rbdmap map --direct
   stands
   rbdmap unmap --direct "$POOL/stack-ext4"
@@ -81,7 +81,7 @@ stands() {
   same "$device ext4" "$(findmnt -rn -o SOURCE,FSTYPE "/mnt/with blank")" "/mnt/with blank"
 }
 
-# An overlay that was left would keep the images in use, and its lines say nothing of them.
+# An overlay that is left mounted keeps the images in use, and mountinfo does not show which.
 take_down() {
   local mount_point
   while read -r mount_point; do umount "$(printf %b "$mount_point")"; done < <(findmnt -rn -o TARGET | grep ^/mnt/ | tac)

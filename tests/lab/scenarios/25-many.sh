@@ -1,9 +1,9 @@
-# many: 64 images: mapped by one command, listed, left alone by the second, and unmapped
+# many: 64 images: mapped by one command, listed, left alone by a second command, and unmapped
 # shellcheck shell=bash
 
 MANY=64
 
-# In a namespace, so that who asks the pool for its watchers after each boot does not ask 64 times.
+# In a namespace, because pool_holders runs a command for each image of the pool itself.
 images() {
   local number
   cluster rbd namespace create "$POOL/many"
@@ -33,8 +33,8 @@ by_hand() {
   nothing_left
 }
 
-# As each image's unit is run: what the others are called is written down, and fstab is no business of its. What was in another boot
-# says nothing.
+# As the unit of one image runs it: it reads the names of the others from the cache, and does not open fstab. It ignores a cache that
+# another boot wrote.
 reads_one_name() {
   local file=/run/rbdmap/names
   strace -f -o trace -e trace=openat rbdmap map --direct --no-mount "$POOL/many/1"

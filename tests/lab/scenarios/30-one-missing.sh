@@ -1,5 +1,5 @@
-# one-missing: one image does not exist, one has a wrong key: the good one is mounted, the boot goes on, exactly those two failed and say why
-# (An image with `nofail` whose monitors are dead is in the same boots, of the scenario nofail, and is not among the failed.)
+# one-missing: one image does not exist and one has a wrong key: the good one is mounted, the boot completes, exactly those two fail and report why
+# The same boots have an image with `nofail` whose monitors are dead (scenario nofail). It is not among the failed units.
 # shellcheck shell=bash
 
 images() { image present 128M; image locked 128M; }
@@ -54,13 +54,13 @@ booted() {
   mounted_within 60
   journalctl --update-catalog
   journalctl -b -x --no-pager MESSAGE_ID=3a124c647e024f05b7c1dce27f7695f5 RBD_IMAGE=absent | expect "Subject: RBD image $POOL/absent could not be mapped"
-  # ENOENT, which is in the unit's status as in the journal; and the device of the good one.
+  # ENOENT in the unit's status and in the journal; and the device of the good image.
   journalctl -b -o cat --no-pager ERRNO=2 RBD_IMAGE=absent | expect "the kernel: rbd: image $POOL/absent does not exist"
   systemctl show -p StatusText "$(instance absent)" | expect "the kernel: rbd: image $POOL/absent does not exist"
   journalctl -b -o cat --no-pager "RBD_DEVICE=$(devices_of present)" | expect "$POOL/present: mapped as $(devices_of present)"
 }
 
-# From the network to the mount of the good image, whatever becomes of the others.
+# From network-online.target to the mount of the good image. The others do not delay it.
 mounted_within() {
   local up mounted
   up=$(systemctl show -P ActiveEnterTimestampMonotonic network-online.target)

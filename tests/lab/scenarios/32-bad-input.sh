@@ -1,4 +1,4 @@
-# bad-input: whatever is wrong with a line, a file, a user or an image is told in a whole sentence, and stops nothing else
+# bad-input: an error in a line, a file, a user or an image is reported in a whole sentence, and stops nothing else
 # shellcheck shell=bash
 
 images() {
@@ -21,7 +21,7 @@ by_hand() {
   names_that_are_none
   tables
   command_lines
-  # The good line after all of the bad ones.
+  # A good line after all bad lines.
   { cat lines; echo "$POOL/best $GOOD"; } >$TABLE
   ends 1 rbdmap map --direct --no-mount
   is_mapped_once best
@@ -32,7 +32,7 @@ by_hand() {
   secrets_are_not_repeated
 }
 
-# bad LINE SENTENCE: in a table of that line alone.
+# bad LINE SENTENCE: what map reports about a table of this line only.
 bad() {
   echo "$1" | tee -a lines >$TABLE
   ends 1 rbdmap map --direct --no-mount
@@ -50,7 +50,7 @@ lines() {
     "$TABLE:1:$((${#POOL} + 15)): device-type \"nbd\" is not served: only the kernel's driver (krbd) is, see rbd-nbd(8)"
 }
 
-# What the script takes is taken, and told.
+# Lines that Ceph's script accepts are accepted with a warning.
 lines_that_are_served() {
   echo "$POOL/best $GOOD,options='ro" >$TABLE
   ends 0 rbdmap map --direct --no-mount
@@ -89,7 +89,7 @@ keyrings() {
   bad "$POOL/good id=nobody" "$POOL/good: client.nobody has no key: none of the keyrings$(
     printf ',%s' /etc/ceph/{ceph.client.nobody.keyring,ceph.keyring,keyring,keyring.bin} | sed 's/,/ /'
   ) exists (the kernel also said: libceph: auth protocol 'none' not allowed)"
-  # Of what may be read, it is told that it may not be written.
+  # A user who can only read the image.
   bad "$POOL/good id=reader" "$POOL/good: not permitted: rbdmap must run as root on the host, and client.reader needs the OSD capability \`profile rbd\`"
 }
 refused() {
@@ -118,7 +118,7 @@ names_that_are_none() {
   says "$TABLE:1:1: image \"a\\0b\" contains a blank or control character, which the kernel cannot take"
 }
 
-# Longer than any path or unit could hold; the sentence is not.
+# A name longer than any path or unit name can be is shortened in the message.
 a_long_name() {
   printf '%s/%05000d %s\n' "$POOL" 0 "$GOOD" >$TABLE
   ends 1 rbdmap map --direct --no-mount
@@ -160,7 +160,7 @@ command_lines() {
   same "rbdmap: /dev/null: not a block device" "$SAID" "what unmap says of what is no device"
 }
 
-# By hand: without an image, with a user that cannot be one, with an option that is none.
+# On the command line: no image, an invalid user, an unknown option.
 by_hand_wrongly() {
   ends 2 rbdmap map --id boot
   says "<SPEC>"
@@ -174,7 +174,7 @@ wrong_usage() {
   says "$1"
 }
 
-# Refused, with the safe way named, and not printed for a log to keep.
+# Refused with the safe alternative. The secret is not printed, because logs would keep it.
 secrets_are_not_repeated() {
   local option
   for option in --key --secret; do

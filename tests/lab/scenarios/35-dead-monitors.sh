@@ -1,14 +1,14 @@
-# dead-monitors: four lines whose monitors do not answer, each in its way: the good line is mapped at once, and the dead ones are named
+# dead-monitors: four lines whose monitors do not answer, each for another reason: the good line is mapped at once, and the four are named
 # shellcheck shell=bash
 
 images() { image alive 32M; }
 
-# Nobody has the address; the port refuses; nobody answers; somebody takes the connection and says nothing.
+# No host has the address; the port refuses; packets are dropped; a process accepts the connection and sends nothing.
 DEAD=(10.77.0.99:3300 10.77.0.1:9 10.98.0.1:3300 127.0.0.1:7777)
 
 by_hand() {
   trap revive EXIT
-  # What the machine outside does not forward, it drops.
+  # The host drops what it does not forward.
   ip route add 10.98.0.0/24 via 10.77.0.1
   systemd-run --quiet --unit=lab-silent --socket-property=ListenStream=127.0.0.1:7777 sleep 1000
   local number
@@ -20,7 +20,7 @@ by_hand() {
   rbdmap unmap --direct
   nothing_left
 
-  # What is measured is not how long systemd takes to read all units again, which it must once.
+  # The time that systemd takes to load the new units once is not part of what is measured.
   systemctl daemon-reload
   maps_the_living
   kill "$RBDMAP"
@@ -29,14 +29,14 @@ by_hand() {
   nothing_left
 }
 
-# In the background: it goes on with the dead ones. The pid is in RBDMAP, the time of its start in BEGUN.
+# In the background, because it continues with the dead monitors. RBDMAP is its pid, BEGUN the time of its start.
 maps_the_living() {
   BEGUN=$EPOCHREALTIME
   rbdmap map --no-mount --timeout 8 "$@" >said 2>&1 &
   RBDMAP=$!
   until mapped alive; do
     [ "$(since_begin)" -lt 5000 ] || fail "after $(since_begin) ms the good line is not mapped; it said '$(cat said)'"
-    # Looking often would take the guest's only processor from those who work.
+    # The guest has one processor: frequent polling would slow down what is measured.
     sleep 0.3
   done
   echo "the good line was mapped after $(since_begin) ms"

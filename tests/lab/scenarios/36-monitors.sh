@@ -1,5 +1,7 @@
-# monitors: away and back, without a quorum, one of three, the wrong messenger, another cluster's, names without a name server: each ends in its time and is named
-# What nobody answers at all is dead-monitors'.
+# monitors: monitors away and back, without a quorum, one of three, wrong messenger, another cluster, unresolvable names: each attempt ends within its time limit and names the cause
+# machine: faults
+# soak: a monitor is away for 40 s
+# Addresses where nothing answers are in the scenario dead-monitors.
 # shellcheck shell=bash
 
 by_hand() {
@@ -18,7 +20,7 @@ by_hand() {
   nothing_left
 }
 
-# maps_with OPTIONS STATUS LIMIT: with this line alone.
+# maps_with OPTIONS STATUS LIMIT: with a line with these options only.
 maps_with() {
   sed -i '/^[^#]/d' /etc/ceph/rbdmap || true
   frail_table monitored "$1"
@@ -39,8 +41,8 @@ repair() {
   rm -f /etc/resolv.conf
 }
 
-# Names that no name server tells, because there is none: waited for, told, and mapped when they can be looked up. Of two that are
-# known the one that is not is said to be left out.
+# Names that cannot be resolved because the name server is down: reported, retried, and the image is mapped when a name can be resolved.
+# The name that still cannot be resolved is reported.
 by_name() {
   touch /etc/hosts
   echo "nameserver 10.77.0.99" >/etc/resolv.conf
@@ -57,7 +59,7 @@ by_name() {
   same 1 "$(grep -c "trying again" said)" "what is said of each try"
   is_mapped_once monitored
   rbdmap unmap --direct
-  # A name server that says that there is no such name would say so again.
+  # A name that does not exist is not retried.
   rm /etc/resolv.conf
   echo "hosts: files" >/etc/nsswitch.conf
   maps_with "mon_host=monitor-c.example" 1 3000
@@ -68,8 +70,8 @@ wrong_messenger() {
   speaks_another "v2:$FRAIL:6789" secure "speaks msgr1, wanted msgr2"
   speaks_another "v1:$FRAIL:3300" legacy "speaks msgr2, wanted msgr1"
 }
-# speaks_another MONITOR MODE SENTENCE. On a machine that is busy the monitor itself was once too slow to greet for all of the 8 s, and
-# `no answer` was the truth; so it is asked up to three times.
+# speaks_another MONITOR MODE SENTENCE. On a busy machine the monitor once sent no banner within the 8 s, and `no answer` was correct; so
+# there are up to three attempts.
 speaks_another() {
   local _
   for _ in 1 2 3; do
@@ -79,7 +81,7 @@ speaks_another() {
   says "${1#v?:}: $3"
 }
 
-# What ceph.conf says to be one cluster is another: nothing of it is used, and nothing stays mapped.
+# The cluster has another fsid than ceph.conf: nothing stays mapped.
 another_cluster() {
   sed "s/^fsid = .*/fsid = 11111111-2222-3333-4444-555555555555/" /etc/ceph/frail/ceph.conf >/etc/ceph/frail/other.conf
   sed -i '/^[^#]/d' /etc/ceph/rbdmap || true
@@ -100,12 +102,12 @@ no_quorum() {
   echo "$TOOK ms: $SAID"
   within 12000
   says quorum
-  # The kernel is still at it, which is told.
+  # The kernel still works on the first request, which is reported.
   ends 1 rbdmap map --direct --timeout 1
   says "the kernel at what it was asked"
 }
 
-# While it is away, the unit's status says so; when it is back, the image is there without anybody's doing.
+# While the monitor is away, the unit's status reports it; when it returns, the image is mapped without further commands.
 away_and_back() {
   sed -i '/^[^#]/d' /etc/ceph/rbdmap
   frail_table monitored

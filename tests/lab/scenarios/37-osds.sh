@@ -1,4 +1,5 @@
-# osds: stopped before the map, before the mount, under a mounted file system, full; pool, image and snapshot gone while mapped: nothing hangs, nothing is mapped twice
+# osds: OSDs stopped before the map, before the mount and under a mount, and full; pool, image and snapshot deleted while mapped: nothing hangs, nothing is mapped twice
+# machine: faults
 # shellcheck shell=bash
 
 by_hand() {
@@ -23,7 +24,7 @@ by_hand() {
   nothing_left
 }
 
-# What the kernel was asked goes on when nobody waits for it any more, and is found by the next who ask.
+# A request to the kernel continues after the command that made it has ended, and the next command finds it.
 before_the_map() {
   on_host frail osd kill
   ends 1 rbdmap map --direct --no-mount --timeout 10 "$POOL/osd-a"
@@ -56,7 +57,7 @@ under_a_mount() {
   sync -f /mnt/osd-a
   date >/mnt/osd-a/dirty
   on_host frail osd kill
-  # Told to end while the unmounting hangs: whoever reads what it says is not kept.
+  # Terminated while the unmount hangs: nothing keeps its output pipe open.
   ends 124 timeout 5 rbdmap unmap --direct --timeout 60 "$POOL/osd-a"
   within 8000
   ends 1 rbdmap unmap --direct --timeout 8 "$POOL/osd-a"
@@ -69,7 +70,7 @@ under_a_mount() {
 }
 unmaps_at_last() { rbdmap unmap --direct --timeout 10 "$POOL/osd-a"; }
 
-# Through systemd, which makes the file system: it waits for as long as that takes, we do not.
+# Through systemd, which makes the file system: systemd has no time limit for that, the command has.
 under_mkfs() {
   frail_image osd-c 32M
   frail_table osd-c
@@ -79,7 +80,7 @@ under_mkfs() {
   on_host frail osd kill
   ends 1 rbdmap map --timeout 10 "$POOL/osd-c"
   echo "$TOOK ms: $SAID"
-  # systemd's jobs are followed for 15 s longer, so that what fails in time is told.
+  # The command follows systemd's jobs for 15 s longer, to report what fails within the time limit.
   within 32000
   says "not mounted on /mnt/osd-c yet; systemd goes on with it"
   on_host frail osd start
@@ -101,7 +102,7 @@ full() {
 
 is_full() { on_host frail ceph osd dump | grep "^pool.* flags .*full"; }
 
-# osd-b is mapped. Resized, its size follows; and a snapshot, then the pool, is taken away under what is mapped.
+# osd-b is mapped. Its size follows a resize; then a snapshot and the pool are deleted while mapped.
 gone_while_mapped() {
   on_host frail rbd resize "$POOL/osd-b" --size 48M
   wait_for 10 has_size 50331648
@@ -117,7 +118,7 @@ gone_while_mapped() {
   on_host frail ceph osd pool create "$POOL"
 }
 
-# Read-only it can be removed as if nobody had it, and otherwise with some violence.
+# An image that is mapped read-only has no watcher and can be deleted; of another, the header object is deleted.
 image_gone() {
   frail_image removed 32M
   frail_image torn 32M

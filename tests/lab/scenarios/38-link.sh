@@ -1,4 +1,4 @@
-# link: down for a while during a map, a fifth of the packets lost, 300 ms of delay, a clock that is a year off: mapped and unmapped all the same
+# link: the network link down during a map, 20 % packet loss, 300 ms delay, a clock off by a year: images are mapped and unmapped all the same
 # shellcheck shell=bash
 
 images() { image linked 32M; }
@@ -19,7 +19,7 @@ repair_link() {
   tc qdisc del dev vec0 root || true
 }
 
-# The map is under way when the link is gone, and ends when it is back.
+# The link goes down before the map and returns during it: the map then completes.
 down_and_up() {
   ip link set vec0 down
   rbdmap map --direct >said 2>&1 &
@@ -30,7 +30,7 @@ down_and_up() {
   wait $map || fail "it said '$(cat said)'"
   cat said
   is_mapped_once linked
-  # The keepalive of what is mapped finds nobody; what is asked of it waits.
+  # The client's keepalive gets no answer, and requests wait.
   ip link set vec0 down
   (sleep 4; ip link set vec0 up) &
   ends 0 rbdmap unmap --direct
@@ -52,7 +52,7 @@ bad_link() {
   tc qdisc del dev vec0 root
 }
 
-# Tickets are compared with the machine's clock, which says 2027 while the cluster says 2026.
+# The kernel compares the expiry of tickets with the clock, which is a year ahead of the cluster's, then a year behind.
 wrong_clock() {
   date -s '+1 year'
   rbdmap map --direct || { date -s '-1 year'; fail "not with a clock that is fast"; }

@@ -1,5 +1,6 @@
-# degraded-host: udev slow, links and folders made or taken by hand, no module, /sys read-only, no capability, no keys, no journal, full disks: said, or done all the same
-# Without udevd at all is no-udev's.
+# degraded-host: slow udev, links changed by hand, no module, read-only /sys, no capability, no keys, no journal, full disks: works, or reports the cause
+# soak: udev takes 30 s for a device
+# The scenario no-udev runs without udevd.
 # shellcheck shell=bash
 
 images() { image degraded 32M; }
@@ -50,8 +51,8 @@ slow_udev() {
   udevadm control --reload
 }
 
-# A link that is gone while the image is mapped is made again; a folder that an administrator made, and a file in the place of
-# the link, are no reason to fail, or are named.
+# A link that was removed while the image is mapped is made again; directories made by an administrator do no harm; a file where the link
+# should be is replaced or named.
 links_by_hand() {
   rbdmap map --direct --no-mount
   rm "/dev/rbd/$POOL/degraded"
@@ -95,7 +96,7 @@ not_the_host() {
   ends 1 setpriv --reuid=65534 --regid=65534 --clear-groups rbdmap map --direct --no-mount
   echo "$SAID"
   says "root"
-  # In a container with users of its own, and in one that has the host's but not its devices and its /sys.
+  # In a container with a user namespace, and in one without, which has a /dev of its own and a read-only /sys.
   ends 1 unshare --user --map-root-user --mount --net --pid --fork rbdmap map --direct --no-mount --timeout 10
   echo "$TOOK ms: $SAID"
   within 15000
@@ -118,7 +119,7 @@ no_more_keys() {
   sysctl -q kernel.keys.root_maxkeys=1000000
 }
 
-# Its only files are locks in /run/rbdmap, and a lock takes no room; a tmpfs that is full takes no new file.
+# It creates locks in /run/rbdmap, which need no space; but a full tmpfs has no inode for them.
 nowhere_to_write() {
   mkdir -p /run/rbdmap
   mount -t tmpfs -o size=4k,nr_inodes=2 full /run/rbdmap
@@ -133,7 +134,7 @@ nowhere_to_write() {
   echo "$SAID"
   says "Read-only file system"
   umount /run/rbdmap
-  # On / it writes nothing.
+  # It writes nothing on /.
   fallocate -l "$(df --output=avail -B 1 / | tail -n 1)" /filler
   dd if=/dev/zero of=/filler-2 bs=1M status=none || true
   goes_up_and_down "no room on /"

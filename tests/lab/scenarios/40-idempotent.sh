@@ -1,4 +1,4 @@
-# idempotent: a second map does nothing; what others mapped is adopted, survives an unmap of everything, and goes when named by device
+# idempotent: a second map changes nothing; mappings of others are adopted, survive an unmap of everything, and are unmapped when named by device
 # shellcheck shell=bash
 
 images() {
@@ -16,7 +16,7 @@ by_hand() {
   rbdmap map --no-mount
   strace -f -o trace rbdmap map --direct --no-mount
   same "$before" "$(state)" "the mappings after a second and a third map"
-  # Other files of the bus may be looked at; this one is only ever opened to map.
+  # It may read other files of the bus; this one is opened only to map.
   expect_not "$ADD" <trace >/dev/null
   expect "exited with 0" <trace >/dev/null
 

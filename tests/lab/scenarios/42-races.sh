@@ -1,4 +1,4 @@
-# races: two of us at once never map twice, map against unmap leaves all or nothing, and what is in use is named and stays usable
+# races: two commands at once never map twice, map against unmap leaves all or nothing, and an image in use is named and stays usable
 # shellcheck shell=bash
 
 images() {
@@ -22,7 +22,7 @@ by_hand() {
   nothing_left
 }
 
-# Devices that appear have systemd start the units of their images, and when these run, the images are unmapped again.
+# systemd starts the unit of an image when its device appears; when that unit runs, the image has been unmapped already.
 behind_systemd() {
   systemctl daemon-reload
   for _ in 1 2 3 4 5; do
@@ -34,7 +34,7 @@ behind_systemd() {
   systemd_hears_late
 }
 
-# udev tells of a device when the programs of its rules are done; the links are there before.
+# udev announces a device to systemd after the programs of its rules have ended; it makes the links before that.
 systemd_hears_late() {
   local engine
   echo 'ACTION=="add", KERNEL=="rbd*", RUN+="/bin/sleep 2"' >/etc/udev/rules.d/99-lab.rules
@@ -52,7 +52,7 @@ systemd_hears_late() {
 
 is_gone() { ! mapped "$1"; }
 
-# Unmapped while its unit has a write to the kernel under way: what that makes is a device as well, of which systemd hears later.
+# The image is unmapped while its unit has a write to the kernel in progress: the device of that write appears later.
 start_in_the_middle() {
   local unit unmap user
   unit=rbdmap@$(systemd-escape "$POOL/race-b").service
@@ -69,7 +69,7 @@ EOF
   rbdmap map
   echo 'ACTION=="add", KERNEL=="rbd*", RUN+="/bin/sleep 2"' >/etc/udev/rules.d/99-lab.rules
   udevadm control --reload
-  # The unmapping of race-a lasts until the unit of race-b is at its write.
+  # race-a stays in use, so that the unmap lasts until the unit of race-b is in its write.
   sleep 60 3<"/dev/rbd/$POOL/race-a" &
   user=$!
   rbdmap unmap --direct >unmap.said 2>&1 &
@@ -114,7 +114,7 @@ map_against_map() {
   done
 }
 
-# Which of the two wins is open, and each may find that the other was quicker; but each ends, and no image is half done.
+# Either command may win and the other may fail; but both end, and each image is either mapped and mounted, or neither.
 map_against_unmap() {
   local map unmap image round
   for round in $(seq 10); do

@@ -1,4 +1,4 @@
-# reload: the table edited in ten ways: what is new is mapped and mounted, what is gone unmapped if nobody uses it, all else untouched
+# reload: the table edited in ten ways: new images are mapped and mounted, removed ones unmapped unless in use, all others untouched
 # shellcheck shell=bash
 
 RELOADED=(reload-a reload-b reload-c)
@@ -9,7 +9,7 @@ images() {
   for image in "${RELOADED[@]}" reload-hand reload-foreign; do image "$image" 32M; done
 }
 
-# lines IMAGE…: the table has these, and no others.
+# lines IMAGE…: the table has these lines only.
 lines() {
   : >$TABLE
   local image
@@ -44,20 +44,20 @@ edits() {
   same "would map $POOL/reload-b" "$SAID" "the dry run"
   ends 0 rbdmap reload
   findmnt /mnt/reload-b
-  # Moved, twice there, and another comment: nothing.
+  # Moved lines, a duplicate line and a new comment change nothing.
   before=$(state)
   lines reload-b reload-a reload-a
   echo '# a comment' >>$TABLE
   ends 0 rbdmap reload
   same "$before" "$(state)" "everything after lines have moved"
-  # Other options, another user: told, and for later.
+  # Other options and another user are reported, and take effect later.
   : >$TABLE
   table reload-a "options='queue_depth=64'"
   echo "$POOL/reload-b id=admin,keyring=$KEYRING" >>$TABLE
   ends 0 rbdmap reload
   says "$POOL/reload-a: mapped with other options (+queue_depth=64): they count after \`rbdmap unmap $POOL/reload-a\`"
   same "$before" "$(state)" "everything after options have changed"
-  # A line that cannot be read may be anybody's: nothing goes.
+  # An invalid line may be that of any image: nothing is unmapped.
   lines reload-a
   echo "$POOL/reload-b id=boot,nonsense=1" >>$TABLE
   ends 1 rbdmap reload
@@ -67,10 +67,10 @@ edits() {
   gone
 }
 
-# client_of IMAGE: what another mapping of it would differ in.
+# client_of IMAGE: what would be different in another mapping of it.
 client_of() { state | grep "/$(devices_of "$1" | tr -dc 0-9)/"; }
 
-# Removed while somebody is in it, and then commented out; by systemctl; and the whole table.
+# Removed while in use, and then commented out; reloaded by systemctl; and the whole table removed.
 gone() {
   lines reload-a
   (cd /mnt/reload-b && exec sleep 600) &

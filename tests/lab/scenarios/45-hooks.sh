@@ -1,4 +1,4 @@
-# hooks: an image's hook runs after map and mount, and before unmount and unmap, with nothing to read, if nobody but root can write it
+# hooks: the hook of an image runs after map and mount and before unmount and unmap, without standard input, and only if nobody but root can write it
 # shellcheck shell=bash
 
 images() {
@@ -20,7 +20,7 @@ by_hand() {
   table open
   fstab "/dev/rbd/$POOL/hooked /mnt/hooked ext4 noauto 0 0"
 
-  # The one that others can write is not run, which is told as a failure; the images are mapped all the same.
+  # A hook that others can write is not run, which is reported as a failure; the images are mapped all the same.
   ends 1 rbdmap map --direct "$POOL/open"
   says "$POOL/open: hook $HOOKS/$POOL/open is not run: $HOOKS/$POOL/open can be written by others than root; \`chmod go-w\` it"
   is_mapped_once open
@@ -32,7 +32,7 @@ by_hand() {
   says "$POOL/hooked: hook: said by the hook"
   is_mapped_once unhooked
 
-  # Mapped already: nothing for the hook to do.
+  # The image is mapped already: the hook does not run.
   : >called
   rbdmap map --direct
   same "" "$(cat called)" "what the hook of a second map saw"
@@ -41,7 +41,7 @@ by_hand() {
   same "unmap /dev/rbd/$POOL/hooked: mapped, mounted, nothing to read" "$(cat called)" "what the hook of unmap saw"
   nothing_left
 
-  # One that fails is told, and stops nothing.
+  # A hook that fails is reported, and stops nothing.
   echo "exit 3" >>"$HOOKS/$POOL/hooked"
   ends 1 rbdmap map --direct
   says "hook $HOOKS/$POOL/hooked map failed: "

@@ -1,4 +1,4 @@
-# status: what is wanted beside what there is: problems first with their reasons, for a terminal, a pipe and a program, with and without root
+# status: wanted and actual state side by side: problems first, with reasons; for a terminal, a pipe and a program; as root and not
 # shellcheck shell=bash
 
 images() { image status-mounted 32M; image status-bare 32M; image status-hand 32M; image status-foreign 32M; }
@@ -38,7 +38,7 @@ rows() {
   same foreign "$(state_of status-foreign)" "one that another program mapped"
   grep -qP "^$POOL/status-mounted\tmounted\t/dev/rbd[0-9]+\t33554432\trw\t/mnt/status-mounted\tactive\t$" <<<"$SAID" ||
     fail "its line: $(grep status-mounted <<<"$SAID")"
-  # On a terminal of 80 columns; script(1) is one, and ends its lines as terminals do.
+  # On a terminal of 80 columns, by script(1), which ends lines with carriage returns.
   script -qec "env COLUMNS=80 rbdmap status" /dev/null | tr -d '\r' >terminal || true
   cat terminal
   head -n 1 terminal | expect "IMAGE"
@@ -60,7 +60,7 @@ one_image() {
   says "$POOL/never-heard-of: neither listed nor mapped"
 }
 
-# Who uses an image is named, to people and programs alike; without a name on the command line nobody is looked for.
+# The processes that use an image are listed, in text and JSON, if the image is named on the command line.
 used() {
   (cd /mnt/status-mounted && exec sleep 60) &
   local holder=$!
@@ -80,7 +80,7 @@ used() {
   says '"holders":null'
 }
 
-# The schema is held against it by cargo test; here, that it is one object on one line and says the same.
+# cargo test validates the schema; here: it is one object on one line with the same states.
 for_programs() {
   ends 1 rbdmap status --json
   same 1 "$(wc -l <<<"$SAID")" "lines of JSON"

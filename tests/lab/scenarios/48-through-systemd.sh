@@ -1,4 +1,4 @@
-# through-systemd: nested mounts and an automount, two at once; services that need an image are named or, if asked, stopped; not waiting; without dbus-daemon, without the private socket, and interrupted
+# through-systemd: nested mounts, an automount, two commands at once, users of an image, --no-block, an interrupt; without dbus-daemon, without the private socket
 # shellcheck shell=bash
 
 images() { image asked 32M; image asked-inner 32M; }
@@ -18,7 +18,7 @@ by_hand() {
   nothing_left
 }
 
-# All of them and one of them, and two commands at the same time.
+# All images, one image, and two commands at the same time.
 nested() {
   fresh asked-inner ext4 touch /mnt/there
   rbdmap map
@@ -46,7 +46,7 @@ nested() {
   systemctl daemon-reload
 }
 
-# The image is there, and what else its mount needs is not.
+# The image is mapped, but another requirement of its mount fails.
 other_needs() {
   mkdir -p /run/systemd/system/mnt-asked.mount.d
   printf '[Unit]\nRequires=lab-fails.service\nAfter=lab-fails.service\n' >/run/systemd/system/mnt-asked.mount.d/lab.conf
@@ -92,7 +92,7 @@ not_waiting() {
 }
 is_gone() { ! mapped asked; }
 
-# A key that is not there yet: nothing ends until it is interrupted, and the boot of the image goes on in systemd.
+# No monitor answers: the command runs until it is interrupted, and systemd's job continues.
 interrupted() {
   : >/etc/ceph/rbdmap
   table asked mon_host=10.77.0.99:3300
@@ -110,8 +110,8 @@ interrupted() {
   table asked
 }
 
-# Stopped while the kernel is mapping it: what comes of that is taken down again. A device that appears has systemd start what it
-# requires, in the place of a stop that has just been asked for, which is then told as canceled; who wants it stops it again.
+# Stopped while the kernel maps it: the mapping is removed again. When the device appears, systemd starts the units that it requires, which
+# replaces a stop job that was just queued: that job is reported as canceled, and the caller must stop the unit again.
 stopped_meanwhile() {
   local delay
   for delay in 0.2 0.5 0.8; do
@@ -134,7 +134,7 @@ other_ways() {
   findmnt /mnt/asked
   rbdmap unmap
   umount /run/systemd/private
-  # Where there is no systemd, in this namespace, it is said once and done here.
+  # Without systemd, as in this namespace, that is reported once, and the process itself does the work.
   ends 0 unshare --mount --propagation slave sh -c "mount -t tmpfs none /run/systemd && rbdmap map --no-mount"
   says "systemd does not run here: done in this process"
   is_mapped_once asked

@@ -1,10 +1,10 @@
-# secret: the key is nowhere but in the keyring file and in add_key's payload: no argument, no kernel line, no journal, no console
+# secret: the key is in the keyring file and in the payload of add_key only: in no argument, no line to the kernel, no journal, no console
 # shellcheck shell=bash
 
 images() { image secret 128M; }
 
 base64_key() { sed -n 's/^\tkey = //p' "$KEYRING"; }
-# As strace -xx writes them. Of the decoded key the last 16 bytes are the secret; before them are a type, a time, a length.
+# In the notation of strace -xx. The last 16 bytes of the decoded key are the secret; a type, a time and a length precede them.
 hex_of_text() { base64_key | head -c -1 | hex; }
 hex_of_bytes() { base64_key | base64 -d | tail -c 16 | hex; }
 hex() { od -An -v -tx1 | tr -d '\n' | sed 's/ /\\x/g'; }
@@ -25,7 +25,7 @@ by_hand() {
   nothing_left
 }
 
-# With -y a descriptor is followed by its path, which -xx writes in hexadecimal too.
+# With -y strace adds the path to each descriptor, which -xx writes in hexadecimal too.
 key_is_only_where_it_must_be() {
   local keyring
   keyring=$(printf %s "$KEYRING" | hex)

@@ -1,4 +1,4 @@
-# messengers: msgr1 alone, msgr2 alone, encrypted; two users of one cluster at once; by hand without any file of Ceph's
+# messengers: msgr1, msgr2 and encrypted msgr2; two users of one cluster at once; by hand without any Ceph file
 # shellcheck shell=bash
 
 images() {
@@ -12,12 +12,12 @@ CONF=/etc/ceph/ceph.conf
 by_hand() {
   cp $CONF kept
   trap put_back EXIT
-  # By the line, with both kinds of address in ceph.conf.
+  # From the line, with both kinds of address in ceph.conf.
   speaks "options='ms_mode=legacy'" 10.77.0.1:6789 ms_mode=legacy
   speaks "options='ms_mode=crc'" 10.77.0.1:3300 ms_mode=crc
   speaks "options='ms_mode=secure'" 10.77.0.1:3300 ms_mode=secure
   speaks "options='queue_depth=8'" 10.77.0.1:3300 ms_mode=prefer-crc
-  # By ceph.conf.
+  # From ceph.conf.
   monitors 'v1:10.77.0.1:6789'
   speaks "" 10.77.0.1:6789 ""
   monitors 'v2:10.77.0.1:3300'
@@ -30,7 +30,7 @@ by_hand() {
 
 monitors() { sed "s/^mon_host .*/mon_host = $1/" kept >$CONF; }
 
-# speaks OPTIONS ADDRESS MODE: a line with these options is mapped through that address, in that mode, and the kernel says so.
+# speaks OPTIONS ADDRESS MODE: a line with these options is mapped through that address in that mode, by the kernel log.
 speaks() {
   : >/etc/ceph/rbdmap
   table spoken "$1"
@@ -66,7 +66,7 @@ config_of() {
   cat "/sys/bus/rbd/devices/${device#/dev/rbd}/config_info"
 }
 
-# An address, a user and a key are enough.
+# An address, a user and a key are sufficient.
 without_files() {
   sed -n 's/^\tkey = //p' "$KEYRING" >keyfile
   mkdir away
@@ -86,7 +86,7 @@ put_back() {
   cp kept $CONF
 }
 
-# Mapped by hand and forgotten: gone before the network all the same, which is asked after every boot.
+# Images that were mapped by hand and not unmapped are unmapped before the network goes down, which is checked after every boot.
 booted() {
   rbdmap map "$POOL/spoken" --id boot
   rbdmap map "$POOL/others" --id boot --read-only
@@ -94,7 +94,7 @@ booted() {
 }
 
 powered_off() {
-  # At the end of boot 3 the lab has taken everything down before, to forget it.
+  # At the end of boot 3 the lab unmaps everything itself (`forget`).
   [ "$BOOT" = 2 ] || return 0
   in_order "rbdmap.*$POOL/spoken: unmapped" "Stopping lab-network\.service"
   in_order "rbdmap.*$POOL/others: unmapped" "Stopping lab-network\.service"

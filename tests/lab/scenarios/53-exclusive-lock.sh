@@ -1,4 +1,4 @@
-# exclusive-lock: of a client that died it is waited for and broken, and told, or what is missing for that is; of one that lives it is not, and its address or how to ask for it is named
+# exclusive-lock: the lock of a dead client is waited for and broken, or the missing capability is named; the lock of a live client is left, and its owner named
 # shellcheck shell=bash
 
 images() {
@@ -6,7 +6,7 @@ images() {
   image crashed-too 32M
   image held 32M
   image no-object-map 32M --image-feature layering,exclusive-lock
-  # As users were made before there was a `profile rbd` for monitors.
+  # The capabilities of users made before Ceph had the monitor capability `profile rbd`.
   user unlucky 'allow r' 'profile rbd'
 }
 
@@ -19,7 +19,7 @@ by_hand() {
   nothing_left
 }
 
-# Beside it a user who may do all but have a dead client shut out, which breaking its lock takes.
+# The other user may not put a dead client on the blocklist, which is part of breaking its lock.
 died() {
   on_host hold-lock "0:$POOL/crashed"
   on_host hold-lock "0:$POOL/crashed-too"
@@ -33,12 +33,12 @@ died() {
   cat said
   expect "waiting for the exclusive lock of a client that is gone" <said
   is_mapped_once crashed
-  # With more capabilities it is broken at once now.
+  # A user with that capability breaks it at once now.
   ends 0 rbdmap map --direct "$POOL/crashed-too" --id boot
   rbdmap unmap --direct "$POOL/crashed" "$POOL/crashed-too"
 }
 
-# Without an object map too it is the mapping that waits, not mount(8), which has less time. Through systemd.
+# Without an object map, too, the mapping waits for the lock, and not mount(8), which has a shorter time limit. Through systemd.
 died_without_object_map() {
   fresh no-object-map ext4
   mkdir -p /mnt/no-object-map
@@ -59,11 +59,11 @@ lives() {
   echo "$TOOK ms: $SAID"
   within 20000
   says "another client has the exclusive lock and does not give it up"
-  # Who it is, Ceph's command tells; where that is not installed, its name is told. The holder is on the cluster's host.
+  # Ceph's command names the owner; where it is not installed, the message names that command. The owner runs on the cluster's host.
   if [ -x /usr/bin/rbd ]; then says " (10.77.0.1:"; else says "rbd lock ls $POOL/held"; fi
   says "peer will not release lock"
   on_host drop-lock "$POOL/held"
-  # Its watch ends after half a minute.
+  # The watch of the killed owner ends after 30 s.
   ends 0 rbdmap map --timeout 60 "$POOL/held"
   rbdmap unmap "$POOL/held"
 }

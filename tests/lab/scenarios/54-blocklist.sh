@@ -1,4 +1,5 @@
-# blocklist: this host on the cluster's blocklist while images are mapped and written to: told by status, by unmap what is lost, and map brings all back
+# blocklist: the client is put on the blocklist while images are mapped and written to: status reports it, unmap reports the loss, map recovers
+# machine: faults
 # shellcheck shell=bash
 
 by_hand() {
@@ -14,12 +15,12 @@ by_hand() {
   blocked_and_back --direct
   systemctl daemon-reload
   blocked_and_back
-  # What its unit has said.
+  # The message of the unit.
   journalctl -b -o cat --no-pager MESSAGE_ID=47f2f39bcc184d3f83283e71133d57ce ERRNO=108 RBD_IMAGE=blocked | expect "has arrived"
   nothing_left
 }
 
-# blocked_and_back [--direct]: by one engine or the other.
+# blocked_and_back [--direct]: with one engine or the other.
 blocked_and_back() {
   rbdmap map "$@" "$POOL/blocked"
   date >/mnt/blocked/kept
@@ -32,7 +33,7 @@ blocked_and_back() {
   says "$POOL/blocked: broken: nothing that is written arrives: this host is on the cluster's blocklist"
   ends 0 rbdmap map "$@" "$POOL/blocked"
   says "$POOL/blocked: broken: nothing that is written arrives"
-  # Another image would go through the same client.
+  # Another image would use the same client.
   ends 1 rbdmap map --direct --no-mount "$POOL/blocked-too"
   echo "$TOOK ms: $SAID"
   within 5000
@@ -43,7 +44,7 @@ blocked_and_back() {
   says "$POOL/blocked: unmapped /dev/rbd"
   says "has arrived: this host is on the cluster's blocklist"
   is_not_mapped blocked
-  # The client after it is another.
+  # The next map makes a new client.
   ends 0 rbdmap map "$@"
   is_mapped_once blocked-too
   cat /mnt/blocked/kept
@@ -51,7 +52,7 @@ blocked_and_back() {
   ends 0 rbdmap unmap "$@"
 }
 
-# The client of the mapping, by its address and nonce, as `ceph osd blocklist` wants it.
+# The client of the mapping, by its address and nonce, as `ceph osd blocklist` expects it.
 block_client() {
   local device address
   device=$(devices_of blocked)

@@ -1,4 +1,4 @@
-# no-udev: where no udevd runs, as in containers and some initramfs, the links are made and removed by the program itself
+# no-udev: without udevd, as in containers and some initramfs, the program makes and removes the links itself
 # shellcheck shell=bash
 
 images() { image bare 64M; }
@@ -30,7 +30,7 @@ by_hand() {
   same "" "$(find /dev/rbd 2>/dev/null)" "links in /dev/rbd"
   nothing_left
 
-  # systemd would wait for a device of which nobody tells it.
+  # Without udevd, systemd would wait for the device unit until its time limit.
   systemctl daemon-reload
   ends 0 rbdmap map
   echo "$TOOK ms: $SAID"

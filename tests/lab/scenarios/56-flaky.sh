@@ -1,4 +1,4 @@
-# flaky: a file system on a device-mapper device on an image, whose disk fails: named, up when it works again, down when its file system is broken
+# flaky: a file system on a device-mapper device on an image whose disk fails: the failure is named, the mount works when the disk does, a broken file system is unmounted
 # shellcheck shell=bash
 
 images() { image flaky 32M; }
@@ -20,7 +20,7 @@ by_hand() {
   breaks_under_a_mount --direct
   breaks_under_a_mount
 
-  # What stands on it is whose who made it: named, and left alone.
+  # The device-mapper device belongs to the administrator: it is named, and left alone.
   ends 1 rbdmap unmap --direct --timeout 5
   echo "$TOOK ms: $SAID"
   within 10000
@@ -31,14 +31,14 @@ by_hand() {
   nothing_left
 }
 
-# From outside the file system: another table for the same device. flakey is up for no second, and down for an hour.
+# A new device-mapper table below the file system. The flakey target works for 0 s, then fails for an hour.
 stands_on() { dmsetup create flaky --table "$1"; udevadm settle; }
 becomes() { dmsetup suspend --nolockfs flaky; dmsetup load flaky --table "$1"; dmsetup resume flaky; }
 works() { becomes "0 $(sectors) linear $(devices_of flaky) 0"; }
 fails() { becomes "0 $(sectors) flakey $(devices_of flaky) 0 0 3600 $*"; }
 sectors() { cat "/sys/block/$(basename "$(devices_of flaky)")/size"; }
 
-# Nothing can be read: said with the mount point, and mounted by the next run when it can.
+# The disk cannot be read: reported with the mount point; the next run mounts when it can be read.
 fails_to_mount() {
   fails
   echo 3 >/proc/sys/vm/drop_caches
@@ -51,15 +51,15 @@ fails_to_mount() {
   ends 0 rbdmap map "$@"
   echo "$TOOK ms: $SAID"
   findmnt /mnt/flaky
-  # Once more is no second mount.
+  # Another run does not mount it a second time.
   ends 0 rbdmap map --direct
   says "already mounted on /mnt/flaky"
   same 1 "$(findmnt -n /mnt/flaky | wc -l)" "mounts"
   umount /mnt/flaky
 }
 
-# What is written fails: fsync(2) tells, and the broken file system goes all the same, by systemd; in this process it is left to whoever
-# made the device that it is on.
+# Writes fail: fsync(2) reports it. systemd unmounts the broken file system all the same; --direct leaves it, because the device below it
+# belongs to the administrator.
 breaks_under_a_mount() {
   ends 0 rbdmap map "$@"
   date >/mnt/flaky/date

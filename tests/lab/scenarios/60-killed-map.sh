@@ -1,4 +1,4 @@
-# killed-map: killed at any system call of the sequence add_key, open, write, close, the next map leaves exactly one mapping
+# killed-map: killed in each system call of the sequence add_key, open, write, close: the next map leaves exactly one mapping
 # shellcheck shell=bash
 
 images() { image killed 128M; }
@@ -6,7 +6,7 @@ images() { image killed 128M; }
 by_hand() {
   table killed
   modprobe rbd
-  # Into the call, so that it is not carried out; killed at close, the write has been: the image is mapped.
+  # Killed on entry, so that the call has no effect. At close the write is done: the image is mapped.
   killed_at add_key
   is_not_mapped killed
   again
@@ -21,7 +21,7 @@ by_hand() {
   again
 }
 
-# killed_at SYSCALL [FILTER…]: the first one of it; the program, and whatever process of it made the call.
+# killed_at SYSCALL [FILTER…]: in the first such call, whichever process of the program makes it.
 killed_at() {
   local call=$1
   shift

@@ -1,7 +1,8 @@
-# killed-many: three images (eight in a soak) with mounts, map and unmap killed at each call that changes something: the next run leaves what is wanted
-# Left out: openat and close of the bus's files, which change nothing that killed-map does not look at.
-# The surprise: strace counts the calls of each thread by itself, and there is a thread for each. So the second call is the first
-# of a run that has found one image done.
+# killed-many: three images with mounts, map and unmap killed in each call that changes something: the next run completes the work
+# soak: eight images; 200 kills at random moments; a kill at every seventh system call
+# The scenario killed-map covers openat and close of the files of the bus.
+# strace counts the calls of each thread separately, and each image has a thread. So the "second call" is the first call of a run that
+# found one image done.
 # shellcheck shell=bash
 
 read -ra KILLED <<<"$(longer "killed-a killed-b killed-c" "$(echo killed-{a,b,c,d,e,f,g,h})")"
@@ -19,7 +20,7 @@ by_hand() {
     table "$image"
     fstab "/dev/rbd/$POOL/$image /mnt/$image ext4 noauto 0 0"
   done
-  # Each round goes from nothing to all, and back.
+  # Each round maps all images, and unmaps all.
   for done_before in 0 1 2; do
     killed "$done_before" map add_key
     all_stand
@@ -39,8 +40,8 @@ by_hand() {
   [ -z "$SOAK" ] || killed_at_every_call
 }
 
-# Into the Nth call of the first thread that comes so far, for every seventh N, until the program comes to its end before. Which of
-# the seven, SEED says: soaks with seven seeds in a row go through all.
+# In the Nth call of the first thread that reaches it, for every seventh N, until the program ends before that call. SEED selects the
+# offset: soaks with seven consecutive seeds cover every call.
 killed_at_every_call() {
   local verb number
   for verb in map unmap; do
@@ -57,7 +58,7 @@ killed_at_every_call() {
   done
 }
 
-# At whatever moment the program dies, once more is enough.
+# At whatever moment the program is killed, another run completes the work.
 killed_at_random() {
   local round verb program
   RANDOM=$SEED
@@ -77,8 +78,8 @@ killed_at_random() {
   done
 }
 
-# The program is killed, and what it has asked of the kernel goes on: one image in use, the others being mapped. Where
-# the write itself is interrupted, it leaves a lock, and the next mapping breaks it: with the client of the image in use.
+# The program is killed, and its requests to the kernel continue: one image is in use, the others are being mapped. An interrupted
+# write leaves a lock, which the next mapping breaks with the client of the image in use.
 killed_meanwhile() {
   local delay program
   for delay in 0.1 0.3 0.5 0.8; do
@@ -97,8 +98,8 @@ killed_meanwhile() {
   done
 }
 
-# killed NUMBER VERB CALLS [FILTER…]: with so many images done, the program, or a child of it, is killed into such a call;
-# then it is run again.
+# killed NUMBER VERB CALLS [FILTER…]: with NUMBER images done, the program or a child of it is killed on entry to such a call; then it is
+# run again.
 killed() {
   local verb=$2 calls=$3 already=("${KILLED[@]:0:$1}")
   [ "$1" = 0 ] || rbdmap "$verb" --direct "${already[@]/#/"$POOL/"}"

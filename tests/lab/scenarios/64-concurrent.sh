@@ -1,4 +1,5 @@
-# concurrent: eight processes map, unmap, reload, start and stop the same images, by both engines: no image is ever mapped twice, and nobody hangs
+# concurrent: eight processes map, unmap, reload, start and stop the same images by both engines: no image is mapped twice, and no process hangs
+# soak: eight processes for two minutes
 # shellcheck shell=bash
 
 SHARED=(concurrent-1 concurrent-2 concurrent-3 concurrent-4)
@@ -32,7 +33,7 @@ by_hand() {
   at_last
 }
 
-# Each thing may find that another was quicker; but it ends, and with a word of its own.
+# Each command may fail because another was faster; but it ends, with an exit status of its own.
 work() {
   set +x
   local end=$1 image status

@@ -1,5 +1,6 @@
-# five-hundred: hundreds of images up and down, again and again and by both engines: no key, no memory of the kernel's, no unit, no descriptor stays behind
-# In a soak 500, else 100. What it takes for each beside 16 is measured by `lab bench many plain-{16,500}-{race,units}`.
+# five-hundred: hundreds of images mapped and unmapped repeatedly by both engines: no key, kernel memory, unit or descriptor leaks
+# soak: 500 images, by both engines
+# 500 in a soak, else 100. `lab bench many plain-{16,500}-{race,units}` compares the time for each image with that of 16.
 # shellcheck shell=bash
 
 number_of_images() { longer 100 500; }

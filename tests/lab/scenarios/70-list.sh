@@ -1,4 +1,4 @@
-# list: what rbdmap list prints is byte for byte what rbd device list prints, plain and JSON, with and without mappings
+# list: rbdmap list prints byte for byte what rbd device list prints, plain and JSON, with and without mappings
 # shellcheck shell=bash
 
 images() {

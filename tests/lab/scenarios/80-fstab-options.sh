@@ -1,5 +1,5 @@
-# fstab-options: lines of fstab of every kind, and what stands on their mounts, come up at boot and go down before the network
-# The surprise: nothing of systemd-fsck is in the journal for a clean file system; so one is made dirty.
+# fstab-options: fstab lines of every kind, and what depends on their mounts: mounted at boot, unmounted before the network goes down
+# systemd-fsck logs nothing for a clean file system; so one is made dirty.
 # shellcheck shell=bash
 
 MOUNTED=(option-auto option-netdev option-nofail option-automount option-made option-grown option-swap option-uuid)
@@ -41,7 +41,7 @@ configure() {
   systemctl enable rbdmap.service
 }
 
-# A local file system that takes its time: local-fs.target is late, and nothing of ours may make it fail.
+# A slow local file system: local-fs.target is late, and must not fail because of our units.
 slow_check() {
   cat >/etc/systemd/system/lab-slow-check.service <<'UNIT'
 [Unit]
@@ -57,13 +57,13 @@ UNIT
   systemctl enable lab-slow-check.service
 }
 
-# Half of the image, for the boot to grow.
+# Half the size of the image, for the boot to grow.
 small_file_system() {
   map_by_hand "$1"
   mkfs.ext4 -q "$(devices_of "$1")" 32M
   unmap_by_hand "$1"
 }
-# A line that does not name its device; systemd before 254 has no such link for RBD images.
+# A line that names the file system by UUID; systemd before 254 has no by-uuid links for RBD images.
 by_uuid() {
   map_by_hand "$1"
   fstab "UUID=$(blkid -o value -s UUID "$(devices_of "$1")") /mnt/$1 ext4 noauto,_netdev,x-rbdmap.image=$POOL/$1 0 2"
@@ -81,7 +81,7 @@ booted() {
   same active "$(systemctl is-active local-fs.target)" local-fs.target
   same inactive "$(systemctl is-active emergency.target)" "the emergency shell"
   for place in auto netdev bind netdev/tmp made grown uuid; do findmnt "/mnt/option-$place"; done
-  # Boot does not wait for these, should a monitor be slow.
+  # Boot does not wait for these, for example if a monitor is slow.
   for place in nofail overlay; do wait_for 30 findmnt "/mnt/option-$place"; done
   same autofs "$(findmnt -n -o FSTYPE /mnt/option-automount | head -n 1)" "what waits on /mnt/option-automount"
   ls /mnt/option-automount/there
@@ -97,7 +97,7 @@ booted() {
 powered_off() {
   [ "$BOOT" = 2 ] || return 0
   local unit
-  # A hyphen of a name is \x2d.
+  # systemd escapes a hyphen as \x2d.
   for unit in auto bind overlay automount made grown; do
     in_order "Unmounted mnt-option.x2d$unit\.mount" "Stopping lab-network\.service"
   done

@@ -1,6 +1,6 @@
-# nofail: boot does not wait for an image that may fail, and when what it lacked is there, it is mapped, mounted, and its hook called
-# One of them never gets what it lacks: its monitor does not exist. Both are declared in rbdmap.toml, with their mounts. A service
-# makes the boot a long one.
+# nofail: boot does not wait for an image with nofail; when its cause is gone, it is mapped and mounted, and its hook runs
+# Two images, declared in rbdmap.toml with their mounts: one lacks its keyring at first, the monitor of the other does not exist. A
+# service makes the boot long.
 # shellcheck shell=bash
 
 images() { image late 32M; }
@@ -60,7 +60,7 @@ booted() {
   same active "$(systemctl is-active rbdmap.service)" rbdmap.service
   systemctl show -p StatusText rbdmap.service | expect "$POOL/never"
   wait_for 10 is_trying late
-  # At the beginning of a try there is none yet.
+  # At the beginning of an attempt there is no reason yet.
   wait_for 15 says_why
   [ "$BOOT" != 2 ] || says_it_once
   cp "$KEYRING" $LATE
@@ -73,10 +73,10 @@ booted() {
 }
 shows_that_it_waits() { grep -P "^$POOL/never\twaiting\t.*10\.77\.0\.99:3300" <<<"$(rbdmap status)"; }
 
-# Between two tries it is for a moment deactivating.
+# Between two attempts it is deactivating for a moment.
 is_trying() { [ "$(systemctl is-active "$(instance "$1")")" = activating ]; }
 
-# Tried again and again, by itself, it says why when that changes, not each time.
+# The unit retries, and logs the reason when it changes, not for each attempt.
 says_it_once() {
   local before
   sleep 12
@@ -85,7 +85,7 @@ says_it_once() {
   sleep 25
   same "$before" "$(times_told)" "how often the journal says why"
   wait_for 10 says_why
-  # Whoever asks hears it at once.
+  # A map by hand reports the reason at once.
   ends 1 rbdmap map "$POOL/late"
   within 10000
   says "keyring $LATE does not exist"
@@ -97,9 +97,9 @@ says_why() { systemctl show -p StatusText "$(instance late)" | grep -qF "keyring
 hook_was_called() { grep -qF "hook: map, /mnt/late" <<<"$(journalctl -b -o cat -t rbdmap)"; }
 
 powered_off() {
-  # At the end of boot 3 the lab has taken everything down before, to forget it.
+  # At the end of boot 3 the lab unmaps everything itself (`forget`).
   [ "$BOOT" = 2 ] || return 0
-  # As long as something is being started, a boot is not over.
+  # A boot is not finished while a start job runs.
   in_order "Finished lab-long\.service" "Startup finished in" "Starting rbdmap@.*never"
   in_order "hook: unmap, /mnt/late" "Unmounted mnt-late\.mount" "late: unmapped /dev/rbd" "Stopping lab-network\.service"
 }

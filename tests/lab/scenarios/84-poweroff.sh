@@ -1,4 +1,4 @@
-# poweroff: who sits in a mount is waited for or killed, what was mounted and mapped by hand goes too, all before the network
+# poweroff: processes in a mount are waited for or killed, mounts and mappings made by hand go too, all before the network goes down
 # shellcheck shell=bash
 
 SAT=(sat-in stubborn bound by-hand logged-in contained)
@@ -16,10 +16,10 @@ configure() {
     table "$image"
     fstab "/dev/rbd/$POOL/$image /mnt/$image ext4 noauto,_netdev 0 0"
   done
-  # Neither says which mount it needs; one takes its time to end, the other does not listen.
+  # Neither declares the mount that it uses; one needs 3 s to stop, the other ignores SIGTERM.
   application sat-in "trap 'sleep 3; exit' TERM"
   application stubborn "trap '' TERM"
-  # What somebody asks for meanwhile is refused, with the reason.
+  # A map during shutdown is refused with the reason.
   printf '[Service]\nExecStopPost=-/usr/bin/env rbdmap map\n' | install -D /dev/stdin /etc/systemd/system/lab-sat-in.service.d/ask.conf
   systemctl enable rbdmap.service
 }
@@ -41,20 +41,20 @@ UNIT
 booted() {
   same active "$(systemctl is-active lab-sat-in.service)" "one application"
   same active "$(systemctl is-active lab-stubborn.service)" "the other"
-  # An administrator's own: without _netdev, seen anew by systemd; a bind; an image that is in no file.
+  # Made by an administrator: a mount without _netdev, before a daemon-reload; a bind mount; an image that no file names.
   mount "/dev/rbd/$POOL/bound" /mnt/elsewhere
   mount --bind /mnt/bound /mnt/bind-of-bound
   systemctl daemon-reload
   rbdmap map "$POOL/by-hand" --id boot
   mount "/dev/rbd/$POOL/by-hand" /mnt/by-hand
-  # A shell as logind has it, deaf until it is killed; and a container, which has the mount in a namespace of its own.
+  # A session scope as logind makes it, which ignores SIGTERM; and a container with the mount in its own mount namespace.
   scope user-0.slice session-9 -p SendSIGHUP=yes -p TimeoutStopSec=40 bash -c "trap '' TERM HUP; cd /mnt/logged-in; while :; do sleep 1; done"
   scope machine.slice lab-container -p TimeoutStopSec=40 unshare --mount --propagation private bash -c "trap '' TERM; while :; do sleep 1; done"
   wait_for 20 systemctl is-active session-9.scope lab-container.scope
   sleep 1
 }
 
-# scope SLICE NAME COMMAND…: in the background, as long as it lives.
+# scope SLICE NAME COMMAND…: in the background.
 scope() { systemd-run --quiet --scope --slice="$1" --unit="$2" "${@:3}" </dev/null >/dev/null 2>&1 & }
 
 powered_off() {

@@ -1,4 +1,4 @@
-# restart: what is mounted stays, and so do those who use it, over a restart of rbdmap.service, a reload and a re-execution of systemd
+# restart: mounts and their users survive a restart of rbdmap.service, a reload and a re-execution of systemd
 # shellcheck shell=bash
 
 images() { image kept 32M; }
@@ -8,7 +8,7 @@ lines() {
   fstab "/dev/rbd/$POOL/kept /mnt/kept ext4 noauto,_netdev 0 0"
 }
 
-# With the service its images go, and come.
+# Stopping and starting the service unmaps and maps its images.
 by_hand() {
   fresh kept ext4
   mkdir -p /mnt/kept

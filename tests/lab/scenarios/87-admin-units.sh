@@ -1,4 +1,4 @@
-# admin-units: an administrator's mask of a mount, own unit of a mount, and drop-ins win, and the images are mapped all the same
+# admin-units: an administrator's masked mount, own mount unit and drop-ins take precedence, and the images are mapped all the same
 # shellcheck shell=bash
 
 images() { image admin-masked 32M; image admin-unit 32M; image admin-limit 32M; }
@@ -26,7 +26,7 @@ WantedBy=rbdmap.service
 UNIT
   mkdir -p "$units/mnt-admin\\x2dlimit.mount.d"
   printf '[Mount]\nTimeoutSec=77\n' >"$units/mnt-admin\\x2dlimit.mount.d/50-admin.conf"
-  # systemd has ours so far.
+  # systemd still has the generated unit.
   systemctl daemon-reload
   systemctl enable rbdmap.service mnt-admin\\x2dunit.mount
 }

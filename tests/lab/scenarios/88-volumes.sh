@@ -1,5 +1,5 @@
-# volumes: LVM and LUKS on images, by what systemd and LVM do themselves and x-rbdmap.image= in fstab: up in order, and down
-# The surprise: LVM activates a volume group from a udev rule, in a service that no file names; nothing has to be enabled.
+# volumes: LVM and LUKS on images, by systemd, LVM and x-rbdmap.image= in fstab: started in order, stopped in the reverse order
+# LVM activates a volume group from a udev rule, in a transient service: nothing has to be enabled.
 # shellcheck shell=bash
 
 images() { image volumes 64M; image sealed 64M; }
@@ -29,7 +29,7 @@ make_volume() {
   unmap_by_hand volumes
 }
 
-# A key that is stretched little: this kernel has one slow processor.
+# Few PBKDF2 iterations: the guest has one slow processor.
 make_sealed() {
   (umask 077 && head -c 32 /dev/urandom >/etc/lab.key)
   map_by_hand sealed
@@ -45,7 +45,7 @@ alone() {
   wait_for 60 findmnt /mnt/volumes
   date >/mnt/volumes/date
   date >/mnt/sealed/date
-  # In the boots after this one they would be in the way. What systemd has read for this one stays as it is.
+  # For the boots after this one. The units that systemd has loaded stay as they are until then.
   sed -i '/volumes\|sealed/d' /etc/ceph/rbdmap /etc/fstab /etc/crypttab
   ln -s /dev/null /etc/udev/rules.d/69-lvm.rules
   systemctl disable lvm2-monitor.service blk-availability.service

@@ -1,5 +1,5 @@
-# reboots: rescue and back, soft-reboot, and a reboot by kexec.target: all comes up again; and what nobody ends is at last removed by force
-# kexec.target without a kernel loaded is a reboot that goes through all that a kexec does before its last step.
+# reboots: rescue and back, soft-reboot, and a reboot by kexec.target: all images return; what no unit stops is removed by force in the end
+# kexec.target without a loaded kernel reboots: everything before the last step of a kexec is the same.
 # shellcheck shell=bash
 
 REBOOTED=(reboot-outer reboot-inner)
@@ -29,7 +29,7 @@ ExecStart=/bin/bash -c "cd /mnt/reboot/inside; exec sleep infinity"
 [Install]
 WantedBy=multi-user.target
 UNIT
-  # Nobody logs in on this console, so that the rescue shell would end at once, and with it the rescue.
+  # The rescue shell would end at once, because the console has no input, and rescue.target with it.
   mkdir -p /etc/systemd/system/rescue.service.d
   printf '[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n' >/etc/systemd/system/rescue.service.d/lab.conf
   systemctl enable rbdmap.service lab-app-reboot.service
@@ -49,7 +49,7 @@ arranged() {
   systemctl --no-block isolate rescue.target
   wait_for 60 is_state rescue.target active
   wait_for 60 nothing_is_mapped
-  # Nothing wants the network any more; it has waited for the images.
+  # No unit requires the network any more; it stops after the images.
   wait_for 30 is_state lab-network.service inactive
   nothing_left
   systemctl --no-block isolate multi-user.target
@@ -66,7 +66,7 @@ soft_rebooted() {
   ls /mnt/reboot/inside/arranged
 }
 
-# Who is left in a mount by a unit that does not end its processes is ended by nobody. Only here is force allowed.
+# A process that left its unit stays in the mount, because no unit stops it. Only this scenario allows force.
 rebooted() {
   all_is_there
   ls /mnt/reboot/inside/arranged

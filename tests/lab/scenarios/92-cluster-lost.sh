@@ -1,6 +1,7 @@
-# cluster-lost: masked, rbdmap.service keeps out of everything; disabled, an automount still maps; and the cluster gone before poweroff, or its OSD alone, does not keep the machine up
-# How it goes is different in the two userspaces, for each such poweroff takes minutes: in Debian 12 the guest's interface is
-# taken down, in Debian 13 monitor and OSD are killed; in a soak the other way round. Either way with a file system that has not been written back.
+# cluster-lost: masked, rbdmap.service does nothing; disabled, an automount still maps; poweroff completes without the cluster, and without its OSDs
+# soak: the cluster is lost in the other way: each guest as the other one in lab run
+# Each such poweroff takes minutes, so each guest loses the cluster in one way: in Debian 12 the guest's interface goes down, in Debian 13
+# monitor and OSD are killed; in a soak the other way round. In both there are dirty pages to write back.
 # shellcheck shell=bash
 
 LOST=(lost on-demand)
@@ -14,7 +15,7 @@ arrange() {
   fresh lost ext4
   fresh on-demand ext4 touch /mnt/there
   mkdir -p /mnt/{lost,on-demand}
-  # systemd waits so long, twice, for processes that the kernel does not give back, ours aside: its default is 90 s.
+  # systemd waits twice for this time for processes in uninterruptible sleep, other than ours. The default is 90 s.
   mkdir -p /etc/systemd/system.conf.d
   printf '[Manager]\nDefaultTimeoutStopSec=15s\n' >/etc/systemd/system.conf.d/lab.conf
   table lost
@@ -23,8 +24,8 @@ arrange() {
   fstab "/dev/rbd/$POOL/on-demand /mnt/on-demand ext4 noauto,x-systemd.automount,x-systemd.mount-timeout=10 0 0"
 }
 
-# At the end of boot 5, while images are mapped: masked for the boot after it, and no reason for a circle at this poweroff.
-# Files without others' lines are for the next boot as well: a mask has systemd read them, so they are changed behind it.
+# At the end of boot 5, while images are mapped: masked for the next boot, without an ordering cycle at this poweroff. The files are edited
+# after the mask, because systemctl mask reloads systemd, and the new lines are for the next boot only.
 rebooted() {
   findmnt /mnt/lost || rbdmap map
   systemctl disable rbdmap.service
@@ -53,12 +54,12 @@ cut_off() {
   touch /lab/log/kill-cluster
   case $GUEST-$(longer every-day soak) in
     bookworm*-every-day | trixie*-soak) ip link set vec0 down ;;
-    # The other guest says first that it needs the cluster no longer; a soak may keep it for an hour more.
+    # The lab kills the cluster when no machine needs it any longer, which may take an hour in a soak.
     *) wait_for "$(longer 140 5000)" test -e /lab/log/cluster-killed ;;
   esac
 }
 
-# One on another cluster, of which the OSD alone goes: its monitors go on answering.
+# An image of another cluster, whose OSD is killed while its monitor still answers.
 third() {
   frail_up
   frail_image lost-osd 32M
@@ -79,6 +80,6 @@ powered_off() {
   local image
   for image in lost lost-osd; do
     in_order "$POOL/$image: it stays mapped as /dev/rbd[0-9]+: .*is the cluster there"
-    grep -q "^still mapped: $POOL/$image as" "$BOOT_FOLDER/network-stopped" || fail "$image was not mapped any more: was it dirty at all?"
+    grep -q "^still mapped: $POOL/$image as" "$BOOT_DIRECTORY/network-stopped" || fail "$image was not mapped any more: was it dirty at all?"
   done
 }

@@ -107,7 +107,6 @@ on_host() {
 # scenario that needs it has it made; who harms it, mends it.
 frail_up() {
   local said
-  FRAIL=10.77.0.2${ADDRESS: -1}
   [ ! -e /etc/ceph/frail/keyring ] || return 0
   said=$(on_host frail up)
   mkdir -p /etc/ceph/frail
