@@ -219,20 +219,20 @@ pub enum Format {
 }
 
 /// A name that can be mapped; kept as text, since the pool of one without is a matter of ceph.conf.
-fn image(text: &str) -> Result<String, String> {
+fn image(text: &str) -> anyhow::Result<String> {
     text.parse::<ImageSpec>().map(|_| text.to_owned())
 }
 
 /// The same with the pool in it.
-fn whole_image(text: &str) -> Result<String, String> {
+fn whole_image(text: &str) -> anyhow::Result<String> {
     text.parse::<ImageSpec>().map(|spec| spec.to_string())
 }
 
-fn user(text: &str) -> Result<String, String> {
+fn user(text: &str) -> anyhow::Result<String> {
     client_id(text).map(|_| text.to_owned())
 }
 
-fn map_options(text: &str) -> Result<String, String> {
+fn map_options(text: &str) -> anyhow::Result<String> {
     MapOptions::default().add(text).map(|()| text.to_owned())
 }
 

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 
 use super::file_cache::FileCache;
 use crate::config::ceph_conf::{CephConf, Identity};
@@ -153,7 +153,7 @@ pub fn select_messenger(
         && kernel >= MSGR2_SINCE
         && !addresses(Messenger::V2).is_empty()
     {
-        options.add("ms_mode=prefer-crc").map_err(|e| anyhow!(e))?;
+        options.add("ms_mode=prefer-crc")?;
     }
     let mode = options.value("ms_mode").unwrap_or("legacy");
     let (messenger, name) = if mode == "legacy" {

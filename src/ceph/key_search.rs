@@ -40,7 +40,7 @@ pub fn find_secret(
         return found(keyring::from_keyfile(path, &text));
     }
     if let Some(key) = &options.key {
-        return found(Secret::decode(key.text()).map_err(|error| format!("key: {error}")));
+        return found(Secret::decode(key.text()).map_err(|error| anyhow!("key: {error}")));
     }
     let Some(path) = &options.keyfile else {
         return in_later_places(sources, conf, identity, options);
@@ -67,7 +67,7 @@ fn in_later_places(
 ) -> Result<Found> {
     let configured = |key: &str| conf.value(identity, key).filter(|value| !value.is_empty());
     if let Some(key) = configured("key").map(Zeroizing::new) {
-        return found(Secret::decode(&key).map_err(|error| format!("ceph.conf: key: {error}")));
+        return found(Secret::decode(&key).map_err(|error| anyhow!("ceph.conf: key: {error}")));
     }
     if let Some(path) = configured("keyfile").map(PathBuf::from) {
         let text = sources
@@ -87,9 +87,7 @@ fn in_later_places(
         let Some(text) = sources.secret_text(path)? else {
             continue;
         };
-        return match keyring::from_keyring(path, &text, &identity.user)
-            .map_err(|error| anyhow!(error))?
-        {
+        return match keyring::from_keyring(path, &text, &identity.user)? {
             Some(secret) => Ok((Some(secret), String::new())),
             None => bail!(
                 "keyring {} has no key of client.{}",
@@ -104,8 +102,6 @@ fn in_later_places(
     Ok((None, format!("none of the keyrings {list} exists")))
 }
 
-fn found(secret: Result<Secret, String>) -> Result<Found> {
-    secret
-        .map(|secret| (Some(secret), String::new()))
-        .map_err(|error| anyhow!(error))
+fn found(secret: Result<Secret>) -> Result<Found> {
+    secret.map(|secret| (Some(secret), String::new()))
 }

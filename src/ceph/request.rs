@@ -131,9 +131,7 @@ impl Request {
             );
         }
         let monitors = select_messenger(&found, &mut options, sources.kernel_release())?;
-        options
-            .add_defaults(SESSION_LIMIT)
-            .map_err(|error| anyhow!(error))?;
+        options.add_defaults(SESSION_LIMIT)?;
         let (secret, searched) = find_secret(sources, &conf, &identity, &entry.options)?;
         Ok(Self {
             wanted,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use super::asks_systemd_to_map;
 use crate::ceph::file_cache::FileCache;
@@ -71,8 +71,7 @@ fn by_table(root: &Root, arguments: &MapArguments, patience: RetryPolicy) -> Res
         .specs
         .iter()
         .map(|text| text.parse())
-        .collect::<Result<Vec<ImageSpec>, String>>();
-    let named = named.map_err(|error| anyhow!(error))?;
+        .collect::<Result<Vec<ImageSpec>>>()?;
     let is_only_mapping = arguments.no_mount && !named.is_empty();
     let inputs = if is_only_mapping {
         Configuration::of_images(root, &named)
@@ -147,24 +146,14 @@ fn tell_of_unknown(inputs: &Configuration, unknown: &[ImageSpec], report: &mut R
 /// systemd knows nothing of such a mapping, so it is made here; at shutdown the sweep takes it down.
 fn by_hand(root: &Root, arguments: &MapArguments) -> Result<Report> {
     let inputs = Configuration::read(root);
-    let mut options = arguments
-        .by_hand
-        .entry_options()
-        .map_err(|error| anyhow!(error))?;
+    let mut options = arguments.by_hand.entry_options()?;
     options.map.fill(&inputs.settings.defaults);
-    Environment::of_process()
-        .complete(&mut options)
-        .map_err(|error| anyhow!(error))?;
+    Environment::of_process().complete(&mut options)?;
     let pool = request::default_pool(&FileCache::new(root), &options)?;
     let entry = |text: &String| {
         ImageSpec::parse(text, &pool).map(|spec| Entry::by_hand(spec, options.clone()))
     };
-    let entries: Vec<Entry> = arguments
-        .specs
-        .iter()
-        .map(entry)
-        .collect::<Result<_, _>>()
-        .map_err(|error| anyhow!(error))?;
+    let entries: Vec<Entry> = arguments.specs.iter().map(entry).collect::<Result<_>>()?;
     let lines = if arguments.no_mount {
         &[][..]
     } else {
@@ -279,7 +268,7 @@ impl ByHand {
     }
 
     /// The same as a line of the table would say. `--read-only` and `--exclusive` win over `-o`, as for `rbd`.
-    fn entry_options(&self) -> Result<EntryOptions, String> {
+    fn entry_options(&self) -> Result<EntryOptions> {
         let mut options = EntryOptions {
             user: self.id.clone(),
             keyring: self.keyring.as_deref().map(|list| {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 
 use super::asks_systemd;
 use crate::cli::{Engine, UnmapAllArguments, UnmapArguments};
@@ -154,8 +154,7 @@ fn mappings_of_unit(root: &Root, targets: &[String], patience: Duration) -> Resu
     let specs: Vec<ImageSpec> = targets
         .iter()
         .map(|text| text.parse())
-        .collect::<Result<_, _>>()
-        .map_err(Error::msg)?;
+        .collect::<Result<_>>()?;
     let deadline = Deadline::after(patience);
     for spec in &specs {
         let tell = || progress::say(Event::Waiting, spec, image_lock::WHOSE);

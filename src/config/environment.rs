@@ -3,6 +3,8 @@
 //! They rank below a line of the table, or a command line, and above ceph.conf; of the two that can name a keyring
 //! CEPH_ARGS wins. The surprise: CEPH_ARGS is split at blanks, and there is no quoting in it.
 
+use anyhow::{Context, Result, anyhow};
+
 use super::table::{EntryOptions, client_id};
 
 /// The variables that were set.
@@ -28,7 +30,7 @@ impl Environment {
     }
 
     /// Fills in what an entry does not say.
-    pub fn complete(&self, options: &mut EntryOptions) -> Result<(), String> {
+    pub fn complete(&self, options: &mut EntryOptions) -> Result<()> {
         let said = from_arguments(self.arguments.as_deref().unwrap_or_default())?;
         let fill = |own: &mut Option<String>, others: [Option<String>; 2]| {
             *own = own.take().or_else(|| others.into_iter().flatten().next());
@@ -62,7 +64,7 @@ pub fn assigned(text: &str, name: &str) -> Option<String> {
 }
 
 /// The options that concern a mapping; Ceph has hundreds of others, which do not.
-fn from_arguments(text: &str) -> Result<EntryOptions, String> {
+fn from_arguments(text: &str) -> Result<EntryOptions> {
     let mut options = EntryOptions::default();
     let mut words = text.split_whitespace();
     while let Some(word) = words.next() {
@@ -75,13 +77,13 @@ fn from_arguments(text: &str) -> Result<EntryOptions, String> {
         }
         let value = inline
             .or_else(|| words.next())
-            .ok_or_else(|| format!("CEPH_ARGS: {name} needs a value"))?
+            .with_context(|| format!("CEPH_ARGS: {name} needs a value"))?
             .to_owned();
         match name.as_str() {
             "--id" | "--user" => options.user = Some(value),
             "-n" | "--name" => {
                 options.user =
-                    Some(client_id(&value).map_err(|error| format!("CEPH_ARGS: {error}"))?)
+                    Some(client_id(&value).map_err(|error| anyhow!("CEPH_ARGS: {error}"))?)
             }
             "-c" | "--conf" => options.conf = Some(value),
             "-m" | "--mon-host" => options.mon_host = Some(value),
@@ -152,7 +154,8 @@ mod tests {
         assert_eq!(
             environment
                 .complete(&mut EntryOptions::default())
-                .unwrap_err(),
+                .unwrap_err()
+                .to_string(),
             "CEPH_ARGS: --id needs a value"
         );
     }

@@ -6,23 +6,25 @@
 
 use std::path::Path;
 
+use anyhow::{Result, anyhow};
+
 use super::ceph_conf::CephConf;
 use crate::model::secret::Secret;
 
 /// The secret of `client.ID` in a keyring's text; `None` where the keyring has no such user.
-pub fn from_keyring(path: &Path, text: &str, user: &str) -> Result<Option<Secret>, String> {
-    let keyring = CephConf::parse(path, text).map_err(|fault| fault.to_string())?;
+pub fn from_keyring(path: &Path, text: &str, user: &str) -> Result<Option<Secret>> {
+    let keyring = CephConf::parse(path, text)?;
     let Some(key) = keyring.in_section(&format!("client.{user}"), "key") else {
         return Ok(None);
     };
     Secret::decode(key)
         .map(Some)
-        .map_err(|error| format!("{}: [client.{user}]: {error}", path.display()))
+        .map_err(|error| anyhow!("{}: [client.{user}]: {error}", path.display()))
 }
 
 /// The secret in a key file, which holds nothing but base64.
-pub fn from_keyfile(path: &Path, text: &str) -> Result<Secret, String> {
-    Secret::decode(text).map_err(|error| format!("{}: {error}", path.display()))
+pub fn from_keyfile(path: &Path, text: &str) -> Result<Secret> {
+    Secret::decode(text).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -35,6 +37,7 @@ mod tests {
     fn find(text: &str, user: &str) -> Result<Option<usize>, String> {
         from_keyring(Path::new("k"), text, user)
             .map(|found| found.map(|secret| secret.bytes().len()))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -67,13 +70,13 @@ mod tests {
 
     #[test]
     fn a_key_file_may_have_newlines_and_more_after_the_padding() {
-        let length =
-            |text: &str| from_keyfile(Path::new("f"), text).map(|secret| secret.bytes().len());
-        assert_eq!(length(&format!("{KEY}\n\n")), Ok(28));
-        assert_eq!(
-            length(&format!("{}\n{}\n# boot\n", &KEY[..20], &KEY[20..])),
-            Ok(28)
-        );
-        assert!(length(&format!(" {KEY}")).is_err());
+        let length = |text: &str| {
+            let secret = from_keyfile(Path::new("f"), text);
+            secret.ok().map(|secret| secret.bytes().len())
+        };
+        assert_eq!(length(&format!("{KEY}\n\n")), Some(28));
+        let split = format!("{}\n{}\n# boot\n", &KEY[..20], &KEY[20..]);
+        assert_eq!(length(&split), Some(28));
+        assert_eq!(length(&format!(" {KEY}")), None);
     }
 }

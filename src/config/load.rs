@@ -129,9 +129,9 @@ impl Configuration {
                     .push(Fault::new(&entry.path, (entry.line, 0), KEY_IN_TABLE).served());
             }
             entry.options.map.fill(&self.settings.defaults);
-            if let Err(message) = environment.complete(&mut entry.options) {
+            if let Err(error) = environment.complete(&mut entry.options) {
                 self.faults
-                    .push(Fault::new(&entry.path, (entry.line, 0), message));
+                    .push(Fault::new(&entry.path, (entry.line, 0), error.to_string()));
             }
         }
     }

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
+use anyhow::{Context, Result, bail};
+
 use super::mon_host::endpoint;
 use crate::model::fault::suggestion;
 
@@ -92,7 +94,7 @@ impl MapOptions {
 
     /// Adds what `list` says (`option[=value],…`) to the set; a subject that is there already is replaced. A blank separates
     /// as a comma does: to `rbd` only the first, but there is no value with one in it.
-    pub fn add(&mut self, list: &str) -> Result<(), String> {
+    pub fn add(&mut self, list: &str) -> Result<()> {
         list.split([',', ' '])
             .map(str::trim)
             .filter(|item| !item.is_empty())
@@ -100,7 +102,7 @@ impl MapOptions {
     }
 
     /// Adds what `list` says, but only on subjects of which the set says nothing yet.
-    pub fn add_defaults(&mut self, list: &str) -> Result<(), String> {
+    pub fn add_defaults(&mut self, list: &str) -> Result<()> {
         let mut defaults = Self::default();
         defaults.add(list)?;
         self.fill(&defaults);
@@ -127,21 +129,18 @@ impl MapOptions {
         self.0.get("rw").is_some_and(|text| text == "ro")
     }
 
-    fn add_one(&mut self, item: &str) -> Result<(), String> {
+    fn add_one(&mut self, item: &str) -> Result<()> {
         let (name, value) = item
             .split_once('=')
             .map_or((item, None), |(name, value)| (name, Some(value)));
         let Some((known, takes)) = KNOWN.iter().find(|(known, _)| *known == name) else {
             let names: Vec<&str> = KNOWN.iter().map(|(known, _)| *known).collect();
-            return Err(format!(
-                "unknown map option {name:?}{}",
-                suggestion(name, &names)
-            ));
+            bail!("unknown map option {name:?}{}", suggestion(name, &names));
         };
         match takes {
             Value::Flag(subject) => self.0.insert(subject, name.to_owned()),
             _ => {
-                let value = value.ok_or_else(|| format!("map option {name} needs a value"))?;
+                let value = value.with_context(|| format!("map option {name} needs a value"))?;
                 self.0
                     .insert(known, format!("{name}={}", takes.read(name, value)?))
             }
@@ -152,7 +151,7 @@ impl MapOptions {
 
 impl Value {
     /// The value in the form in which `rbd` hands it on.
-    fn read(&self, name: &str, value: &str) -> Result<String, String> {
+    fn read(&self, name: &str, value: &str) -> Result<String> {
         let read = match self {
             Self::Flag(_) => None,
             Self::Number(least) => value
@@ -171,7 +170,7 @@ impl Value {
                 good.then(|| value.to_owned())
             }
         };
-        read.ok_or_else(|| {
+        read.with_context(|| {
             format!(
                 "map option {name} cannot be {value:?}, expected {}",
                 self.expected()
@@ -299,7 +298,8 @@ mod tests {
             ),
         ];
         for (list, expected) in rows {
-            assert_eq!(MapOptions::default().add(list).unwrap_err(), expected);
+            let error = MapOptions::default().add(list).unwrap_err();
+            assert_eq!(error.to_string(), expected);
         }
     }
 

@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use anyhow::{Error, Result, bail, ensure};
 use serde::Serialize;
 
 /// The kernel's limit for a snapshot's name: 255 less five bytes that it puts around it.
@@ -32,7 +33,7 @@ pub struct ImageSpec {
 impl ImageSpec {
     /// Reads `[pool/[namespace/]]image[@snapshot]` as `rbd` does (ceph `src/tools/rbd/Utils.cc`): the snapshot is
     /// all after the first `@`; without a slash the pool is `default_pool`.
-    pub fn parse(text: &str, default_pool: &str) -> Result<Self, String> {
+    pub fn parse(text: &str, default_pool: &str) -> Result<Self> {
         let (path, snapshot) = match text.split_once('@') {
             Some((path, snapshot)) => (path, Some(snapshot)),
             None => (text, None),
@@ -42,11 +43,7 @@ impl ImageSpec {
             [image] => (default_pool, None, image),
             [pool, image] => (pool, None, image),
             [pool, namespace, image] => (pool, Some(namespace), image),
-            _ => {
-                return Err(format!(
-                    "image {text:?} has more than two slashes, expected pool/namespace/image"
-                ));
-            }
+            _ => bail!("image {text:?} has more than two slashes, expected pool/namespace/image"),
         };
         Self {
             pool: pool.to_owned(),
@@ -58,27 +55,26 @@ impl ImageSpec {
     }
 
     /// The same name if each part is one that kernel, paths and units take literally.
-    pub fn checked(self) -> Result<Self, String> {
+    pub fn checked(self) -> Result<Self> {
         check_part("pool", &self.pool)?;
         check_part("image", &self.image)?;
         if let Some(namespace) = &self.namespace {
             check_part("namespace", namespace)?;
-            if namespace.contains(',') {
-                return Err(format!(
-                    "namespace {namespace:?} contains a comma, which the kernel cannot take"
-                ));
-            }
+            ensure!(
+                !namespace.contains(','),
+                "namespace {namespace:?} contains a comma, which the kernel cannot take"
+            );
         }
         match self.snapshot.as_deref() {
-            Some("-") => Err(format!(
-                "snapshot {self} cannot be mapped: to the kernel `-` means no snapshot"
-            )),
-            Some(snapshot) if snapshot.len() > SNAPSHOT_MAX => Err(format!(
+            Some("-") => {
+                bail!("snapshot {self} cannot be mapped: to the kernel `-` means no snapshot")
+            }
+            Some(snapshot) if snapshot.len() > SNAPSHOT_MAX => bail!(
                 "a snapshot of {}/{} has a name of {} bytes, the kernel's limit is {SNAPSHOT_MAX}",
                 self.pool,
                 self.image,
                 snapshot.len()
-            )),
+            ),
             Some(snapshot) => check_part("snapshot", snapshot).map(|()| self),
             None => Ok(self),
         }
@@ -117,10 +113,10 @@ pub fn features(mask: &str) -> Option<String> {
 }
 
 impl FromStr for ImageSpec {
-    type Err = String;
+    type Err = Error;
 
     /// As [`ImageSpec::parse`] with the default pool `rbd`.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self> {
         Self::parse(text, "rbd")
     }
 }
@@ -143,30 +139,25 @@ impl fmt::Display for ImageSpec {
     }
 }
 
-fn check_part(what: &str, part: &str) -> Result<(), String> {
-    if part.is_empty() {
-        return Err(format!("the {what} has no name"));
-    }
+fn check_part(what: &str, part: &str) -> Result<()> {
+    ensure!(!part.is_empty(), "the {what} has no name");
     if part.len() > NAME_MAX {
         let start: String = part.chars().take(20).collect();
-        return Err(format!(
+        bail!(
             "{what} \"{start}…\" has a name of {} bytes, and no link below /dev/rbd can have more than {NAME_MAX}",
             part.len()
-        ));
+        );
     }
-    if part.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(format!(
-            "{what} {part:?} contains a blank or control character, which the kernel cannot take"
-        ));
-    }
+    ensure!(
+        !part.chars().any(|c| c.is_whitespace() || c.is_control()),
+        "{what} {part:?} contains a blank or control character, which the kernel cannot take"
+    );
     if part == "."
         || part == ".."
         || (what != "snapshot" && part.contains('@'))
         || part.contains('/')
     {
-        return Err(format!(
-            "{what} {part:?} is not a name that can be linked below /dev/rbd"
-        ));
+        bail!("{what} {part:?} is not a name that can be linked below /dev/rbd");
     }
     Ok(())
 }
@@ -225,7 +216,8 @@ mod tests {
         );
         let error = format!("p/{}", "ü".repeat(2500))
             .parse::<ImageSpec>()
-            .unwrap_err();
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("5000 bytes") && error.len() < 200, "{error}");
     }
 

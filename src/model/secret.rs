@@ -3,6 +3,7 @@
 //! Source: ceph `src/auth/Crypto.cc`. A key is base64 of: u16 type (1 is AES-128), u32 seconds, u32 nanoseconds, u16 length,
 //! then that many bytes, all little-endian. The kernel takes exactly these decoded bytes.
 
+use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -26,21 +27,21 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 impl Secret {
     /// Decodes a key as keyrings and key files hold it. The error never repeats the text.
-    pub fn decode(text: &str) -> Result<Self, String> {
+    pub fn decode(text: &str) -> Result<Self> {
         let standard = standard_base64(text);
         let bytes = BASE64
             .decode(standard.as_bytes())
-            .map_err(|_| "the key is not base64".to_owned())?;
+            .ok()
+            .context("the key is not base64")?;
         let mut secret = Self(Zeroizing::new(bytes));
         let length = match secret.0.get(HEADER - 2..HEADER) {
             Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
-            _ => return Err("the key is too short to be a Ceph key".to_owned()),
+            _ => bail!("the key is too short to be a Ceph key"),
         };
-        if length == 0 || secret.0.len() < HEADER + length {
-            return Err(
-                "the key is cut short: its length does not match what it says of itself".to_owned(),
-            );
-        }
+        ensure!(
+            length > 0 && secret.0.len() >= HEADER + length,
+            "the key is cut short: its length does not match what it says of itself"
+        );
         secret.0.truncate(HEADER + length);
         Ok(secret)
     }

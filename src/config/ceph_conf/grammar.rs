@@ -7,6 +7,7 @@
 
 use std::path::Path;
 
+use anyhow::{Context, Result, bail, ensure};
 use zeroize::Zeroizing;
 
 use crate::model::fault::Fault;
@@ -28,14 +29,15 @@ pub fn sections(path: &Path, text: &str) -> Result<Vec<Section>, Fault> {
     for (number, line) in logical_lines(text) {
         let line = without_comment(&line).trim();
         if let Some(rest) = line.strip_prefix('[') {
-            let name =
-                section_name(rest).map_err(|message| Fault::new(path, (number, 0), message))?;
+            let name = section_name(rest)
+                .map_err(|error| Fault::new(path, (number, 0), error.to_string()))?;
             sections.push(Section {
                 name,
                 pairs: Vec::new(),
             });
         } else if !line.is_empty() {
-            let pair = pair(line).map_err(|message| Fault::new(path, (number, 0), message))?;
+            let pair =
+                pair(line).map_err(|error| Fault::new(path, (number, 0), error.to_string()))?;
             if let Some(section) = sections.last_mut() {
                 section.pairs.push(pair);
             }
@@ -82,7 +84,7 @@ fn without_comment(line: &str) -> &str {
 }
 
 /// The name of a section from what follows its opening bracket.
-fn section_name(rest: &str) -> Result<String, String> {
+fn section_name(rest: &str) -> Result<String> {
     let mut escaped = false;
     let closing = rest.char_indices().find(|(_, c)| {
         let found = *c == ']' && !escaped;
@@ -90,28 +92,26 @@ fn section_name(rest: &str) -> Result<String, String> {
         found
     });
     let (at, _) = closing
-        .ok_or_else(|| format!("section {:?} has no closing bracket", format!("[{rest}")))?;
+        .with_context(|| format!("section {:?} has no closing bracket", format!("[{rest}")))?;
     let name = unescaped(&rest[..at]).to_string();
-    if rest[at + 1..].trim().is_empty() {
-        Ok(name)
-    } else {
-        Err(format!("text after section [{name}]"))
-    }
+    let is_last = rest[at + 1..].trim().is_empty();
+    ensure!(is_last, "text after section [{name}]");
+    Ok(name)
 }
 
-fn pair(line: &str) -> Result<(String, Zeroizing<String>), String> {
+fn pair(line: &str) -> Result<(String, Zeroizing<String>)> {
     // The line may be a secret: it is not repeated in the message.
     let (key, value) = line
         .split_once('=')
-        .ok_or("a line without `=`, expected: key = value")?;
+        .context("a line without `=`, expected: key = value")?;
     let key = key.split_whitespace().collect::<Vec<_>>().join("_");
     if key.is_empty() {
-        return Err("a value without a key, expected: key = value".to_owned());
+        bail!("a value without a key, expected: key = value");
     }
     let value = value.trim();
     let value = match value.chars().next() {
         Some(quote @ ('"' | '\'')) => {
-            quoted(&value[1..], quote).ok_or_else(|| format!("{key}: the quotes do not match"))?
+            quoted(&value[1..], quote).with_context(|| format!("{key}: the quotes do not match"))?
         }
         _ => unescaped(value),
     };

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -92,7 +93,7 @@ impl ImageFragment {
         let mounts = self.mounts(path)?;
         let map = self
             .map_options()
-            .map_err(|message| Problem { start, message })?;
+            .map_err(|error| Problem::new(start, &error))?;
         let options = EntryOptions {
             user: self.user.map(|word| word.0),
             keyring: self.keyring.map(|path| path.0),
@@ -118,7 +119,7 @@ impl ImageFragment {
     }
 
     /// `options`, and the keys that are options in the kernel's line; a key says more than an option.
-    fn map_options(&self) -> Result<MapOptions, String> {
+    fn map_options(&self) -> Result<MapOptions> {
         let mut map = self.options.0.clone();
         let read_only = self
             .read_only
@@ -148,10 +149,7 @@ impl ImageFragment {
             });
             if let Some(overlay) = &mount.overlay {
                 let entry = overlay.get_ref().entry(&mount.target.0, self.nofail);
-                let entry = entry.map_err(|message| Problem {
-                    start: overlay.span().start,
-                    message,
-                })?;
+                let entry = entry.map_err(|error| Problem::new(overlay.span().start, &error))?;
                 entries.push(FstabEntry {
                     path: path.to_owned(),
                     ..entry
@@ -190,18 +188,16 @@ impl MountFragment {
 }
 
 impl OverlayFragment {
-    fn entry(&self, mount: &Path, nofail: bool) -> Result<FstabEntry, String> {
+    fn entry(&self, mount: &Path, nofail: bool) -> Result<FstabEntry> {
         let (target, upper, work) = (&self.target.0, &self.upper.0, &self.work.0);
-        if target == mount {
-            return Err(format!(
-                "the overlay is to be on {target:?} like the mount below it, expected another folder"
-            ));
-        }
-        if upper.starts_with(work) || work.starts_with(upper) {
-            return Err(format!(
-                "upper {upper:?} and work {work:?} lie in one another, expected two folders apart"
-            ));
-        }
+        ensure!(
+            target != mount,
+            "the overlay is to be on {target:?} like the mount below it, expected another folder"
+        );
+        ensure!(
+            !upper.starts_with(work) && !work.starts_with(upper),
+            "upper {upper:?} and work {work:?} lie in one another, expected two folders apart"
+        );
         let lower = self
             .lower
             .as_ref()
@@ -210,7 +206,7 @@ impl OverlayFragment {
         let options = options
             .into_iter()
             .map(folder_option)
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<_>>()?;
         Ok(FstabEntry {
             source: "overlay".to_owned(),
             target: target.clone(),
@@ -224,7 +220,7 @@ impl OverlayFragment {
 
 /// An option of overlayfs. Which characters are taken for separators, and how they could be escaped, differs between
 /// kernels and mount(8)s: such paths are refused.
-fn folder_option((name, path): (&str, &PathBuf)) -> Result<String, String> {
+fn folder_option((name, path): (&str, &PathBuf)) -> Result<String> {
     let path = path.to_string_lossy();
     let separators = if name == "lowerdir" {
         ",\\\":"
@@ -232,9 +228,9 @@ fn folder_option((name, path): (&str, &PathBuf)) -> Result<String, String> {
         ",\\\""
     };
     match path.chars().find(|c| separators.contains(*c)) {
-        Some(c) => Err(format!(
+        Some(c) => bail!(
             "{name} {path:?} has {c:?} in it, which overlayfs takes for a separator; rename the folder"
-        )),
+        ),
         None => Ok(format!("{name}={path}")),
     }
 }

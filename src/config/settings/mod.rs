@@ -14,6 +14,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::{Result, bail};
+
 use super::map_options::MapOptions;
 use super::table::Entry;
 use crate::model::fault::Fault;
@@ -130,14 +132,14 @@ impl Merged {
                 .into_inner()
                 .declare(path, start, place(text, start).0)?;
             self.claim(&declared)
-                .map_err(|message| Problem { start, message })?;
+                .map_err(|error| Problem::new(start, &error))?;
             self.settings.images.push(declared);
         }
         Ok(())
     }
 
     /// Takes an image's name and mount points for it; none of them if one is taken.
-    fn claim(&mut self, image: &DeclaredImage) -> Result<(), String> {
+    fn claim(&mut self, image: &DeclaredImage) -> Result<()> {
         let here = (image.entry.path.clone(), image.entry.line);
         let mut wanted = HashMap::new();
         let mounts = image
@@ -150,9 +152,9 @@ impl Merged {
         {
             if let Some((path, line)) = self.claims.get(&name).or_else(|| wanted.get(&name)) {
                 let first = path.display();
-                return Err(format!(
+                bail!(
                     "{name} is declared a second time, first at {first}:{line}; keep one of the two"
-                ));
+                );
             }
             wanted.insert(name, here.clone());
         }

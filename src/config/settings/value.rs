@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use anyhow::{Result, anyhow, bail, ensure};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 
@@ -17,6 +18,14 @@ pub struct Problem {
     pub start: usize,
     /// A sentence.
     pub message: String,
+}
+
+impl Problem {
+    /// An error at a byte.
+    pub fn new(start: usize, error: &anyhow::Error) -> Self {
+        let message = error.to_string();
+        Self { start, message }
+    }
 }
 
 /// Line and column, from 1, of a byte of a text.
@@ -65,9 +74,9 @@ impl<'de, const LOW: u16, const HIGH: u16> Deserialize<'de> for Between<LOW, HIG
 pub struct Spec(pub ImageSpec);
 
 impl TryFrom<String> for Spec {
-    type Error = String;
+    type Error = anyhow::Error;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self> {
         text.parse().map(Self)
     }
 }
@@ -78,9 +87,9 @@ impl TryFrom<String> for Spec {
 pub struct Options(pub MapOptions);
 
 impl TryFrom<String> for Options {
-    type Error = String;
+    type Error = anyhow::Error;
 
-    fn try_from(list: String) -> Result<Self, String> {
+    fn try_from(list: String) -> Result<Self> {
         let mut options = MapOptions::default();
         options.add(&list).map(|()| Self(options))
     }
@@ -92,24 +101,23 @@ impl TryFrom<String> for Options {
 pub struct MessengerMode(pub Option<String>);
 
 impl TryFrom<String> for MessengerMode {
-    type Error = String;
+    type Error = anyhow::Error;
 
-    fn try_from(mode: String) -> Result<Self, String> {
+    fn try_from(mode: String) -> Result<Self> {
         if mode == "auto" {
             return Ok(Self(None));
         }
         let mut options = MapOptions::default();
         let added = options
             .add(&format!("ms_mode={mode}"))
-            .map_err(|message| format!("{message} or auto"));
-        match added {
-            // Otherwise a comma in it has added other options.
-            Ok(()) if options.value("ms_mode") == Some(&mode) => Ok(Self(Some(mode))),
-            Ok(()) => Err(format!(
-                "ms_mode cannot be {mode:?}, expected one mode or auto"
-            )),
-            Err(message) => Err(message),
-        }
+            .map_err(|error| anyhow!("{error} or auto"));
+        added?;
+        // Otherwise a comma in it has added other options.
+        ensure!(
+            options.value("ms_mode") == Some(&mode),
+            "ms_mode cannot be {mode:?}, expected one mode or auto"
+        );
+        Ok(Self(Some(mode)))
     }
 }
 
@@ -119,9 +127,9 @@ impl TryFrom<String> for MessengerMode {
 pub struct Word(pub String);
 
 impl TryFrom<String> for Word {
-    type Error = String;
+    type Error = anyhow::Error;
 
-    fn try_from(word: String) -> Result<Self, String> {
+    fn try_from(word: String) -> Result<Self> {
         require(!word.is_empty(), &word, "is not a name")?;
         require(
             !word.contains(|c: char| c.is_whitespace() || c == ','),
@@ -139,12 +147,12 @@ impl TryFrom<String> for Word {
 pub struct FilePath(pub String);
 
 impl TryFrom<String> for FilePath {
-    type Error = String;
+    type Error = anyhow::Error;
 
-    fn try_from(path: String) -> Result<Self, String> {
+    fn try_from(path: String) -> Result<Self> {
         if !path.starts_with('/') {
             // It is not repeated: a key that was written in the place of its file is a secret.
-            return Err("not an absolute path, expected one that starts with /".to_owned());
+            bail!("not an absolute path, expected one that starts with /");
         }
         without_control(&path)?;
         Ok(Self(path))
@@ -157,9 +165,9 @@ impl TryFrom<String> for FilePath {
 pub struct Folder(pub PathBuf);
 
 impl TryFrom<String> for Folder {
-    type Error = String;
+    type Error = anyhow::Error;
 
-    fn try_from(path: String) -> Result<Self, String> {
+    fn try_from(path: String) -> Result<Self> {
         let FilePath(path) = FilePath::try_from(path)?;
         let is_root = path.split('/').all(|part| part.is_empty() || part == ".");
         require(
@@ -177,9 +185,9 @@ impl TryFrom<String> for Folder {
 pub struct Subfolder(pub PathBuf);
 
 impl TryFrom<String> for Subfolder {
-    type Error = String;
+    type Error = anyhow::Error;
 
-    fn try_from(path: String) -> Result<Self, String> {
+    fn try_from(path: String) -> Result<Self> {
         let relative = !path.is_empty() && !path.starts_with('/');
         require(
             relative,
@@ -197,9 +205,9 @@ impl TryFrom<String> for Subfolder {
 pub struct MountOptions(pub Vec<String>);
 
 impl TryFrom<String> for MountOptions {
-    type Error = String;
+    type Error = anyhow::Error;
 
-    fn try_from(list: String) -> Result<Self, String> {
+    fn try_from(list: String) -> Result<Self> {
         without_control(&list)?;
         Ok(Self(
             list.split(',')
@@ -216,9 +224,9 @@ impl TryFrom<String> for MountOptions {
 pub struct Monitors(pub String);
 
 impl TryFrom<Vec<String>> for Monitors {
-    type Error = String;
+    type Error = anyhow::Error;
 
-    fn try_from(monitors: Vec<String>) -> Result<Self, String> {
+    fn try_from(monitors: Vec<String>) -> Result<Self> {
         for monitor in &monitors {
             let good = match mon_host::mon_host(monitor) {
                 MonHost::Addresses(addresses) => !addresses.is_empty(),
@@ -230,11 +238,8 @@ impl TryFrom<Vec<String>> for Monitors {
                 "is no monitor, expected such as 192.168.3.253, v2:192.168.3.253:3300 or mon-a",
             )?;
         }
-        if monitors.is_empty() {
-            Err("no monitors, expected at least one".to_owned())
-        } else {
-            Ok(Self(monitors.join(",")))
-        }
+        ensure!(!monitors.is_empty(), "no monitors, expected at least one");
+        Ok(Self(monitors.join(",")))
     }
 }
 
@@ -255,9 +260,9 @@ fn is_host_name(name: &str) -> bool {
 pub struct Fsid(pub String);
 
 impl TryFrom<String> for Fsid {
-    type Error = String;
+    type Error = anyhow::Error;
 
-    fn try_from(id: String) -> Result<Self, String> {
+    fn try_from(id: String) -> Result<Self> {
         let lengths: Vec<usize> = id.split('-').map(str::len).collect();
         let good =
             lengths == [8, 4, 4, 4, 12] && id.chars().all(|c| c == '-' || c.is_ascii_hexdigit());
@@ -270,15 +275,12 @@ impl TryFrom<String> for Fsid {
     }
 }
 
-fn require(good: bool, text: &str, otherwise: &str) -> Result<(), String> {
-    if good {
-        Ok(())
-    } else {
-        Err(format!("{text:?} {otherwise}"))
-    }
+fn require(good: bool, text: &str, otherwise: &str) -> Result<()> {
+    ensure!(good, "{text:?} {otherwise}");
+    Ok(())
 }
 
-fn without_control(text: &str) -> Result<(), String> {
+fn without_control(text: &str) -> Result<()> {
     require(
         !text.contains(char::is_control),
         text,
@@ -287,7 +289,7 @@ fn without_control(text: &str) -> Result<(), String> {
 }
 
 /// A path without needless slashes and dots.
-fn normal(path: &str) -> Result<PathBuf, String> {
+fn normal(path: &str) -> Result<PathBuf> {
     let components = Path::new(path).components();
     require(
         !components.clone().any(|part| part == Component::ParentDir),

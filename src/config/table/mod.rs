@@ -14,6 +14,7 @@ mod words;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Error, Result, bail};
 use zeroize::Zeroizing;
 
 use super::map_options::MapOptions;
@@ -174,9 +175,9 @@ fn parse_line(path: &Path, line: &Line) -> Result<Option<Entry>, Problem> {
         .position(|c| c.is_whitespace())
         .map_or(characters.len(), |at| start + at);
     let name: String = characters[start..end].iter().collect();
-    let spec = name.parse().map_err(|message| Problem {
+    let spec = name.parse().map_err(|error: Error| Problem {
         column: start + 1,
-        message,
+        message: error.to_string(),
     })?;
     let mut entry = Entry {
         spec,
@@ -190,20 +191,20 @@ fn parse_line(path: &Path, line: &Line) -> Result<Option<Entry>, Problem> {
     // Wherever they stand, these win over what `options` says.
     items.sort_by_key(|item| ["read-only", "read_only", "exclusive"].contains(&item.name.as_str()));
     for item in items {
-        apply(&mut entry, &item).map_err(|message| Problem {
+        apply(&mut entry, &item).map_err(|error| Problem {
             column: item.column,
-            message,
+            message: error.to_string(),
         })?;
     }
-    entry.spec = entry.spec.checked().map_err(|message| Problem {
+    entry.spec = entry.spec.checked().map_err(|error| Problem {
         column: start + 1,
-        message,
+        message: error.to_string(),
     })?;
     Ok(Some(entry))
 }
 
 /// What one option changes in its entry.
-fn apply(entry: &mut Entry, item: &Item) -> Result<(), String> {
+fn apply(entry: &mut Entry, item: &Item) -> Result<()> {
     let options = &mut entry.options;
     match item.name.replace('-', "_").as_str() {
         "id" | "user" => options.user = Some(item.word()?),
@@ -217,10 +218,7 @@ fn apply(entry: &mut Entry, item: &Item) -> Result<(), String> {
         "pool" | "p" => drop(item.word()?),
         "namespace" => drop(entry.spec.namespace.get_or_insert(item.word()?)),
         "image" => {
-            return Err(
-                "option image is not served: with it `rbd` forgets the pool of the line's name"
-                    .to_owned(),
-            );
+            bail!("option image is not served: with it `rbd` forgets the pool of the line's name")
         }
         "snap" => drop(entry.spec.snapshot.get_or_insert(item.word()?)),
         "read_only" => item.flag().and_then(|()| options.map.add("ro"))?,
@@ -229,17 +227,15 @@ fn apply(entry: &mut Entry, item: &Item) -> Result<(), String> {
         "device_type" | "t" => krbd_only(&item.word()?)?,
         "key" => options.key = Some(KeyText(Zeroizing::new(item.word()?))),
         name if MapOptions::has(name) => {
-            return Err(format!(
+            bail!(
                 "{name} is an option for the kernel: write options='{name}…', more of them between commas"
-            ));
+            )
         }
-        _ => {
-            return Err(format!(
-                "unknown option {:?}{}",
-                item.name,
-                suggestion(&item.name, OPTIONS)
-            ));
-        }
+        _ => bail!(
+            "unknown option {:?}{}",
+            item.name,
+            suggestion(&item.name, OPTIONS)
+        ),
     }
     Ok(())
 }
@@ -253,20 +249,18 @@ pub fn paths(list: &str) -> impl Iterator<Item = &Path> {
 }
 
 /// The id of a Ceph user's full name: `client.boot` is `boot`.
-pub fn client_id(name: &str) -> Result<String, String> {
+pub fn client_id(name: &str) -> Result<String> {
     match name.split_once('.') {
         Some(("client", id)) if !id.is_empty() => Ok(id.to_owned()),
-        _ => Err(format!(
-            "user {name:?} is not of the form client.ID, the only kind that can map images"
-        )),
+        _ => bail!("user {name:?} is not of the form client.ID, the only kind that can map images"),
     }
 }
 
-fn krbd_only(device_type: &str) -> Result<(), String> {
+fn krbd_only(device_type: &str) -> Result<()> {
     match device_type {
         "krbd" => Ok(()),
-        other => Err(format!(
+        other => bail!(
             "device-type {other:?} is not served: only the kernel's driver (krbd) is, see rbd-nbd(8)"
-        )),
+        ),
     }
 }

@@ -1,6 +1,8 @@
 //! The lines of a table and the words on them, as the shell of ceph's script splits them: joining, comments, quotes, commas.
 //! What the words mean is the table's.
 
+use anyhow::{Result, bail, ensure};
+
 /// A line after joining.
 pub struct Line {
     /// The number of its first line in the file, from 1.
@@ -29,23 +31,20 @@ pub struct Item {
 
 impl Item {
     /// Its value, which it must have.
-    pub fn word(&self) -> Result<String, String> {
+    pub fn word(&self) -> Result<String> {
         match self.value.as_deref() {
-            None | Some("") => Err(format!(
-                "option {} needs a value, expected {}=VALUE",
-                self.name, self.name
-            )),
+            None | Some("") => {
+                bail!("option {0} needs a value, expected {0}=VALUE", self.name)
+            }
             Some(value) => Ok(value.to_owned()),
         }
     }
 
     /// That it has none.
-    pub fn flag(&self) -> Result<(), String> {
-        if self.value.is_none() {
-            Ok(())
-        } else {
-            Err(format!("option {} takes no value", self.name))
-        }
+    pub fn flag(&self) -> Result<()> {
+        let is_flag = self.value.is_none();
+        ensure!(is_flag, "option {} takes no value", self.name);
+        Ok(())
     }
 }
 

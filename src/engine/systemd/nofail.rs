@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Result, anyhow};
 
 use super::connect;
 use crate::ceph::file_cache::FileCache;
@@ -69,7 +69,7 @@ pub fn is_booting(root: &Root) -> Result<bool> {
 pub fn has_restarted(root: &Root, specs: &[String]) -> Result<bool> {
     let manager = connect(root)?;
     let restarts = |text: &String| {
-        let spec: ImageSpec = text.parse().map_err(Error::msg)?;
+        let spec: ImageSpec = text.parse()?;
         manager.restarts(&unit_name::instance(&spec))
     };
     specs
