@@ -151,7 +151,7 @@ fn by_hand(root: &Root, arguments: &MapArguments) -> Result<Report> {
     Environment::of_process().complete(&mut options)?;
     let pool = request::default_pool(&FileCache::new(root), &options)?;
     let entry = |text: &String| {
-        ImageSpec::parse(text, &pool).map(|spec| Entry::by_hand(spec, options.clone()))
+        ImageSpec::parse(text, &pool).map(|spec| Entry::from_command_line(spec, options.clone()))
     };
     let entries: Vec<Entry> = arguments.specs.iter().map(entry).collect::<Result<_>>()?;
     let lines = if arguments.no_mount {

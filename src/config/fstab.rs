@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 
 use crate::model::fault::Fault;
 use crate::model::fstab_entry::FstabEntry;
-use crate::model::image_spec::ImageSpec;
+use crate::model::image_spec::{ImageSpec, disk_of_partition};
 use crate::runtime::root::Root;
 
 /// Images by what fstab can call them.
@@ -44,12 +44,8 @@ impl<'a> Images<'a> {
             .collect::<PathBuf>()
             .to_string_lossy()
             .into_owned();
-        let partitioned = || {
-            let (disk, number) = source.rsplit_once("-part")?;
-            let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-            is_number.then(|| self.by_link.get(disk)).flatten()
-        };
-        self.by_link.get(&source).or_else(partitioned).copied()
+        let disk = disk_of_partition(&source).and_then(|disk| self.by_link.get(disk));
+        self.by_link.get(&source).or(disk).copied()
     }
 }
 
@@ -94,7 +90,6 @@ mod tests {
             target: "/mnt/x".into(),
             fstype: "xfs".to_owned(),
             options: options.to_owned(),
-            frequency: 0,
             pass: 0,
         };
         FstabEntry::new(entry, Path::new("/etc/fstab"))

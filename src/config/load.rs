@@ -94,8 +94,8 @@ impl Configuration {
     fn add(&mut self, image: DeclaredImage) {
         let mut fault = |message| {
             self.faults.push(Fault::new(
-                &image.entry.path,
-                (image.entry.line, 0),
+                image.entry.path(),
+                (image.entry.line(), 0),
                 message,
             ))
         };
@@ -104,7 +104,7 @@ impl Configuration {
             .iter()
             .find(|entry| entry.spec == image.entry.spec)
         {
-            let (spec, table, line) = (&entry.spec, self.table.display(), entry.line);
+            let (spec, table, line) = (&entry.spec, self.table.display(), entry.line());
             return fault(format!(
                 "image {spec} is in {table}:{line} as well, which counts; keep one of the two"
             ));
@@ -126,12 +126,15 @@ impl Configuration {
         for entry in &mut self.entries {
             if entry.options.key.is_some() {
                 self.faults
-                    .push(Fault::new(&entry.path, (entry.line, 0), KEY_IN_TABLE).served());
+                    .push(Fault::new(entry.path(), (entry.line(), 0), KEY_IN_TABLE).served());
             }
             entry.options.map.fill(&self.settings.defaults);
             if let Err(error) = environment.complete(&mut entry.options) {
-                self.faults
-                    .push(Fault::new(&entry.path, (entry.line, 0), error.to_string()));
+                self.faults.push(Fault::new(
+                    entry.path(),
+                    (entry.line(), 0),
+                    error.to_string(),
+                ));
             }
         }
     }

@@ -215,6 +215,7 @@ mod tests {
             options: options.split(',').map(str::to_owned).collect(),
             pass: 0,
             path: "/etc/fstab".into(),
+            declared_in: crate::model::fstab_entry::FstabSource::Fstab,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::fstab_policy::{MountPolicy, lost_options};
 use crate::config::table::Entry;
-use crate::model::fstab_entry::FstabEntry;
+use crate::model::fstab_entry::{FstabEntry, FstabSource};
 use crate::model::image_spec::ImageSpec;
 use crate::runtime::root::Root;
 use crate::sys::kmsg_writer::Message;
@@ -36,7 +36,7 @@ impl<'a> Warnings<'a> {
 
     /// An image is in the table twice.
     pub fn second(&mut self, entry: &Entry, first: usize) {
-        let (spec, path, line) = (&entry.spec, self.root.outside(&entry.path), entry.line);
+        let (spec, path, line) = (&entry.spec, self.root.outside(entry.path()), entry.line());
         self.warn(format!(
             "{}:{line}: {spec} is in line {first} already, which counts",
             path.display()
@@ -45,7 +45,7 @@ impl<'a> Warnings<'a> {
 
     /// An entry is not served.
     pub fn left(&mut self, entry: &FstabEntry, image: &ImageSpec, reason: &str) {
-        let fate = if entry.path == self.root.fstab() {
+        let fate = if entry.declared_in == FstabSource::Fstab {
             "left to systemd as it is"
         } else {
             "not mounted"

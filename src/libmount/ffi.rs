@@ -35,7 +35,6 @@ unsafe extern "C" {
     pub fn mnt_fs_get_fstype(fs: *mut Fs) -> *const c_char;
     pub fn mnt_fs_get_options(fs: *mut Fs) -> *const c_char;
     pub fn mnt_fs_get_root(fs: *mut Fs) -> *const c_char;
-    pub fn mnt_fs_get_freq(fs: *mut Fs) -> c_int;
     pub fn mnt_fs_get_passno(fs: *mut Fs) -> c_int;
     pub fn mnt_fs_get_fs_options(fs: *mut Fs) -> *const c_char;
     pub fn mnt_fs_get_optional_fields(fs: *mut Fs) -> *const c_char;

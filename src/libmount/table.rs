@@ -22,8 +22,6 @@ pub struct Entry {
     pub fstype: String,
     /// Fourth field, as written; `defaults` where it is missing.
     pub options: String,
-    /// Fifth field: dump(8)'s frequency.
-    pub frequency: i32,
     /// Sixth field: fsck(8)'s pass, 0 for none.
     pub pass: i32,
 }
@@ -165,7 +163,6 @@ fn fstab_entry(fs: *mut ffi::Fs) -> Entry {
             target: path(ffi::mnt_fs_get_target(fs)),
             fstype: text(ffi::mnt_fs_get_fstype(fs)),
             options: text(ffi::mnt_fs_get_options(fs)),
-            frequency: ffi::mnt_fs_get_freq(fs),
             pass: ffi::mnt_fs_get_passno(fs),
         }
     }

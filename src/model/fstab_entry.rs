@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::image_spec::ImageSpec;
+use super::image_spec::{ImageSpec, disk_of_partition};
 
 /// One entry, with its options apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +17,19 @@ pub struct FstabEntry {
     pub options: Vec<String>,
     /// Sixth field: fsck's pass, 0 for none.
     pub pass: i32,
-    /// The file that says so: fstab, or one of our settings, of which systemd knows nothing.
+    /// The file that it was read from.
     pub path: PathBuf,
+    /// What kind of file that is.
+    pub declared_in: FstabSource,
+}
+
+/// The kind of file that declares an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FstabSource {
+    /// fstab: systemd-fstab-generator makes a unit for the entry too.
+    Fstab,
+    /// A settings file, which systemd does not read.
+    Settings,
 }
 
 impl FstabEntry {
@@ -29,12 +40,7 @@ impl FstabEntry {
         }
         let source = Path::new(&self.source).components().collect::<PathBuf>();
         let name = source.strip_prefix("/dev/rbd").ok()?.to_str()?;
-        let is_number =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let disk = name
-            .rsplit_once("-part")
-            .filter(|(_, number)| is_number(number))
-            .map_or(name, |(disk, _)| disk);
+        let disk = disk_of_partition(name).unwrap_or(name);
         disk.contains('/').then(|| disk.parse().ok()).flatten()
     }
 
@@ -93,7 +99,7 @@ impl FstabEntry {
 }
 
 impl FstabEntry {
-    /// An entry that libmount has read from `path`.
+    /// An entry of the fstab at `path`, as libmount reads it.
     pub fn new(entry: libmount::Entry, path: &Path) -> Self {
         Self {
             source: entry.source,
@@ -107,6 +113,7 @@ impl FstabEntry {
                 .collect(),
             pass: entry.pass,
             path: path.to_owned(),
+            declared_in: FstabSource::Fstab,
         }
     }
 }
@@ -135,7 +142,6 @@ mod tests {
             target: "/mnt/x".into(),
             fstype: "xfs".to_owned(),
             options: options.to_owned(),
-            frequency: 0,
             pass: 0,
         };
         FstabEntry::new(entry, Path::new("/etc/fstab"))

@@ -87,6 +87,14 @@ impl ImageSpec {
     }
 }
 
+/// The disk's name in a partition's, `DISK-partN` (systemd `rules.d/60-persistent-storage.rules` and Ceph's `50-rbd.rules`);
+/// `None` if the name is not a partition's.
+pub fn disk_of_partition(name: &str) -> Option<&str> {
+    let (disk, number) = name.rsplit_once("-part")?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some(disk)
+}
+
 /// Names of the bits of features (librbd `include/rbd/features.h`).
 pub const FEATURES: &[(u64, &str)] = &[
     (0, "layering"),

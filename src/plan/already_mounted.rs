@@ -61,6 +61,7 @@ mod tests {
             options,
             pass: 0,
             path: "/etc/fstab".into(),
+            declared_in: crate::model::fstab_entry::FstabSource::Fstab,
         }
     }
 

@@ -156,6 +156,7 @@ mod tests {
             options: vec!["noauto".into()],
             pass: 0,
             path: "/etc/fstab".into(),
+            declared_in: crate::model::fstab_entry::FstabSource::Fstab,
         }
     }
 

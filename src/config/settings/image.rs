@@ -12,8 +12,8 @@ use super::value::{
     Word,
 };
 use crate::config::map_options::MapOptions;
-use crate::config::table::{Entry, EntryOptions};
-use crate::model::fstab_entry::FstabEntry;
+use crate::config::table::{Entry, EntryOptions, EntrySource};
+use crate::model::fstab_entry::{FstabEntry, FstabSource};
 
 /// `[[image]]`. What is absent comes from ceph.conf, as for a line of the table.
 #[derive(Debug, Deserialize)]
@@ -109,8 +109,10 @@ impl ImageFragment {
             entry: Entry {
                 spec: self.spec.0,
                 options,
-                path: path.to_owned(),
-                line,
+                source: EntrySource::Settings {
+                    path: path.to_owned(),
+                    line,
+                },
                 nofail,
                 hook,
             },
@@ -183,6 +185,7 @@ impl MountFragment {
             options: for_network(given.unwrap_or_else(|| vec!["defaults".to_owned()]), nofail),
             pass: 0,
             path: PathBuf::new(),
+            declared_in: FstabSource::Settings,
         }
     }
 }
@@ -214,6 +217,7 @@ impl OverlayFragment {
             options: for_network(options, nofail),
             pass: 0,
             path: PathBuf::new(),
+            declared_in: FstabSource::Settings,
         })
     }
 }

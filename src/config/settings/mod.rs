@@ -140,7 +140,7 @@ impl Merged {
 
     /// Takes an image's name and mount points for it; none of them if one is taken.
     fn claim(&mut self, image: &DeclaredImage) -> Result<()> {
-        let here = (image.entry.path.clone(), image.entry.line);
+        let here = (image.entry.path().to_owned(), image.entry.line());
         let mut wanted = HashMap::new();
         let mounts = image
             .mounts

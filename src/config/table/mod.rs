@@ -23,17 +23,36 @@ use crate::model::fstab_entry::FstabEntry;
 use crate::model::image_spec::ImageSpec;
 use words::{Item, Line, Problem, items, logical_lines, open_quote};
 
-/// One line of the table.
+/// Where an entry is declared; a line number counts from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntrySource {
+    /// A line of the table.
+    Table {
+        /// The table's path.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+    },
+    /// An `[[image]]` of a settings file.
+    Settings {
+        /// The settings file.
+        path: PathBuf,
+        /// The line of its `[[image]]`.
+        line: usize,
+    },
+    /// The options of `rbdmap map`.
+    CommandLine,
+}
+
+/// One image to map, as a line of the table declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The image.
     pub spec: ImageSpec,
     /// How to map it.
     pub options: EntryOptions,
-    /// The file that names it: the table, or one of our settings.
-    pub path: PathBuf,
-    /// The number of its line, from 1.
-    pub line: usize,
+    /// Where it is declared.
+    pub source: EntrySource,
     /// Whether it says that boot goes on without it, which only settings can.
     pub nofail: bool,
     /// The program to call in the place of the hook that is named like the image; only settings have it.
@@ -41,15 +60,30 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What a command line says of an image.
-    pub fn by_hand(spec: ImageSpec, options: EntryOptions) -> Self {
+    /// An image that the command line names together with its options.
+    pub fn from_command_line(spec: ImageSpec, options: EntryOptions) -> Self {
         Self {
             spec,
             options,
-            path: PathBuf::new(),
-            line: 0,
+            source: EntrySource::CommandLine,
             nofail: false,
             hook: None,
+        }
+    }
+
+    /// The file that declares it; empty for the command line.
+    pub fn path(&self) -> &Path {
+        match &self.source {
+            EntrySource::Table { path, .. } | EntrySource::Settings { path, .. } => path,
+            EntrySource::CommandLine => Path::new(""),
+        }
+    }
+
+    /// The line that declares it, from 1; 0 for the command line.
+    pub fn line(&self) -> usize {
+        match self.source {
+            EntrySource::Table { line, .. } | EntrySource::Settings { line, .. } => line,
+            EntrySource::CommandLine => 0,
         }
     }
 
@@ -182,8 +216,10 @@ fn parse_line(path: &Path, line: &Line) -> Result<Option<Entry>, Problem> {
     let mut entry = Entry {
         spec,
         options: EntryOptions::default(),
-        path: path.to_owned(),
-        line: line.number,
+        source: EntrySource::Table {
+            path: path.to_owned(),
+            line: line.number,
+        },
         nofail: false,
         hook: None,
     };

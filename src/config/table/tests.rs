@@ -117,10 +117,7 @@ fn a_quote_that_is_not_closed_is_told_and_the_line_is_served_as_the_script_does(
 #[test]
 fn one_bad_line_never_stops_a_good_one() {
     let (entries, faults) = parse(Path::new("rbdmap"), "p/a id=x\np/b nonsense=1\np/c id=y");
-    assert_eq!(
-        entries.iter().map(|entry| entry.line).collect::<Vec<_>>(),
-        [1, 3]
-    );
+    assert_eq!(entries.iter().map(Entry::line).collect::<Vec<_>>(), [1, 3]);
     assert_eq!(faults.len(), 1);
 }
 

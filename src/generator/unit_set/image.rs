@@ -86,7 +86,7 @@ impl<'a> UnitSetBuilder<'a, '_> {
             ));
             starts.push(hook);
         }
-        let path = self.inputs.root.outside(&image.path);
+        let path = self.inputs.root.outside(image.path());
         let targets: Vec<_> = own
             .iter()
             .map(|mount| mount.entry.target.as_path())

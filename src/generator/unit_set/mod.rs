@@ -24,7 +24,7 @@ use super::unit_file::GeneratedFile;
 use super::warnings::Warnings;
 use crate::config::fstab::Images;
 use crate::config::table::Entry;
-use crate::model::fstab_entry::FstabEntry;
+use crate::model::fstab_entry::{FstabEntry, FstabSource};
 use crate::model::image_spec::ImageSpec;
 use crate::model::unit_name;
 use crate::plan::fstab_graph;
@@ -170,7 +170,7 @@ impl<'a> UnitSetBuilder<'a, '_> {
                 self.complaints.second(entry, *first);
                 continue;
             }
-            first.insert(&entry.spec, entry.line);
+            first.insert(&entry.spec, entry.line());
             if !self
                 .inputs
                 .administrator
@@ -187,7 +187,7 @@ impl<'a> UnitSetBuilder<'a, '_> {
         let closure = fstab_graph::of(self.inputs.lines, specs);
         let mut mounts = Vec::new();
         for step in closure.steps {
-            let declared = step.entry.path != self.inputs.root.fstab();
+            let declared = step.entry.declared_in == FstabSource::Settings;
             let row = MountPolicy::of(step.entry, declared);
             if let Err(reason) = &row {
                 self.complaints.left(step.entry, step.images[0], reason);

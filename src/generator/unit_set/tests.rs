@@ -13,6 +13,7 @@ fn line(source: &str, target: &str) -> FstabEntry {
         options,
         pass: 0,
         path,
+        declared_in: crate::model::fstab_entry::FstabSource::Fstab,
     }
 }
 

@@ -21,6 +21,7 @@ fn fstab(text: &str) -> Vec<FstabEntry> {
                 options,
                 pass: 0,
                 path: "/etc/fstab".into(),
+                declared_in: crate::model::fstab_entry::FstabSource::Fstab,
             }
         })
         .collect()

@@ -73,8 +73,8 @@ fn later_files_override_keys_and_add_images() {
     let declared = |image: &DeclaredImage| {
         format!(
             "{}:{} {}",
-            image.entry.path.display(),
-            image.entry.line,
+            image.entry.path().display(),
+            image.entry.line(),
             image.entry.spec
         )
     };
