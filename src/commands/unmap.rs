@@ -184,10 +184,10 @@ fn show(root: &Root, plan: &UnmapPlan) -> Result<Report> {
         .flat_map(|mapping| device::nodes(root, &mapping.name()))
         .collect();
     let seen = mounts::look(root)?;
-    MountStack::of(&seen)
+    MountStack::new(&seen)
         .standing_on(&devices)
         .iter()
-        .for_each(|step| println!("would {}", step.thing));
+        .for_each(|step| println!("would {}", step.layer));
     plan.mappings
         .iter()
         .for_each(|mapping| println!("would unmap {} (/dev/{})", mapping.spec, mapping.name()));

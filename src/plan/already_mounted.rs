@@ -20,7 +20,7 @@ pub fn is_mounted(entry: &FstabEntry, devices: &[BlockNode], seen: &MountSnapsho
     }
     let source = Path::new(&entry.source);
     if entry.has("bind") || entry.has("rbind") {
-        let tree = MountTree::of(&seen.mounts);
+        let tree = MountTree::new(&seen.mounts);
         let Some(origin) = tree.lookup(source, None).map(|at| &seen.mounts[at]) else {
             return false;
         };

@@ -20,7 +20,7 @@ pub struct MountTree<'a> {
 
 impl<'a> MountTree<'a> {
     /// The tree of all the mounts of one mountinfo.
-    pub fn of(mounts: &'a [Mounted]) -> Self {
+    pub fn new(mounts: &'a [Mounted]) -> Self {
         let places: HashMap<i32, usize> = mounts
             .iter()
             .enumerate()
@@ -128,7 +128,7 @@ pub mod tests {
         let list = mounts(
             "20 1 8:1 /\n21 20 0:5 /s\n22 21 8:2 /s/x\n23 20 8:3 /t/u\n24 20 8:4 /t\n25 24 8:5 /t/u/v\n26 22 8:6 /s/x",
         );
-        let tree = MountTree::of(&list);
+        let tree = MountTree::new(&list);
         let rows = [
             ("/", 20),
             ("/sx", 20),
@@ -155,7 +155,7 @@ pub mod tests {
     fn a_mount_below_a_later_one_is_hidden_until_that_goes() {
         let list =
             mounts("20 1 8:1 /\n23 20 8:3 /t/u\n24 20 8:4 /t\n25 24 8:5 /t/u\n26 23 8:6 /t/u/w");
-        let tree = MountTree::of(&list);
+        let tree = MountTree::new(&list);
         let hidden = |at: usize| tree.hidden_below(at, |_| false);
         assert_eq!(
             (hidden(1), hidden(4)),
@@ -168,7 +168,7 @@ pub mod tests {
     #[test]
     fn a_mountinfo_that_lies_does_not_hang() {
         let list = mounts("1 2 8:1 /a\n2 1 8:2 /a\n3 3 8:3 /a");
-        let tree = MountTree::of(&list);
+        let tree = MountTree::new(&list);
         assert_eq!(tree.lookup(Path::new("/a/b"), None), Some(2));
         assert_eq!(tree.hidden_below(0, |_| false), None);
     }

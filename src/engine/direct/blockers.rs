@@ -35,7 +35,7 @@ impl UnmapRun<'_> {
     pub(super) fn give_up(&mut self) {
         self.await_last_tries();
         let seen = mounts::look(self.root).unwrap_or_default();
-        let picture = MountStack::of(&seen);
+        let picture = MountStack::new(&seen);
         for at in 0..self.items.len() {
             let item = &self.items[at];
             if item.stage == UnmapStage::Over {
@@ -68,7 +68,7 @@ impl UnmapRun<'_> {
             return;
         }
         let seen = mounts::look(self.root).unwrap_or_default();
-        let picture = MountStack::of(&seen);
+        let picture = MountStack::new(&seen);
         // Looking for holders is reading all of /proc for each, and meanwhile nothing else is done.
         let busy: Vec<usize> = (0..self.items.len())
             .filter(|at| self.is_in_use(&self.items[*at]))
@@ -146,7 +146,7 @@ impl UnmapRun<'_> {
         steps.iter().find_map(|step| {
             let name = target(step)?;
             match (
-                self.things.get(&LayerKey::of(&step.thing)),
+                self.things.get(&LayerKey::of(&step.layer)),
                 step.hidden_below,
             ) {
                 (Some(LayerState::UnderWay), _) => {
@@ -169,7 +169,7 @@ impl UnmapRun<'_> {
 pub fn holders(root: &Root, mapping: &Mapping, limit: Duration) -> (String, Option<Vec<Holder>>) {
     let item = UnmapItem::new(root, mapping, UnmapStage::Stack);
     let seen = mounts::look(root).unwrap_or_default();
-    let picture = MountStack::of(&seen);
+    let picture = MountStack::new(&seen);
     let steps = picture.standing_on(&item.nodes);
     let name = steps
         .iter()
@@ -196,7 +196,7 @@ fn look(
 }
 
 fn mount_point(step: &TeardownStep<'_>) -> Option<PathBuf> {
-    match step.thing {
+    match step.layer {
         Layer::Mount(mount) => Some(mount.target.clone()),
         Layer::Loop(_) => None,
     }

@@ -114,7 +114,7 @@ impl UnmapRun<'_> {
             return Ok(());
         }
         let seen = mounts::look(self.root)?;
-        let picture = MountStack::of(&seen);
+        let picture = MountStack::new(&seen);
         let stacks: Vec<Vec<TeardownStep>> = self
             .items
             .iter()
@@ -128,7 +128,7 @@ impl UnmapRun<'_> {
             .filter(|(item, _)| item.stage == UnmapStage::Hook);
         let hooked: HashSet<LayerKey> = hooked
             .flat_map(|(_, steps)| steps)
-            .map(|step| LayerKey::of(&step.thing))
+            .map(|step| LayerKey::of(&step.layer))
             .collect();
         for (at, steps) in stacks.iter().enumerate() {
             let item = &mut self.items[at];
@@ -136,14 +136,14 @@ impl UnmapRun<'_> {
                 continue;
             }
             item.things
-                .extend(steps.iter().map(|step| LayerKey::of(&step.thing)));
+                .extend(steps.iter().map(|step| LayerKey::of(&step.layer)));
             // What is gone from the kernel's list may not have been struck from libmount's yet.
             let under_way =
                 |key: &LayerKey| matches!(self.things.get(key), Some(LayerState::UnderWay));
             let in_vain =
                 steps
                     .iter()
-                    .find_map(|step| match self.things.get(&LayerKey::of(&step.thing)) {
+                    .find_map(|step| match self.things.get(&LayerKey::of(&step.layer)) {
                         Some(LayerState::InVain(why)) => Some(why),
                         _ => None,
                     });
@@ -167,7 +167,7 @@ impl UnmapRun<'_> {
             }
             steps
                 .iter()
-                .filter(|step| !hooked.contains(&LayerKey::of(&step.thing)))
+                .filter(|step| !hooked.contains(&LayerKey::of(&step.layer)))
                 .for_each(|step| self.take_away(step));
         }
         Ok(())
@@ -175,18 +175,18 @@ impl UnmapRun<'_> {
 
     /// Starts to unmount it, or to give it back, if that can be done now.
     fn take_away(&mut self, step: &TeardownStep<'_>) {
-        let key = LayerKey::of(&step.thing);
+        let key = LayerKey::of(&step.layer);
         let may_be_tried = match self.things.get(&key) {
             None | Some(LayerState::Unmounted(_)) => true,
             Some(LayerState::Again(time)) => *time <= Instant::now(),
             Some(LayerState::UnderWay | LayerState::InVain(_)) => false,
         };
-        if !may_be_tried || !step.free || step.hidden_below.is_some() {
+        if !may_be_tried || !step.is_free || step.hidden_below.is_some() {
             return;
         }
         self.things.insert(key.clone(), LayerState::UnderWay);
         let pause = self.pause();
-        match step.thing {
+        match step.layer {
             Layer::Mount(mount) => {
                 let target = mount.target.clone();
                 self.pool

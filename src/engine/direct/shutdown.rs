@@ -127,7 +127,7 @@ impl UnmapRun<'_> {
     fn look(&mut self, manager: &Manager) -> ProgressSigns {
         let stopping = manager.being_stopped().unwrap_or_default();
         let seen = mounts::look(self.root).unwrap_or_default();
-        let picture = MountStack::of(&seen);
+        let picture = MountStack::new(&seen);
         let mut signs = ProgressSigns::default();
         for item in self
             .items
@@ -168,7 +168,7 @@ impl UnmapRun<'_> {
         let UnmapItem { mapping, .. } = &self.items[item];
         let spec = mapping.spec.clone();
         let forced = unmap_image::by_force(self.root, mapping);
-        let mounted = steps.iter().filter_map(|step| match step.thing {
+        let mounted = steps.iter().filter_map(|step| match step.layer {
             Layer::Mount(mount) if forced.is_ok() => Some(&mount.target),
             _ => None,
         });

@@ -156,7 +156,7 @@ fn awaited(
     mappings: &[Mapping],
 ) -> Vec<WatchedUnit> {
     let seen = mounts::look(root).unwrap_or_default();
-    let picture = MountStack::of(&seen);
+    let picture = MountStack::new(&seen);
     let mut awaited: Vec<WatchedUnit> = held
         .values()
         .map(|spec| WatchedUnit::instance(spec))
@@ -169,7 +169,7 @@ fn awaited(
     awaited.extend(held.values().map(|spec| hook(spec)));
     for mapping in mappings {
         for step in picture.standing_on(&device::nodes(root, &mapping.name())) {
-            let Layer::Mount(mount) = step.thing else {
+            let Layer::Mount(mount) = step.layer else {
                 continue;
             };
             let job = Some(format!("the unmounting of {}", mount.target.display()));
