@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::asks_systemd_to_map;
+use super::{asks_systemd_to_map, timeouts};
 use crate::ceph::file_cache::FileCache;
 use crate::ceph::request::{self, Request};
-use crate::cli::{ByHand, Engine, MapArguments};
+use crate::cli::{ByHand, MapArguments};
 use crate::config::environment::Environment;
 use crate::config::load::Configuration;
 use crate::config::settings::Settings;
 use crate::config::table::{Entry, EntryOptions, client_id};
 use crate::engine::direct::map_image::RetryPolicy;
-use crate::engine::direct::up::{self, Limits, MapSettings};
+use crate::engine::direct::up::{self, MapSettings};
 use crate::engine::systemd::{self, JobOptions};
 use crate::model::fault::Fault;
 use crate::model::hook_call::HookPolicy;
@@ -43,7 +43,7 @@ pub fn run(root: &Root, arguments: &MapArguments, attempts: &Attempts) -> Result
     } else if is_nofail() {
         for_nofail(root, arguments, attempts)
     } else {
-        by_table(root, arguments, RetryPolicy::UntilTheEnd)
+        by_table(root, arguments, RetryPolicy::UntilTimeout)
     }
 }
 
@@ -52,12 +52,12 @@ pub fn run(root: &Root, arguments: &MapArguments, attempts: &Attempts) -> Result
 /// would say so each time, and systemd with it.
 fn for_nofail(root: &Root, arguments: &MapArguments, attempts: &Attempts) -> Result<Report> {
     if systemd::is_booting(root).unwrap_or(false) {
-        return by_table(root, arguments, RetryPolicy::OneTry);
+        return by_table(root, arguments, RetryPolicy::Once);
     }
     let (end, mut backoff) = (Deadline::after(AN_HOUR), Backoff::new());
     let goes_on = systemd::has_restarted(root, &arguments.specs).unwrap_or(false);
     loop {
-        let report = by_table(root, arguments, RetryPolicy::UntilTheEnd)?;
+        let report = by_table(root, arguments, RetryPolicy::UntilTimeout)?;
         if report.is_clean() || !goes_on || end.remaining().is_zero() {
             return Ok(report);
         }
@@ -66,7 +66,7 @@ fn for_nofail(root: &Root, arguments: &MapArguments, attempts: &Attempts) -> Res
     }
 }
 
-fn by_table(root: &Root, arguments: &MapArguments, patience: RetryPolicy) -> Result<Report> {
+fn by_table(root: &Root, arguments: &MapArguments, retry: RetryPolicy) -> Result<Report> {
     let named = arguments
         .specs
         .iter()
@@ -84,29 +84,24 @@ fn by_table(root: &Root, arguments: &MapArguments, patience: RetryPolicy) -> Res
         &inputs.lines
     };
     let plan = plan::map(&inputs.entries, lines, &named);
-    let limits = limits(&arguments.engine, &inputs.settings);
+    let settings = MapSettings {
+        retry,
+        ..map_settings(arguments, Origin::Table, &inputs.settings)
+    };
     let mut report = if arguments.engine.dry_run {
         show(root, &plan)
     } else if asks_systemd_to_map(root, &arguments.engine, &inputs) && !plan.images.is_empty() {
-        let asking = JobOptions {
-            time: limits.time,
+        let options = JobOptions {
             block: !arguments.engine.no_block,
             stop_users: false,
         };
-        systemd::map(root, &plan, limits, asking)?
+        systemd::map(root, &plan, settings, options)?
     } else {
-        up::map(
-            root,
-            &plan,
-            MapSettings {
-                patience,
-                ..manner(arguments, Origin::Table, limits)
-            },
-        )
+        up::map(root, &plan, settings)
     };
     let units = nofail_units();
     if !units.is_empty() && report.is_clean() {
-        systemd::follow(root, &units).unwrap_or_else(|error| tracing::warn!("{error:#}"));
+        systemd::start_dependents(root, &units).unwrap_or_else(|error| tracing::warn!("{error:#}"));
     }
     tell_of_unknown(&inputs, &plan.unknown, &mut report);
     // A line that cannot be read fails a run over all of them, not one that names other images.
@@ -163,19 +158,11 @@ fn by_hand(root: &Root, arguments: &MapArguments) -> Result<Report> {
     if arguments.engine.dry_run {
         return Ok(show(root, &plan));
     }
-    let limits = limits(&arguments.engine, &inputs.settings);
     Ok(up::map(
         root,
         &plan,
-        manner(arguments, Origin::Hand, limits),
+        map_settings(arguments, Origin::Hand, &inputs.settings),
     ))
-}
-
-fn limits(engine: &Engine, settings: &Settings) -> Limits {
-    Limits {
-        time: engine.timeout.unwrap_or(settings.map_timeout),
-        parallel: settings.parallel,
-    }
 }
 
 fn nofail_units() -> Vec<String> {
@@ -191,7 +178,7 @@ fn is_nofail() -> bool {
 }
 
 /// Without mounts no hook either: units map so, and a hook comes after the mounts.
-fn manner(arguments: &MapArguments, origin: Origin, limits: Limits) -> MapSettings {
+fn map_settings(arguments: &MapArguments, origin: Origin, settings: &Settings) -> MapSettings {
     let hooks = if arguments.no_mount {
         HookPolicy::Skip
     } else {
@@ -199,9 +186,10 @@ fn manner(arguments: &MapArguments, origin: Origin, limits: Limits) -> MapSettin
     };
     MapSettings {
         origin,
-        limits,
+        timeout: timeouts(&arguments.engine, settings).map,
+        parallel: settings.parallel,
         hooks,
-        patience: RetryPolicy::UntilTheEnd,
+        retry: RetryPolicy::UntilTimeout,
     }
 }
 

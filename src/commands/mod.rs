@@ -17,10 +17,13 @@ use detached::work::{self, Outcome};
 
 use crate::cli::{Cli, Engine, Format, UnmapAllArguments, UnmapArguments, Verb};
 use crate::config::load::Configuration;
-use crate::engine::{hook, systemd};
+use crate::config::settings::Settings;
+use crate::engine::hook::ImageHook;
+use crate::engine::systemd;
 use crate::generator::{self, Directories};
 use crate::model::hook_call::HookCall;
 use crate::model::image_spec::ImageSpec;
+use crate::model::timeouts::Timeouts;
 use crate::model::unit_name;
 use crate::report::event::Event;
 use crate::report::failures::Report;
@@ -125,18 +128,22 @@ fn hooked(root: &Root, call: HookCall, spec: &ImageSpec) -> Report {
     let inputs = Configuration::read(root);
     let (own, mut report) = (inputs.own_hooks(), Report::default());
     let limit = match call {
-        HookCall::Map => inputs.settings.map_timeout,
-        HookCall::Unmap => inputs.settings.unmap_timeout,
+        HookCall::Map => inputs.settings.timeouts.map,
+        HookCall::Unmap => inputs.settings.timeouts.unmap,
     };
-    if let Err(why) = hook::run(
-        root,
-        (spec, own.get(spec).map(PathBuf::as_path)),
-        call,
-        &Deadline::after(limit),
-    ) {
-        report.image_failed(Event::HookFailed, spec, why);
+    let hook = ImageHook {
+        spec,
+        declared: own.get(spec).map(PathBuf::as_path),
+    };
+    if let Err(error) = hook.run(root, call, &Deadline::after(limit)) {
+        report.image_failed(Event::HookFailed, spec, format!("{error:#}"));
     }
     report
+}
+
+/// The time limits of the settings, or that of `--timeout`.
+fn timeouts(engine: &Engine, settings: &Settings) -> Timeouts {
+    settings.timeouts.overridden_by(engine.timeout)
 }
 
 fn summarize(root: &Root) -> Result<Report> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{asks_systemd, asks_systemd_to_map, summary};
+use super::{asks_systemd, asks_systemd_to_map, summary, timeouts};
 use crate::ceph::file_cache::FileCache;
 use crate::ceph::request::Request;
 use crate::cli::Engine;
@@ -15,7 +15,7 @@ use crate::engine::direct::blockers;
 use crate::engine::direct::down;
 use crate::engine::direct::map_image::RetryPolicy;
 use crate::engine::direct::unmap_run::UnmapSettings;
-use crate::engine::direct::up::{self, Limits, MapSettings};
+use crate::engine::direct::up::{self, MapSettings};
 use crate::engine::systemd::{self, JobOptions, StopRequest};
 use crate::model::fault::Fault;
 use crate::model::holder;
@@ -70,7 +70,7 @@ pub fn run(root: &Root, engine: &Engine) -> Result<Report> {
         systemd: asks_systemd(root, engine, &inputs),
     };
     if work.systemd {
-        systemd::read_again(root)?;
+        systemd::reload_if_stale(root)?;
     }
     report.include(work.unmap(plan.gone)?);
     report.include(work.map(&plan.new)?);
@@ -88,9 +88,8 @@ struct ReloadRun<'a> {
 }
 
 impl ReloadRun<'_> {
-    fn asking(&self, time: Duration) -> JobOptions {
+    fn job_options(&self) -> JobOptions {
         JobOptions {
-            time,
             block: !self.engine.no_block,
             stop_users: false,
         }
@@ -101,13 +100,9 @@ impl ReloadRun<'_> {
             return Ok(Report::default());
         }
         let (settings, own) = (&self.inputs.settings, self.inputs.own_hooks());
-        let time = self.engine.timeout.unwrap_or(settings.unmap_timeout);
-        let limits = Limits {
-            time,
+        let unmap_settings = UnmapSettings {
+            timeout: timeouts(self.engine, settings).unmap,
             parallel: settings.parallel,
-        };
-        let manner = UnmapSettings {
-            limits,
             hooks: Some(&own),
             shutdown: None,
         };
@@ -122,11 +117,11 @@ impl ReloadRun<'_> {
                     plan: &plan,
                     table: &[],
                 },
-                manner,
-                self.asking(time),
+                unmap_settings,
+                self.job_options(),
             )
         } else {
-            Ok(down::mappings(self.root, &plan.mappings, manner))
+            Ok(down::unmap(self.root, &plan.mappings, unmap_settings))
         }
     }
 
@@ -137,33 +132,27 @@ impl ReloadRun<'_> {
         let specs: Vec<_> = new.iter().map(|entry| entry.spec.clone()).collect();
         let plan = plan::map(&self.inputs.entries, &self.inputs.lines, &specs);
         let settings = &self.inputs.settings;
-        let limits = Limits {
-            time: self.engine.timeout.unwrap_or(settings.map_timeout),
+        let map_settings = MapSettings {
+            origin: Origin::Table,
+            timeout: timeouts(self.engine, settings).map,
             parallel: settings.parallel,
+            hooks: HookPolicy::Run,
+            retry: RetryPolicy::UntilTimeout,
         };
         if self.systemd && asks_systemd_to_map(self.root, self.engine, self.inputs) {
-            return systemd::map(self.root, &plan, limits, self.asking(limits.time));
+            return systemd::map(self.root, &plan, map_settings, self.job_options());
         }
-        let (origin, patience) = (Origin::Table, RetryPolicy::UntilTheEnd);
-        Ok(up::map(
-            self.root,
-            &plan,
-            MapSettings {
-                origin,
-                limits,
-                hooks: HookPolicy::Run,
-                patience,
-            },
-        ))
+        Ok(up::map(self.root, &plan, map_settings))
     }
 }
 
 /// Whether nobody uses what is mounted on it; who does is told, and keeps it. So does who could not be looked up in time.
 fn is_free(root: &Root, mapping: &Mapping) -> bool {
-    let (name, found) = blockers::holders(root, mapping, LOOK_LIMIT);
-    let sentence = match found {
+    let usage = blockers::usage(root, mapping, LOOK_LIMIT);
+    let name = &usage.name;
+    let sentence = match &usage.holders {
         Some(holders) if holders.is_empty() => return true,
-        Some(holders) => holder::sentence(&name, &holders),
+        Some(holders) => holder::sentence(name, holders),
         None => format!("who uses {name} could not be found out in time"),
     };
     let spec = &mapping.spec;

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
-use super::asks_systemd;
+use super::{asks_systemd, timeouts};
 use crate::cli::{Engine, UnmapAllArguments, UnmapArguments};
 use crate::config::load::Configuration;
 use crate::config::settings;
-use crate::engine::direct::shutdown::{Shutdown, ShutdownLimits};
-use crate::engine::direct::up::Limits;
+use crate::engine::direct::shutdown_check::ShutdownCheck;
 use crate::engine::direct::{down, unmap_run::UnmapSettings};
 use crate::engine::progress;
 use crate::engine::systemd::{self, JobOptions, StopRequest};
@@ -80,48 +79,37 @@ fn carry_out(root: &Root, plan: &UnmapPlan, everything: bool, wish: Wish<'_>) ->
         return show(root, plan);
     }
     let inputs = Configuration::read(root);
-    let time = engine.timeout.unwrap_or(inputs.settings.unmap_timeout);
-    let (own, limits) = (
-        inputs.own_hooks(),
-        Limits {
-            time,
-            parallel: inputs.settings.parallel,
-        },
-    );
-    let manner = UnmapSettings {
-        limits,
+    let own = inputs.own_hooks();
+    let timeout = timeouts(engine, &inputs.settings).unmap;
+    let settings = UnmapSettings {
+        timeout,
+        parallel: inputs.settings.parallel,
         hooks: Some(&own),
         shutdown: None,
     };
     let images: Vec<&ImageSpec> = plan.mappings.iter().map(|mapping| &mapping.spec).collect();
-    systemd::await_devices(root, &images).unwrap_or_else(|error| tracing::debug!("{error:#}"));
+    systemd::wait_for_devices(root, &images).unwrap_or_else(|error| tracing::debug!("{error:#}"));
     if !asks_systemd(root, engine, &inputs) {
-        let report = down::mappings(root, &plan.mappings, manner);
-        systemd::end_starts_of(root, &images, time)
+        let report = down::unmap(root, &plan.mappings, settings);
+        systemd::stop_remapping(root, &images, timeout)
             .unwrap_or_else(|error| tracing::debug!("{error:#}"));
         return Ok(report);
     }
     let table = if everything { &inputs.entries[..] } else { &[] };
-    let asking = JobOptions {
-        time,
+    let options = JobOptions {
         block: !engine.no_block,
         stop_users,
     };
-    systemd::unmap(root, &StopRequest { plan, table }, manner, asking)
+    systemd::unmap(root, &StopRequest { plan, table }, settings, options)
 }
 
 /// In a unit, where the system may be going down. The last of the units may use force. Tables and fstab are not read: what
 /// is there counts.
 fn for_unit(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
     let (settings, _) = settings::read(root);
-    let time = arguments.engine.timeout;
-    let limits = ShutdownLimits {
-        unmap_timeout: time.unwrap_or(settings.unmap_timeout),
-        shutdown_timeout: time.unwrap_or(settings.shutdown_timeout),
-        force: settings.shutdown_force && arguments.left_over,
-    };
+    let timeouts = timeouts(&arguments.engine, &settings);
     let mappings = if arguments.left_over {
-        if let Err(error) = systemd::end_starts(root, limits.unmap_timeout / 2) {
+        if let Err(error) = systemd::stop_unfinished(root, timeouts.unmap / 2) {
             tracing::warn!("{error:#}");
         }
         bus::list(root)?
@@ -129,19 +117,16 @@ fn for_unit(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
             .filter(|mapping| mapping.tag.is_some())
             .collect()
     } else {
-        mappings_of_unit(root, &arguments.targets, limits.unmap_timeout / 2)?
+        mappings_of_unit(root, &arguments.targets, timeouts.unmap / 2)?
     };
-    let shutdown = Shutdown::new(root, limits);
-    let time = limits.unmap_timeout.max(limits.shutdown_timeout);
-    let limits = Limits {
-        time,
-        parallel: settings.parallel,
-    };
-    Ok(down::mappings(
+    let force = settings.shutdown_force && arguments.left_over;
+    let shutdown = ShutdownCheck::new(root, timeouts, force);
+    Ok(down::unmap(
         root,
         &mappings,
         UnmapSettings {
-            limits,
+            timeout: timeouts.unmap.max(timeouts.shutdown),
+            parallel: settings.parallel,
             hooks: None,
             shutdown: Some(&shutdown),
         },
@@ -157,7 +142,7 @@ fn mappings_of_unit(root: &Root, targets: &[String], patience: Duration) -> Resu
         .collect::<Result<_>>()?;
     let deadline = Deadline::after(patience);
     for spec in &specs {
-        let tell = || progress::say(Event::Waiting, spec, image_lock::WHOSE);
+        let tell = || progress::report_wait(Event::Waiting, spec, image_lock::WHOSE);
         if let Err(error) = image_lock::image(
             root,
             spec,

@@ -41,7 +41,7 @@ impl ProgressReporter {
 }
 
 /// Tells once that something is waited for, to whoever waits and in the unit's status.
-pub fn say<'a>(event: Event, about: impl Into<About<'a>>, what: &str) {
+pub fn report_wait<'a>(event: Event, about: impl Into<About<'a>>, what: &str) {
     let text = format!("waiting for {what}");
     notify::status(&text);
     event.tell(about, text);
@@ -49,7 +49,7 @@ pub fn say<'a>(event: Event, about: impl Into<About<'a>>, what: &str) {
 
 /// Tells of a mapping, in the journal once for each thing that is waited for, in the unit's status how long it has been.
 /// `is_met`: the kernel had a session with the cluster before.
-pub fn tell(root: &Root, facts: RequestFacts, is_met: bool) -> ProgressReporter {
+pub fn report_kernel_wait(root: &Root, facts: RequestFacts, is_met: bool) -> ProgressReporter {
     let (mut log, begun) = (KmsgReader::now(root), Instant::now());
     let (mut lines, mut told) = (Vec::new(), None::<KernelWait>);
     ProgressReporter::every_now_and_then(move || {

@@ -81,7 +81,7 @@ fn generate(root: &Root, directories: &Directories, log: &KmsgWriter) -> Result<
         .lines
         .iter_mut()
         .for_each(|line| line.target = places.resolved(&line.target));
-    let hooked = hook::wanted(root, &inputs.entries)
+    let hooked = hook::entries_with_hook(root, &inputs.entries)
         .into_iter()
         .map(|entry| entry.spec.clone())
         .collect();

@@ -12,5 +12,6 @@ pub mod mount_snapshot; // the mounts of one moment
 pub mod overlay_options; // the directories of an overlay
 pub mod owner_tag; // the tag by which a mapping is known as ours
 pub mod secret; // a cluster key
+pub mod timeouts; // the time limits of the settings
 pub mod unit_name; // systemd's names
 pub mod wanted; // what an entry asks for

@@ -248,7 +248,7 @@ impl<'a> MachineState<'a> {
             .mappings
             .iter()
             .find(|mapping| Some(mapping.id) == row.number)?;
-        blockers::holders(root, mapping, LOOK_LIMIT).1
+        blockers::usage(root, mapping, LOOK_LIMIT).holders
     }
 
     /// The mount points of fstab on the image itself, as far as systemd or we would mount them.

@@ -20,6 +20,7 @@ use super::map_options::MapOptions;
 use super::table::Entry;
 use crate::model::fault::Fault;
 use crate::model::fstab_entry::FstabEntry;
+use crate::model::timeouts::Timeouts;
 use crate::runtime::root::Root;
 use fragment::Fragment;
 use value::{MessengerMode, Problem, place};
@@ -29,12 +30,8 @@ use value::{MessengerMode, Problem, place};
 pub struct Settings {
     /// How many images are mapped at a time: 16.
     pub parallel: usize,
-    /// How long one image may take to map: 80 s, less than the 90 s after which systemd would end us.
-    pub map_timeout: Duration,
-    /// How long taking down may take: 50 s, less than the 60 s after which systemd would end us.
-    pub unmap_timeout: Duration,
-    /// How long taking down may take while the system goes down and there is hope: 120 s.
-    pub shutdown_timeout: Duration,
+    /// The time limits: 80 s, 50 s and 120 s.
+    pub timeouts: Timeouts,
     /// Whether what is in use at the end of that is removed by force: no.
     pub shutdown_force: bool,
     /// Options for every mapping that does not say otherwise: none. The key `ms_mode` is among them.
@@ -56,9 +53,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             parallel: 16,
-            map_timeout: Duration::from_secs(80),
-            unmap_timeout: Duration::from_secs(50),
-            shutdown_timeout: Duration::from_secs(120),
+            timeouts: Timeouts::default(),
             shutdown_force: false,
             defaults: MapOptions::default(),
             images: Vec::new(),
@@ -110,15 +105,15 @@ impl Merged {
         settings.parallel = fragment
             .parallel
             .map_or(settings.parallel, |number| number.get().into());
-        settings.map_timeout = fragment
+        settings.timeouts.map = fragment
             .map_timeout
-            .map_or(settings.map_timeout, |number| seconds(number.get()));
-        settings.unmap_timeout = fragment
+            .map_or(settings.timeouts.map, |number| seconds(number.get()));
+        settings.timeouts.unmap = fragment
             .unmap_timeout
-            .map_or(settings.unmap_timeout, |number| seconds(number.get()));
-        settings.shutdown_timeout = fragment
+            .map_or(settings.timeouts.unmap, |number| seconds(number.get()));
+        settings.timeouts.shutdown = fragment
             .shutdown_timeout
-            .map_or(settings.shutdown_timeout, |number| seconds(number.get()));
+            .map_or(settings.timeouts.shutdown, |number| seconds(number.get()));
         settings.shutdown_force = fragment.shutdown_force.unwrap_or(settings.shutdown_force);
         if let Some(options) = fragment.map_options {
             settings.defaults = options.0;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::layer::{LayerKey, LayerState};
-use super::shutdown::Shutdown;
+use super::shutdown_check::ShutdownCheck;
 use super::unmap_run::{UnmapItem, UnmapRun, UnmapStage};
 use crate::model::block_node::BlockNode;
 use crate::model::holder::{self, Holder};
@@ -56,7 +56,7 @@ impl UnmapRun<'_> {
                 &mapping,
                 format!("it stays mapped as /dev/{device}: {why}"),
             );
-            if self.shutdown.is_some_and(Shutdown::uses_force) {
+            if self.shutdown.is_some_and(ShutdownCheck::uses_force) {
                 self.force(at, &steps);
             }
         }
@@ -76,11 +76,14 @@ impl UnmapRun<'_> {
             .collect();
         for at in busy {
             let item = &self.items[at];
-            let sentence = match self.holders(item, &picture.standing_on(&item.nodes), LOOK_LIMIT) {
-                (name, Some(holders)) if !holders.is_empty() => holder::sentence(&name, &holders),
+            let sentence = match self.usage(item, &picture.standing_on(&item.nodes), LOOK_LIMIT) {
+                DeviceUsage {
+                    name,
+                    holders: Some(holders),
+                } if !holders.is_empty() => holder::sentence(&name, &holders),
                 // The kernel may be at it for good now, and what that waits for is told by who asked it.
                 _ if item.stage == UnmapStage::Removing => continue,
-                (name, _) => format!("{name} is in use"),
+                DeviceUsage { name, .. } => format!("{name} is in use"),
             };
             let spec = item.mapping.spec.clone();
             notify::status(&format!("waiting: {sentence}"));
@@ -104,7 +107,7 @@ impl UnmapRun<'_> {
             );
         }
         self.known_obstacle(steps).unwrap_or_else(|| {
-            let (name, holders) = self.holders(item, steps, LOOK_LIMIT);
+            let DeviceUsage { name, holders } = self.usage(item, steps, LOOK_LIMIT);
             holders.map_or_else(
                 || format!("{name} is in use; `fuser -vm {name}` shows by whom"),
                 |holders| holder::sentence(&name, &holders),
@@ -112,18 +115,19 @@ impl UnmapRun<'_> {
         })
     }
 
-    /// As [`holders`], with what is known already.
-    pub(super) fn holders(
+    /// As [`usage`], with what is known already.
+    pub(super) fn usage(
         &self,
         item: &UnmapItem,
         steps: &[TeardownStep<'_>],
         limit: Duration,
-    ) -> (String, Option<Vec<Holder>>) {
+    ) -> DeviceUsage {
         let name = steps
             .iter()
             .find_map(target)
             .unwrap_or_else(|| format!("/dev/{}", item.mapping.name()));
-        (name, look(self.root, &item.nodes, steps, limit))
+        let holders = look(self.root, &item.nodes, steps, limit);
+        DeviceUsage { name, holders }
     }
 
     /// A try that is under way at the end ends in a moment, busy or not; only one that hangs does not.
@@ -165,8 +169,16 @@ impl UnmapRun<'_> {
     }
 }
 
-/// What of a mapping is held, the mount on top or the device, and by whom, if that can be found in time.
-pub fn holders(root: &Root, mapping: &Mapping, limit: Duration) -> (String, Option<Vec<Holder>>) {
+/// Who uses a device.
+pub struct DeviceUsage {
+    /// The topmost mount point, or the device where nothing is mounted.
+    pub name: String,
+    /// `None` if the search did not end in time.
+    pub holders: Option<Vec<Holder>>,
+}
+
+/// Finds who uses a mapping.
+pub fn usage(root: &Root, mapping: &Mapping, limit: Duration) -> DeviceUsage {
     let item = UnmapItem::new(root, mapping, UnmapStage::Stack);
     let seen = mounts::look(root).unwrap_or_default();
     let picture = MountStack::new(&seen);
@@ -175,7 +187,8 @@ pub fn holders(root: &Root, mapping: &Mapping, limit: Duration) -> (String, Opti
         .iter()
         .find_map(target)
         .unwrap_or_else(|| format!("/dev/{}", mapping.name()));
-    (name, look(root, &item.nodes, &steps, limit))
+    let holders = look(root, &item.nodes, &steps, limit);
+    DeviceUsage { name, holders }
 }
 
 fn look(

@@ -18,7 +18,7 @@ use super::loss::LostWrites;
 use super::shutdown_progress::ShutdownProgress;
 use super::unmap_image::{self, Removal};
 use super::unmap_run::{UnmapItem, UnmapJobDone, UnmapRun, UnmapSettings, UnmapStage};
-use crate::engine::hook;
+use crate::engine::hook::ImageHook;
 use crate::model::hook_call::{DeclaredHooks, HookCall};
 use crate::model::mapping::Mapping;
 use crate::plan::teardown::{Layer, MountStack, TeardownStep};
@@ -30,9 +30,10 @@ use crate::runtime::root::Root;
 use crate::sys::mounts;
 
 /// Takes the mappings down, each independently of the others' failures.
-pub fn mappings(root: &Root, mappings: &[Mapping], manner: UnmapSettings) -> Report {
+pub fn unmap(root: &Root, mappings: &[Mapping], manner: UnmapSettings) -> Report {
     let UnmapSettings {
-        limits,
+        timeout,
+        parallel,
         hooks,
         shutdown,
     } = manner;
@@ -45,8 +46,8 @@ pub fn mappings(root: &Root, mappings: &[Mapping], manner: UnmapSettings) -> Rep
         .iter()
         .map(|mapping| UnmapItem::new(root, mapping, stage))
         .collect();
-    let (start, patience) = (Instant::now(), Deadline::after(limits.time));
-    let (pool, hope) = (JobPool::new(limits.parallel), ShutdownProgress::new());
+    let (start, patience) = (Instant::now(), Deadline::after(timeout));
+    let (pool, hope) = (JobPool::new(parallel), ShutdownProgress::new());
     let (things, losses, report) = (HashMap::new(), LostWrites::new(root), Report::default());
     let mut work = UnmapRun {
         root,
@@ -88,10 +89,11 @@ impl UnmapRun<'_> {
             let (root, spec) = (self.root.clone(), item.mapping.spec.clone());
             let own = own.get(&spec).cloned();
             self.pool.submit(move || {
-                UnmapJobDone::Hook(
-                    at,
-                    hook::run(&root, (&spec, own.as_deref()), HookCall::Unmap, &deadline),
-                )
+                let hook = ImageHook {
+                    spec: &spec,
+                    declared: own.as_deref(),
+                };
+                UnmapJobDone::Hook(at, hook.run(&root, HookCall::Unmap, &deadline))
             });
         }
     }
@@ -225,8 +227,11 @@ impl UnmapRun<'_> {
             UnmapJobDone::Hook(at, result) => {
                 self.items[at].stage = UnmapStage::Stack;
                 if let Err(why) = result {
-                    self.report
-                        .image_failed(Event::HookFailed, &self.items[at].mapping.spec, why);
+                    self.report.image_failed(
+                        Event::HookFailed,
+                        &self.items[at].mapping.spec,
+                        format!("{why:#}"),
+                    );
                 }
             }
             UnmapJobDone::Layer(key, tried) => {

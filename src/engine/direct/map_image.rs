@@ -57,15 +57,15 @@ pub struct Mapped {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryPolicy {
     /// For as long as the image may take.
-    UntilTheEnd,
+    UntilTimeout,
     /// Once: somebody else will try again.
-    OneTry,
+    Once,
 }
 
 /// Maps images, each by itself and many at once, with what is learned of one used for the others.
 pub struct Mapper {
     root: Root,
-    patience: RetryPolicy,
+    retry: RetryPolicy,
     sources: FileCache,
     listing: MappingCache,
     /// What was answered by those of a line's monitors that live.
@@ -74,10 +74,10 @@ pub struct Mapper {
 
 impl Mapper {
     /// One that knows nothing yet.
-    pub fn new(root: &Root, patience: RetryPolicy) -> Self {
+    pub fn new(root: &Root, retry: RetryPolicy) -> Self {
         Self {
             root: root.clone(),
-            patience,
+            retry,
             sources: FileCache::new(root),
             listing: MappingCache::new(root),
             greeted: Mutex::default(),
@@ -113,7 +113,7 @@ impl Mapper {
     /// Maps an entry's image or finds it mapped. The error is a sentence without the image's name.
     pub fn image(&self, entry: &Entry, origin: Origin, limit: Duration) -> Result<Mapped> {
         let deadline = &Deadline::after(limit);
-        let say = |what: &str| progress::say(Event::MapWaits, &entry.spec, what);
+        let say = |what: &str| progress::report_wait(Event::MapWaits, &entry.spec, what);
         let wanted = Wanted::of(&self.sources, entry)?;
         module::load(&self.root, deadline)?;
         let lock = image_lock::image(
@@ -174,9 +174,9 @@ impl Mapper {
             return Ok(greeting.by.clone());
         }
         let (mut complaint, mut told) = (String::new(), false);
-        let (asking, greeting) = match self.patience {
-            RetryPolicy::UntilTheEnd => (*deadline, *deadline),
-            RetryPolicy::OneTry => (Deadline::after(Duration::ZERO), Deadline::after(ONE_TRY)),
+        let (asking, greeting) = match self.retry {
+            RetryPolicy::UntilTimeout => (*deadline, *deadline),
+            RetryPolicy::Once => (Deadline::after(Duration::ZERO), Deadline::after(ONE_TRY)),
         };
         let backoff = RefCell::new(Backoff::new());
         let pause = || sleep(backoff.borrow_mut().pause().min(asking.remaining()));
@@ -222,8 +222,7 @@ impl Mapper {
                 Err(failure) => failure,
             };
             let pause = backoff.pause();
-            let is_over =
-                self.patience == RetryPolicy::OneTry || way.wait.deadline.remaining() <= pause;
+            let is_over = self.retry == RetryPolicy::Once || way.wait.deadline.remaining() <= pause;
             if is_over || !failure.may_pass {
                 bail!(failure);
             }
@@ -243,9 +242,9 @@ impl Mapper {
         origin: Origin,
         way: BusAccess<'_>,
     ) -> Result<Result<Mapping, MapFailure>> {
-        let look_up = match self.patience {
-            RetryPolicy::UntilTheEnd => resolver::LIMIT.min(way.wait.deadline.remaining()),
-            RetryPolicy::OneTry => ONE_TRY,
+        let look_up = match self.retry {
+            RetryPolicy::UntilTimeout => resolver::LIMIT.min(way.wait.deadline.remaining()),
+            RetryPolicy::Once => ONE_TRY,
         };
         let request = match Request::resolve(&self.sources, entry, look_up) {
             Ok(request) => request,
@@ -270,7 +269,8 @@ impl Mapper {
     ) -> Result<Result<Mapping, MapFailure>> {
         let fsid = request.wanted.fsid.as_deref();
         let is_met = || fsid.map_or(Ok(false), |fsid| self.listing.knows_cluster(fsid));
-        let tell = || progress::say(Event::MapWaits, &request.wanted.spec, cluster_lock::WHOSE);
+        let tell =
+            || progress::report_wait(Event::MapWaits, &request.wanted.spec, cluster_lock::WHOSE);
         let turn = cluster_lock::turn(
             &self.root,
             &request.cluster(),
@@ -284,7 +284,7 @@ impl Mapper {
         let command = request.add_command(&tag)?;
         let (facts, is_met) = (RequestFacts::of(request), is_met()?);
         let mut log = kmsg::KmsgReader::now(&self.root);
-        let meanwhile = progress::tell(&self.root, facts.clone(), is_met);
+        let meanwhile = progress::report_kernel_wait(&self.root, facts.clone(), is_met);
         let added = bus::add(&self.root, &command, way);
         drop((meanwhile, turn));
         if let Err(error) = added {

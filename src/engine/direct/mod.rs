@@ -9,7 +9,8 @@ mod layer; // takes one layer of a stack away
 pub mod loss;
 pub mod map_image; // maps one image
 mod mount_job; // mounts one entry
-pub mod shutdown; // how long a shutdown waits
+mod shutdown; // how long a shutdown waits
+pub mod shutdown_check; // whether the system shuts down
 mod shutdown_progress; // whether waiting still makes sense
 mod unmap_image; // unmaps one image
 pub mod unmap_run; // the state of one unmapping

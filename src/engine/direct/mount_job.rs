@@ -45,7 +45,7 @@ impl MountJob {
         );
         let wait = Wait {
             deadline: &deadline,
-            tell: &|| progress::say(Event::MapWaits, &spec, &what),
+            tell: &|| progress::report_wait(Event::MapWaits, &spec, &what),
         };
         let ended = wait.run(move || self.mount(&deadline)).unwrap_or_else(|| {
             Err(format!(

@@ -7,18 +7,17 @@
 //! as long as there is hope (`hope`): systemd is stopping the unit of a holder, the image is being written to, or others go.
 //! systemd is asked for more time meanwhile (sd_notify(3), EXTEND_TIMEOUT_USEC=), and told for whom.
 
-use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 
+use super::shutdown_check::ShutdownCheck;
 use super::shutdown_progress::ProgressSigns;
 use super::unmap_image;
 use super::unmap_run::{UnmapItem, UnmapRun, UnmapStage};
 use crate::model::holder::{self, Holder};
 use crate::plan::teardown::{Layer, MountStack, TeardownStep};
 use crate::report::event::Event;
-use crate::runtime::root::Root;
 use crate::sys::rbd::bus;
-use crate::sys::systemd::{Manager, SystemState};
+use crate::sys::systemd::Manager;
 use crate::sys::{device, mounts, notify};
 
 /// How long a look for holders may take.
@@ -33,51 +32,6 @@ const NOBODY_FOUND: Duration = Duration::from_secs(10);
 
 /// How long to go on without hope, at most.
 const WITHOUT_HOPE: Duration = Duration::from_secs(20);
-
-/// What a unit goes by, for the system may be going down. systemd is asked for that only if something is in use: asking takes
-/// longer than unmapping.
-#[derive(Debug)]
-pub struct Shutdown<'a> {
-    root: &'a Root,
-    limits: ShutdownLimits,
-    manager: OnceCell<Option<Manager>>,
-}
-
-/// What the settings say.
-#[derive(Debug, Clone, Copy)]
-pub struct ShutdownLimits {
-    /// How long it may take if the system is not going down.
-    pub unmap_timeout: Duration,
-    /// How long it may take, with hope, if it is.
-    pub shutdown_timeout: Duration,
-    /// Whether what is in use at the end of a shutdown is removed all the same.
-    pub force: bool,
-}
-
-impl<'a> Shutdown<'a> {
-    /// Nobody has been asked yet.
-    pub fn new(root: &'a Root, limits: ShutdownLimits) -> Self {
-        Self {
-            root,
-            limits,
-            manager: OnceCell::new(),
-        }
-    }
-
-    /// Whether the system is going down and force is wanted then.
-    pub(super) fn uses_force(&self) -> bool {
-        self.limits.force && self.manager().is_some()
-    }
-
-    /// systemd, if it says that the system is going down.
-    fn manager(&self) -> Option<&Manager> {
-        let ask = || {
-            let manager = Manager::connect(self.root).ok()?;
-            (manager.state().ok()? == SystemState::Stopping).then_some(manager)
-        };
-        self.manager.get_or_init(ask).as_ref()
-    }
-}
 
 impl UnmapRun<'_> {
     /// Something has gone, and so may the rest: of hundreds, the kernel takes one after the other.
@@ -97,21 +51,21 @@ impl UnmapRun<'_> {
         {
             self.go_on();
         }
-        let Some(Shutdown { limits, .. }) = self.shutdown else {
+        let Some(ShutdownCheck { timeouts, .. }) = self.shutdown else {
             self.tell_waits();
             return self.patience.remaining().is_zero();
         };
-        let is_early = elapsed < limits.unmap_timeout.min(limits.shutdown_timeout);
+        let is_early = elapsed < timeouts.unmap.min(timeouts.shutdown);
         // Of many units that wait for the kernel at a time, each that asks systemd has it send all its news once more.
         if is_early && (!self.hope.may_look() || self.is_up_to_the_kernel()) {
             self.hope.is_time(LOOK_PAUSE);
             return false;
         }
-        let Some(manager) = self.shutdown.and_then(Shutdown::manager) else {
+        let Some(manager) = self.shutdown.and_then(ShutdownCheck::manager) else {
             self.tell_waits();
-            return self.patience.elapsed() >= limits.unmap_timeout;
+            return self.patience.elapsed() >= timeouts.unmap;
         };
-        if elapsed >= limits.shutdown_timeout {
+        if elapsed >= timeouts.shutdown {
             return true;
         }
         let signs = self.look(manager);
@@ -121,7 +75,7 @@ impl UnmapRun<'_> {
             .look_again_after(LOOK_PAUSE.max(now.elapsed() * 3));
         !self
             .hope
-            .remains(&signs, limits.unmap_timeout.min(WITHOUT_HOPE), now)
+            .remains(&signs, timeouts.unmap.min(WITHOUT_HOPE), now)
     }
 
     fn look(&mut self, manager: &Manager) -> ProgressSigns {
@@ -143,16 +97,16 @@ impl UnmapRun<'_> {
             if item.stage == UnmapStage::Removing {
                 continue;
             }
-            let (name, found) = self.holders(item, &picture.standing_on(&item.nodes), LOOK_LIMIT);
+            let usage = self.usage(item, &picture.standing_on(&item.nodes), LOOK_LIMIT);
             // Who has not been found in time may be anybody who is being stopped.
-            let Some(holders) = found else {
+            let Some(holders) = usage.holders else {
                 signs.stopping |= !stopping.is_empty();
                 continue;
             };
             signs.stopping |= holders
                 .iter()
                 .any(|holder| is_being_stopped(holder, &stopping));
-            let (spec, sentence) = (&item.mapping.spec, holder::sentence(&name, &holders));
+            let (spec, sentence) = (&item.mapping.spec, holder::sentence(&usage.name, &holders));
             // Who holds it for a moment, such as udev, has often gone before it is found.
             if !holders.is_empty() || self.start.elapsed() > NOBODY_FOUND {
                 self.hope.tell(spec, &sentence);

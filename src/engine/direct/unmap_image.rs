@@ -34,7 +34,7 @@ pub enum Removal {
 
 /// Tries once.
 pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
-    let say = |what: &str| progress::say(Event::Waiting, mapping, what);
+    let say = |what: &str| progress::report_wait(Event::Waiting, mapping, what);
     let lock = match image_lock::image(
         root,
         &mapping.spec,

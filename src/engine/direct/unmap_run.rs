@@ -2,14 +2,13 @@
 //! `blockers` reports what is left, `shutdown` decides how long to wait.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::layer::{LayerKey, LayerState};
 use super::loss::LostWrites;
-use super::shutdown::Shutdown;
+use super::shutdown_check::ShutdownCheck;
 use super::shutdown_progress::ShutdownProgress;
 use super::unmap_image::Removal;
-use super::up::Limits;
 use crate::model::block_node::BlockNode;
 use crate::model::hook_call::DeclaredHooks;
 use crate::model::mapping::Mapping;
@@ -22,12 +21,14 @@ use crate::sys::device;
 /// What a run is told beside its mappings.
 #[derive(Debug, Clone, Copy)]
 pub struct UnmapSettings<'a> {
-    /// How long it may take until something more has gone, and how many things are done at a time.
-    pub limits: Limits,
+    /// How long the run continues without progress.
+    pub timeout: Duration,
+    /// How many steps run at once.
+    pub parallel: usize,
     /// The hooks that settings name, if hooks are to be run at all.
     pub hooks: Option<&'a DeclaredHooks>,
     /// If the system may be going down: what to go by then, in the place of the time.
-    pub shutdown: Option<&'a Shutdown<'a>>,
+    pub shutdown: Option<&'a ShutdownCheck<'a>>,
 }
 
 /// What has been done so far, and what is under way.
@@ -36,7 +37,7 @@ pub(super) struct UnmapRun<'a> {
     pub(super) start: Instant,
     /// Restarts whenever something has gone.
     pub(super) patience: Deadline,
-    pub(super) shutdown: Option<&'a Shutdown<'a>>,
+    pub(super) shutdown: Option<&'a ShutdownCheck<'a>>,
     pub(super) hope: ShutdownProgress,
     pub(super) losses: LostWrites,
     pub(super) items: Vec<UnmapItem>,
@@ -95,7 +96,7 @@ pub(super) enum UnmapStage {
 
 /// What a job came to.
 pub(super) enum UnmapJobDone {
-    Hook(usize, Result<(), String>),
+    Hook(usize, anyhow::Result<()>),
     Layer(LayerKey, LayerState),
     Removal(usize, Removal),
 }

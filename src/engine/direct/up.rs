@@ -19,7 +19,8 @@ use super::map_image::{Mapped, Mapper, RetryPolicy};
 use super::mount_job::MountJob;
 use crate::config::table::Entry;
 use crate::diagnose::MapFailure;
-use crate::engine::{hook, write_errors};
+use crate::engine::hook::ImageHook;
+use crate::engine::write_errors;
 use crate::model::hook_call::{HookCall, HookPolicy};
 use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
@@ -33,26 +34,19 @@ use crate::runtime::job_pool::JobPool;
 use crate::runtime::root::Root;
 use crate::sys::notify;
 
-/// What a run may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// How long each thing may take.
-    pub time: Duration,
-    /// How many things are done at a time.
-    pub parallel: usize,
-}
-
 /// What a run is told beside its plan.
 #[derive(Debug, Clone, Copy)]
 pub struct MapSettings {
     /// Who asks for the mappings.
     pub origin: Origin,
-    /// How long an image, a mount or a hook may take, and how many of them are under way at a time.
-    pub limits: Limits,
+    /// How long each image, mount and hook may take.
+    pub timeout: Duration,
+    /// How many images, mounts and hooks run at once.
+    pub parallel: usize,
     /// Whether the hooks of new mappings are run.
     pub hooks: HookPolicy,
     /// How long monitors that do not answer are asked.
-    pub patience: RetryPolicy,
+    pub retry: RetryPolicy,
 }
 
 /// Maps every image of the plan, mounts what stands on those that are mapped now, and runs the hooks of those that
@@ -65,8 +59,8 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, manner: MapSettings) -> Report {
         .collect();
     let steps = vec![MountStage::Waiting; plan.mounts.len()];
     let (mapper, pool) = (
-        Arc::new(Mapper::new(root, manner.patience)),
-        JobPool::new(manner.limits.parallel),
+        Arc::new(Mapper::new(root, manner.retry)),
+        JobPool::new(manner.parallel),
     );
     let mut work = MapRun {
         root,
@@ -128,7 +122,7 @@ enum MountStage {
 enum MapJobDone {
     ImageState(usize, Result<Mapped>),
     Step(usize, Result<String, String>),
-    Hook(ImageSpec, Result<(), String>),
+    Hook(ImageSpec, Result<()>),
 }
 
 /// What has been done so far, and what is under way.
@@ -158,7 +152,7 @@ impl<'a> MapRun<'a> {
     fn map_image(&mut self, at: usize, entry: &Entry) {
         let (mapper, entry, manner) = (Arc::clone(&self.mapper), entry.clone(), self.manner);
         self.pool.submit(move || {
-            MapJobDone::ImageState(at, mapper.image(&entry, manner.origin, manner.limits.time))
+            MapJobDone::ImageState(at, mapper.image(&entry, manner.origin, manner.timeout))
         });
     }
 
@@ -173,7 +167,8 @@ impl<'a> MapRun<'a> {
             MapJobDone::Step(at, Err(why)) => self.lose(at, &why),
             MapJobDone::Hook(_, Ok(())) => {}
             MapJobDone::Hook(spec, Err(why)) => {
-                self.report.image_failed(Event::HookFailed, &spec, why)
+                self.report
+                    .image_failed(Event::HookFailed, &spec, format!("{why:#}"))
             }
         }
     }
@@ -254,7 +249,7 @@ impl<'a> MapRun<'a> {
             .iter()
             .map(|target| target.to_path_buf())
             .collect();
-        let (spec, limit) = (step.images[0].clone(), self.manner.limits.time);
+        let (spec, limit) = (step.images[0].clone(), self.manner.timeout);
         MountJob {
             root: self.root.clone(),
             spec,
@@ -319,7 +314,7 @@ impl<'a> MapRun<'a> {
                 continue;
             }
             *image = ImageState::Hooked(mapping.clone());
-            let (root, spec, limit) = (self.root.clone(), (*spec).clone(), self.manner.limits.time);
+            let (root, spec, limit) = (self.root.clone(), (*spec).clone(), self.manner.timeout);
             let own = self
                 .plan
                 .images
@@ -327,12 +322,11 @@ impl<'a> MapRun<'a> {
                 .find(|entry| entry.spec == spec)
                 .and_then(|entry| entry.hook.clone());
             self.pool.submit(move || {
-                let result = hook::run(
-                    &root,
-                    (&spec, own.as_deref()),
-                    HookCall::Map,
-                    &Deadline::after(limit),
-                );
+                let hook = ImageHook {
+                    spec: &spec,
+                    declared: own.as_deref(),
+                };
+                let result = hook.run(&root, HookCall::Map, &Deadline::after(limit));
                 MapJobDone::Hook(spec, result)
             });
         }

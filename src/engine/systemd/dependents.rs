@@ -12,7 +12,7 @@ use crate::runtime::root::Root;
 
 /// Has systemd start these units, and the services that have waited for them since boot. It is not waited for: their order is
 /// after the instance from which this is called.
-pub fn follow(root: &Root, units: &[String]) -> Result<()> {
+pub fn start_dependents(root: &Root, units: &[String]) -> Result<()> {
     let manager = connect(root)?;
     let waiting = manager.kept_waiting(units)?;
     let all: Vec<String> = units.iter().cloned().chain(waiting).collect();

@@ -21,17 +21,17 @@ use crate::runtime::root::Root;
 use crate::sys::journal::Journal;
 use crate::sys::systemd::{JobOutcome, JobReport, Manager, SystemState};
 
-pub use dependents::follow;
+pub use dependents::start_dependents;
 pub use nofail::{has_restarted, is_booting, start_nofail};
-pub use remap_race::{await_devices, end_starts, end_starts_after, end_starts_of, stop_images};
-pub use start::{map, read_again};
+pub use remap_race::{
+    stop_images, stop_remapping, stop_remapping_after_stop, stop_unfinished, wait_for_devices,
+};
+pub use start::{map, reload_if_stale};
 pub use stop::{StopRequest, unmap};
 
 /// How systemd is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct JobOptions {
-    /// How long its jobs are followed, beside a grace.
-    pub time: Duration,
     /// Whether they are followed at all.
     pub block: bool,
     /// Whether services that need what is to go are stopped first.
@@ -39,9 +39,10 @@ pub struct JobOptions {
 }
 
 impl JobOptions {
-    fn limit(self) -> Duration {
+    /// How long jobs are followed whose program has this time limit.
+    fn limit(self, timeout: Duration) -> Duration {
         if self.block {
-            self.time + GRACE
+            timeout + GRACE
         } else {
             Duration::ZERO
         }

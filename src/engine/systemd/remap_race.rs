@@ -40,7 +40,7 @@ pub fn stop_images(root: &Root) -> Result<()> {
 
 /// At shutdown: ends what is still being mapped, or would be tried again, for nobody else does. Before a soft-reboot, which
 /// keeps the state of units, every instance is stopped.
-pub fn end_starts(root: &Root, limit: Duration) -> Result<()> {
+pub fn stop_unfinished(root: &Root, limit: Duration) -> Result<()> {
     let manager = Manager::connect(root)?;
     if manager.state()? != SystemState::Stopping {
         return Ok(());
@@ -64,7 +64,7 @@ pub fn end_starts(root: &Root, limit: Duration) -> Result<()> {
 /// Before images are unmapped, until systemd has come to their devices, as far as it has a unit for them. A program sees a new
 /// device's link before systemd hears of the device, for udev tells when all its rules' programs are done (`RUN+=`, systemd
 /// `src/udev/udev-worker.c`). systemd would start the image's unit then, with the image gone and nobody looking any more.
-pub fn await_devices(root: &Root, images: &[&ImageSpec]) -> Result<()> {
+pub fn wait_for_devices(root: &Root, images: &[&ImageSpec]) -> Result<()> {
     let device = |spec: &&ImageSpec| unit_name::device(&Path::new("/dev").join(spec.link()));
     let is_required = |device: &String| {
         root.generated_units("generator")
@@ -89,7 +89,7 @@ pub fn await_devices(root: &Root, images: &[&ImageSpec]) -> Result<()> {
 
 /// After images were unmapped behind systemd's back: when a device appears, systemd starts the unit that it requires, and when
 /// the device goes before that unit has run, it maps the image again.
-pub fn end_starts_of(root: &Root, images: &[&ImageSpec], limit: Duration) -> Result<()> {
+pub fn stop_remapping(root: &Root, images: &[&ImageSpec], limit: Duration) -> Result<()> {
     if images.is_empty() || !root.systemd().exists() {
         return Ok(());
     }
@@ -99,7 +99,11 @@ pub fn end_starts_of(root: &Root, images: &[&ImageSpec], limit: Duration) -> Res
 
 /// After starts were ended: one may have mapped its image yet, and the stop unmapped it; systemd may hear of that device when
 /// it has gone, and start the unit again.
-pub fn end_starts_after(root: &Root, interrupted: &[&ImageSpec], limit: Duration) -> Result<()> {
+pub fn stop_remapping_after_stop(
+    root: &Root,
+    interrupted: &[&ImageSpec],
+    limit: Duration,
+) -> Result<()> {
     if interrupted.is_empty() {
         return Ok(());
     }
@@ -143,7 +147,7 @@ fn end_until_quiet(
         if units.is_empty() {
             break;
         }
-        await_devices(root, &again)?;
+        wait_for_devices(root, &again)?;
         manager.stop(&units, deadline.remaining())?;
         await_news(root, manager, deadline)?;
     }

@@ -13,12 +13,11 @@ use super::job_progress::{self, WatchedUnit};
 use super::{JOURNAL, JobOptions, connect, is_mapped, why};
 use crate::config::table::Entry;
 use crate::engine::direct::map_image::RetryPolicy;
-use crate::engine::direct::up::{self, Limits, MapSettings};
+use crate::engine::direct::up::{self, MapSettings};
 use crate::engine::{hook, write_errors};
 use crate::model::hook_call::HookPolicy;
 use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
-use crate::model::owner_tag::Origin;
 use crate::model::unit_name;
 use crate::plan::MapPlan;
 use crate::report::event::Event;
@@ -29,16 +28,21 @@ use crate::sys::rbd::mapping_cache::MappingCache;
 use crate::sys::systemd::{BriefState, JobOutcome, JobReport, Manager};
 
 /// Has systemd start the instances and mounts of the plan.
-pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits, asking: JobOptions) -> Result<Report> {
+pub fn map(
+    root: &Root,
+    plan: &MapPlan<'_>,
+    settings: MapSettings,
+    asking: JobOptions,
+) -> Result<Report> {
     let manager = connect(root)?;
-    read_if_stale(root, &manager)?;
+    reload_manager_if_stale(root, &manager)?;
     let listing = MappingCache::new(root);
     let work = StartRun {
         root,
         manager,
         before: listing.mappings()?,
         listing,
-        limits,
+        settings,
         asking,
     };
     let mut units = subjects(root, plan);
@@ -74,11 +78,11 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, limits: Limits, asking: JobOptions) 
 }
 
 /// Has systemd read the files again if they have changed.
-pub fn read_again(root: &Root) -> Result<()> {
-    read_if_stale(root, &connect(root)?)
+pub fn reload_if_stale(root: &Root) -> Result<()> {
+    reload_manager_if_stale(root, &connect(root)?)
 }
 
-fn read_if_stale(root: &Root, manager: &Manager) -> Result<()> {
+fn reload_manager_if_stale(root: &Root, manager: &Manager) -> Result<()> {
     if units_are_stale(root) {
         manager.reload()
     } else {
@@ -140,7 +144,7 @@ fn subjects<'p>(root: &Root, plan: &MapPlan<'p>) -> HashMap<String, Subject<'p>>
             (step.images[0], What::Mount(target)),
         )
     });
-    let hooked = hook::wanted(root, plan.images.iter().copied());
+    let hooked = hook::entries_with_hook(root, plan.images.iter().copied());
     let hooks = hooked
         .into_iter()
         .map(|entry| (unit_name::hook(&entry.spec), (&entry.spec, What::Hook)));
@@ -153,7 +157,7 @@ struct StartRun<'a> {
     /// What was mapped before anything was started.
     before: Vec<Mapping>,
     listing: MappingCache,
-    limits: Limits,
+    settings: MapSettings,
     asking: JobOptions,
 }
 
@@ -177,7 +181,7 @@ impl StartRun<'_> {
         };
         let stale: Vec<String> = instances.filter(is_stale).collect();
         if !stale.is_empty() {
-            self.manager.stop(&stale, self.limits.time)?;
+            self.manager.stop(&stale, self.settings.timeout)?;
         }
         Ok(())
     }
@@ -226,7 +230,8 @@ impl StartRun<'_> {
                 }
             }
         };
-        self.manager.start(&names, self.asking.limit(), &mut told)?;
+        self.manager
+            .start(&names, self.asking.limit(self.settings.timeout), &mut told)?;
         Ok(lost)
     }
 
@@ -271,10 +276,9 @@ impl StartRun<'_> {
             self.root,
             &rest,
             MapSettings {
-                origin: Origin::Table,
-                limits: self.limits,
                 hooks: HookPolicy::Skip,
-                patience: RetryPolicy::UntilTheEnd,
+                retry: RetryPolicy::UntilTimeout,
+                ..self.settings
             },
         ))
     }

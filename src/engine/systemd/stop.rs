@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use super::job_progress::{self, WatchedUnit};
-use super::{JOURNAL, JobOptions, connect, end_starts_after, end_starts_of, why};
+use super::{JOURNAL, JobOptions, connect, stop_remapping, stop_remapping_after_stop, why};
 use crate::config::table::Entry;
 use crate::engine::direct::loss::LostWrites;
 use crate::engine::direct::{down, unmap_run::UnmapSettings};
@@ -36,11 +38,12 @@ pub struct StopRequest<'a> {
 pub fn unmap(
     root: &Root,
     order: &StopRequest<'_>,
-    manner: UnmapSettings,
+    settings: UnmapSettings,
     asking: JobOptions,
 ) -> Result<Report> {
     let (manager, StopRequest { plan, table }) = (connect(root)?, order);
     let mut report = Report::default();
+    let limit = asking.limit(settings.timeout);
     let absent = plan.absent.iter().filter_map(|target| match target {
         Target::Image(spec) => Some(spec),
         Target::Device(_) => None,
@@ -56,7 +59,7 @@ pub fn unmap(
         mut failed,
         users,
     } = sort(&manager, specs, asking, &report)?;
-    stop_users(&manager, users, asking)?;
+    stop_users(&manager, users, limit)?;
     // With everything goes what would have some of it started yet. Where it does not run, asking would have systemd load it, and
     // with it every image's unit.
     let has_aside = !table.is_empty()
@@ -66,7 +69,7 @@ pub fn unmap(
     let waits = asking
         .block
         .then(|| job_progress::tell(root, awaited(root, &held, &plan.mappings)));
-    let jobs = stop(&manager, &names, &interrupted, asking)?;
+    let jobs = stop(&manager, &names, &interrupted, limit)?;
     drop(waits);
     let journal = Journal::new(root, JOURNAL);
     for job in jobs {
@@ -112,10 +115,10 @@ pub fn unmap(
         .iter()
         .filter(|(spec, _)| !is_told(spec))
         .for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, *spec, why));
-    report.include(down::mappings(root, &ours, manner));
+    report.include(down::unmap(root, &ours, settings));
     let ours: Vec<&ImageSpec> = ours.iter().map(|mapping| &mapping.spec).collect();
-    end_starts_of(root, &ours, asking.time)
-        .and_then(|()| end_starts_after(root, &interrupted, asking.time))
+    stop_remapping(root, &ours, settings.timeout)
+        .and_then(|()| stop_remapping_after_stop(root, &interrupted, settings.timeout))
         .unwrap_or_else(|error| tracing::debug!("{error:#}"));
     Ok(report)
 }
@@ -126,7 +129,7 @@ fn stop(
     manager: &Manager,
     names: &[String],
     interrupted: &[&ImageSpec],
-    asking: JobOptions,
+    limit: Duration,
 ) -> Result<Vec<JobReport>> {
     let is_started_anew = |job: &JobReport| {
         job.outcome == JobOutcome::Canceled
@@ -134,8 +137,7 @@ fn stop(
                 .iter()
                 .any(|spec| unit_name::instance(spec) == job.unit)
     };
-    let (deadline, mut done, mut names) =
-        (Deadline::after(asking.limit()), Vec::new(), names.to_vec());
+    let (deadline, mut done, mut names) = (Deadline::after(limit), Vec::new(), names.to_vec());
     loop {
         let jobs = manager.stop(&names, deadline.remaining())?;
         let (anew, rest): (Vec<JobReport>, Vec<JobReport>) =
@@ -256,12 +258,12 @@ fn sort<'a>(
 }
 
 /// By themselves and first, so that what they say at their end is theirs. With the images' mounts they would be stopped anyhow.
-fn stop_users(manager: &Manager, users: BTreeSet<String>, asking: JobOptions) -> Result<()> {
+fn stop_users(manager: &Manager, users: BTreeSet<String>, limit: Duration) -> Result<()> {
     if users.is_empty() {
         return Ok(());
     }
     manager
-        .stop(&users.into_iter().collect::<Vec<_>>(), asking.limit())
+        .stop(&users.into_iter().collect::<Vec<_>>(), limit)
         .map(drop)
 }
 

@@ -61,8 +61,8 @@ fn later_files_override_keys_and_add_images() {
     assert_eq!(
         (
             settings.parallel,
-            settings.map_timeout,
-            settings.unmap_timeout.as_secs()
+            settings.timeouts.map,
+            settings.timeouts.unmap.as_secs()
         ),
         (8, Duration::from_secs(10), 50)
     );
@@ -109,8 +109,8 @@ fn a_bad_statement_costs_only_itself() {
     assert_eq!(
         (
             settings.parallel,
-            settings.map_timeout.as_secs(),
-            settings.unmap_timeout.as_secs()
+            settings.timeouts.map.as_secs(),
+            settings.timeouts.unmap.as_secs()
         ),
         (2, 7, 50)
     );
@@ -166,8 +166,11 @@ fn files_are_read_from_a_root_the_folder_after_the_file() {
     let (settings, faults) = read(&root);
     let expected = Settings {
         parallel: 3,
-        map_timeout: Duration::from_secs(1),
-        unmap_timeout: Duration::from_secs(2),
+        timeouts: Timeouts {
+            map: Duration::from_secs(1),
+            unmap: Duration::from_secs(2),
+            ..Timeouts::default()
+        },
         ..Settings::default()
     };
     assert_eq!(settings, expected);

@@ -1,7 +1,6 @@
 //! Unmapping on a fake root. Nothing of it may be mounted for real: unmounting is not faked.
 
 use super::*;
-use crate::engine::direct::up::Limits;
 use crate::sys::link;
 use crate::sys::rbd::bus;
 use std::fs;
@@ -42,17 +41,15 @@ fn fake(images: &[&str], mountinfo: &str) -> (tempfile::TempDir, Root) {
     (folder, root)
 }
 
-const LIMITS: Limits = Limits {
-    time: Duration::from_millis(300),
-    parallel: 4,
-};
+const TIMEOUT: Duration = Duration::from_millis(300);
 
-fn unmap(root: &Root, hooks: Option<&DeclaredHooks>) -> bool {
-    let report = mappings(
+fn unmapped(root: &Root, hooks: Option<&DeclaredHooks>) -> bool {
+    let report = unmap(
         root,
         &bus::list(root).unwrap(),
         UnmapSettings {
-            limits: LIMITS,
+            timeout: TIMEOUT,
+            parallel: 4,
             hooks,
             shutdown: None,
         },
@@ -67,7 +64,7 @@ fn removed(root: &Root) -> String {
 #[test]
 fn what_nothing_stands_on_is_removed_with_its_link() {
     let (_folder, root) = fake(&["a"], "");
-    assert!(unmap(&root, None));
+    assert!(unmapped(&root, None));
     assert_eq!(removed(&root), "0");
     assert!(!root.dev("rbd").exists());
 }
@@ -79,7 +76,7 @@ fn what_cannot_be_unmounted_stays_and_the_others_go() {
         "21 20 252:0 / /nonexistent/rbdmap rw - xfs /dev/rbd0 rw\n",
     );
     let start = Instant::now();
-    assert!(!unmap(&root, None));
+    assert!(!unmapped(&root, None));
     assert_eq!(removed(&root), "1");
     assert!(root.dev("rbd/rbd/a").exists() && !root.dev("rbd/rbd/b").exists());
     assert!(start.elapsed() < Duration::from_secs(30));
@@ -89,7 +86,7 @@ fn what_cannot_be_unmounted_stays_and_the_others_go() {
 fn what_a_stranger_hides_is_left_alone() {
     let mounts = "21 20 252:0 / /nonexistent/x/rbdmap rw - xfs /dev/rbd0 rw\n22 20 8:2 / /nonexistent/x rw - xfs /dev/sda2 rw\n";
     let (_folder, root) = fake(&["a"], mounts);
-    assert!(!unmap(&root, None));
+    assert!(!unmapped(&root, None));
     assert_eq!(removed(&root), "");
 }
 
@@ -98,11 +95,12 @@ fn a_number_that_is_another_images_by_now_is_left_alone() {
     let (_folder, root) = fake(&["a"], "");
     let old = bus::list(&root).unwrap();
     fs::write(root.rbd_bus().join("devices/0/name"), "other").unwrap();
-    mappings(
+    unmap(
         &root,
         &old,
         UnmapSettings {
-            limits: LIMITS,
+            timeout: TIMEOUT,
+            parallel: 4,
             hooks: None,
             shutdown: None,
         },
@@ -128,7 +126,7 @@ fn the_hook_comes_first_and_its_failure_stops_nothing() {
     for path in [root.hooks(), root.hooks().join("rbd"), hook] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    assert!(!unmap(&root, Some(&DeclaredHooks::new())));
+    assert!(!unmapped(&root, Some(&DeclaredHooks::new())));
     assert!(root.join("first").exists());
     assert_eq!(removed(&root), "0");
 }

@@ -52,15 +52,12 @@ fn fake(fstab: &str, mountinfo: &str) -> (tempfile::TempDir, Root) {
 fn run(root: &Root, lines: &str) -> bool {
     let table = table::parse(Path::new("table"), lines).0;
     let fstab = fstab::read(root).unwrap().0;
-    let limits = Limits {
-        time: Duration::from_secs(20),
-        parallel: 4,
-    };
     let manner = MapSettings {
         origin: Origin::Table,
-        limits,
+        timeout: Duration::from_secs(20),
+        parallel: 4,
         hooks: HookPolicy::Run,
-        patience: RetryPolicy::UntilTheEnd,
+        retry: RetryPolicy::UntilTimeout,
     };
     let report = map(root, &plan::map(&table, &fstab, &[]), manner);
     report.is_clean()
