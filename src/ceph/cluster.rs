@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::file_cache::FileCache;
 use crate::config::ceph_conf::{CephConf, Identity};
@@ -89,7 +89,7 @@ pub fn find_monitors(
     identity: &Identity,
     mon_host: Option<&str>,
     addresses: impl Fn(&[String]) -> Vec<Answer>,
-) -> Result<Vec<Monitor>> {
+) -> Result<Vec<Monitor>, NotFound> {
     let mon_host = mon_host
         .map(str::to_owned)
         .or_else(|| conf.value(identity, "mon_host"))
@@ -113,7 +113,7 @@ pub fn find_monitors(
 fn by_name(
     hosts: Vec<(String, Option<u16>)>,
     addresses: impl Fn(&[String]) -> Vec<Answer>,
-) -> Result<Vec<Monitor>> {
+) -> Result<Vec<Monitor>, NotFound> {
     let (names, ports): (Vec<String>, Vec<Option<u16>>) = hosts.into_iter().unzip();
     let answers = addresses(&names);
     let lost = NotFound::among(&names, &answers);
@@ -126,7 +126,7 @@ fn by_name(
             .flat_map(move |ip| mon_host::by_port(ip, port))
     }));
     match lost {
-        Some(lost) if found.is_empty() => Err(lost).context("no monitors"),
+        Some(lost) if found.is_empty() => Err(lost),
         Some(lost) => {
             tracing::warn!("{lost}; the other monitors have to do");
             Ok(found)

@@ -12,11 +12,12 @@
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use zeroize::Zeroizing;
 
 use super::cluster::{ceph_conf, find_monitors, identity, select_messenger};
@@ -24,6 +25,7 @@ use super::file_cache::FileCache;
 use super::key_search::find_secret;
 use crate::config::ceph_conf::{CephConf, Identity};
 use crate::config::map_options::MapOptions;
+use crate::config::mon_host::Monitor;
 use crate::config::table::{Entry, EntryOptions};
 use crate::model::messenger::Messenger;
 use crate::model::owner_tag::{Origin, OwnerTag};
@@ -31,6 +33,7 @@ use crate::model::secret::Secret;
 use crate::model::wanted::Wanted;
 use crate::sys::rbd::bus::{AddCommand, ClientKey};
 use crate::sys::rbd::lock_owner::LockQuestion;
+use crate::sys::resolver::NotFound;
 
 /// A page less the newline and the NUL with which the kernel prints `config_info`.
 const LINE_MAX: usize = 4094;
@@ -58,91 +61,118 @@ pub struct Request {
     pub options: MapOptions,
 }
 
-impl Wanted {
-    /// What an entry asks for; no monitor and no key is needed to tell.
-    pub fn of(sources: &FileCache, entry: &Entry) -> Result<Self> {
-        let cluster = Cluster::of(sources, entry)?;
-        Ok(cluster.wanted(entry))
-    }
-}
-
-/// What the configuration says to an entry.
-struct Cluster {
+/// What the configuration asks for an entry, as far as files say it. Neither monitors nor key are needed for that.
+pub struct ResolvedEntry<'a> {
+    cache: &'a FileCache,
+    entry: &'a Entry,
     identity: Identity,
-    path: PathBuf,
+    conf_path: PathBuf,
     conf: CephConf,
     options: MapOptions,
+    /// Which mapping the entry asks for.
+    pub wanted: Wanted,
 }
 
-impl Cluster {
-    fn of(sources: &FileCache, entry: &Entry) -> Result<Self> {
-        let identity = identity(sources, &entry.options)?;
-        let (path, conf) = ceph_conf(sources, &entry.options, &identity)?;
-        let mut options = entry.options.map.clone();
-        if let Some(defaults) = conf.value(&identity, "rbd_default_map_options") {
-            options
-                .add_defaults(&defaults)
-                .map_err(|e| anyhow!("{}: rbd_default_map_options: {e}", path.display()))?;
-        }
-        Ok(Self {
-            identity,
-            path,
-            conf,
-            options,
-        })
-    }
+/// Why an entry has no [`Request`].
+#[derive(Debug)]
+pub enum RequestError {
+    /// The monitors have names only, and none of them has an address.
+    MonitorNames(NotFound),
+    /// A file or option is missing or invalid.
+    Other(anyhow::Error),
+}
 
-    fn wanted(&self, entry: &Entry) -> Wanted {
-        let fsid = self
-            .options
-            .value("fsid")
-            .map(str::to_owned)
-            .or_else(|| self.conf.value(&self.identity, "fsid"));
-        Wanted {
-            spec: entry.spec.clone(),
-            fsid: fsid.map(|fsid| fsid.to_ascii_lowercase()),
-            read_only: self.options.read_only() || entry.spec.snapshot.is_some(),
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MonitorNames(names) => write!(f, "no monitors: {names}"),
+            Self::Other(error) => write!(f, "{error:#}"),
         }
     }
 }
 
-impl Request {
-    /// Finds everything for an entry. Errors name the file and what is missing in it. Names of monitors may take `look_up` to be
-    /// looked up; an error that is a [`NotFound`](crate::sys::resolver::NotFound) is that they could not.
-    pub fn resolve(sources: &FileCache, entry: &Entry, look_up: Duration) -> Result<Self> {
-        let cluster = Cluster::of(sources, entry)?;
-        let wanted = cluster.wanted(entry);
-        let Cluster {
-            identity,
-            path,
-            conf,
-            mut options,
-        } = cluster;
-        let found = find_monitors(
-            &conf,
-            &identity,
-            entry.options.mon_host.as_deref(),
-            |names| sources.addresses(names, look_up),
-        )?;
-        if found.is_empty() {
+impl std::error::Error for RequestError {}
+
+impl From<anyhow::Error> for RequestError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Reads ceph.conf for an entry and completes the entry's options from it. This is the only place that does, so a mapping
+/// and the search for it agree on cluster and options.
+pub fn resolve<'a>(cache: &'a FileCache, entry: &'a Entry) -> Result<ResolvedEntry<'a>> {
+    let identity = identity(cache, &entry.options)?;
+    let (conf_path, conf) = ceph_conf(cache, &entry.options, &identity)?;
+    let mut options = entry.options.map.clone();
+    if let Some(defaults) = conf.value(&identity, "rbd_default_map_options") {
+        options
+            .add_defaults(&defaults)
+            .with_context(|| format!("{}: rbd_default_map_options", conf_path.display()))?;
+    }
+    let fsid = options
+        .value("fsid")
+        .map(str::to_owned)
+        .or_else(|| conf.value(&identity, "fsid"));
+    let wanted = Wanted {
+        spec: entry.spec.clone(),
+        fsid: fsid.map(|fsid| fsid.to_ascii_lowercase()),
+        read_only: options.read_only() || entry.spec.snapshot.is_some(),
+    };
+    Ok(ResolvedEntry {
+        cache,
+        entry,
+        identity,
+        conf_path,
+        conf,
+        options,
+        wanted,
+    })
+}
+
+/// The line that would map an entry's image, as [`Request::preview`] shows it.
+pub fn preview(cache: &FileCache, entry: &Entry, look_up_limit: Duration) -> Result<String> {
+    let resolved = resolve(cache, entry)?;
+    resolved.request(look_up_limit)?.preview()
+}
+
+impl ResolvedEntry<'_> {
+    /// Finds monitors and key. The resolver may take `look_up_limit` for the names of monitors.
+    pub fn request(&self, look_up_limit: Duration) -> Result<Request, RequestError> {
+        let monitors = find_monitors(
+            &self.conf,
+            &self.identity,
+            self.entry.options.mon_host.as_deref(),
+            |names| self.cache.addresses(names, look_up_limit),
+        )
+        .map_err(RequestError::MonitorNames)?;
+        Ok(self.request_with(&monitors)?)
+    }
+
+    fn request_with(&self, monitors: &[Monitor]) -> Result<Request> {
+        if monitors.is_empty() {
             bail!(
                 "no monitors: {} has no mon_host and the line has no mon_host=",
-                path.display()
+                self.conf_path.display()
             );
         }
-        let monitors = select_messenger(&found, &mut options, sources.kernel_release())?;
+        let mut options = self.options.clone();
+        let monitors = select_messenger(monitors, &mut options, self.cache.kernel_release())?;
         options.add_defaults(SESSION_LIMIT)?;
-        let (secret, searched) = find_secret(sources, &conf, &identity, &entry.options)?;
-        Ok(Self {
-            wanted,
-            user: identity.user,
+        let (secret, searched) =
+            find_secret(self.cache, &self.conf, &self.identity, &self.entry.options)?;
+        Ok(Request {
+            wanted: self.wanted.clone(),
+            user: self.identity.user.clone(),
             secret,
             searched,
             monitors,
             options,
         })
     }
+}
 
+impl Request {
     /// The same, of these monitors.
     pub fn through(&self, monitors: Vec<SocketAddr>) -> Self {
         Self {

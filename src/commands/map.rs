@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::{asks_systemd_to_map, timeouts};
 use crate::ceph::file_cache::FileCache;
-use crate::ceph::request::{self, Request};
+use crate::ceph::request;
 use crate::cli::{ByHand, MapArguments};
 use crate::config::environment::Environment;
 use crate::config::load::Configuration;
@@ -198,9 +198,7 @@ fn show(root: &Root, plan: &MapPlan<'_>) -> Report {
     let mut report = Report::default();
     let (mut would_map, sources) = (Vec::new(), FileCache::new(root));
     for entry in &plan.images {
-        match Request::resolve(&sources, entry, resolver::LIMIT)
-            .and_then(|request| request.preview())
-        {
+        match request::preview(&sources, entry, resolver::LIMIT) {
             Ok(line) => {
                 println!("would map {}\nwould write: {line}", entry.spec);
                 would_map.push(&entry.spec);

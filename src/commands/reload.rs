@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::{asks_systemd, asks_systemd_to_map, summary, timeouts};
 use crate::ceph::file_cache::FileCache;
-use crate::ceph::request::Request;
+use crate::ceph::request;
 use crate::cli::Engine;
 use crate::config::load::Configuration;
 use crate::config::table::Entry;
@@ -170,8 +170,7 @@ fn tell_changes(root: &Root, plan: &ReloadPlan<'_>) {
         .iter()
         .filter(|(_, mapping)| mapping.tag.is_some())
     {
-        let wanted = Request::resolve(&sources, entry, resolver::LIMIT)
-            .and_then(|request| request.preview());
+        let wanted = request::preview(&sources, entry, resolver::LIMIT);
         let (Ok(wanted), Some(config_info)) =
             (wanted, bus::attribute(root, mapping.id, "config_info"))
         else {

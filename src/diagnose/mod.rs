@@ -10,8 +10,8 @@ use std::fmt;
 
 use nix::errno::Errno;
 
+use crate::ceph::request::RequestError;
 use crate::sys::rbd::bus::BusError;
-use crate::sys::resolver::NotFound;
 use errno::RequestFacts;
 use log_attribution::KernelLog;
 use log_attribution::waits_for;
@@ -24,19 +24,26 @@ pub struct MapFailure {
     /// The kernel's answer, if it gave one.
     pub errno: Option<i32>,
     /// Whether the same request may succeed a moment later.
-    pub may_pass: bool,
+    pub is_transient: bool,
 }
 
-impl MapFailure {
-    /// A request that lacks nothing but the addresses of monitors; any other error is that.
-    pub fn of_names(error: anyhow::Error) -> anyhow::Result<Self> {
-        match error.downcast_ref::<NotFound>() {
-            Some(lost) => Ok(Self {
-                why: format!("{error:#}"),
-                errno: None,
-                may_pass: lost.may_pass(),
-            }),
-            None => Err(error),
+impl From<anyhow::Error> for MapFailure {
+    fn from(error: anyhow::Error) -> Self {
+        Self {
+            why: format!("{error:#}"),
+            errno: None,
+            is_transient: false,
+        }
+    }
+}
+
+impl From<RequestError> for MapFailure {
+    fn from(error: RequestError) -> Self {
+        let is_transient = matches!(&error, RequestError::MonitorNames(names) if names.may_pass());
+        Self {
+            why: error.to_string(),
+            errno: None,
+            is_transient,
         }
     }
 }
@@ -94,13 +101,13 @@ pub fn of_map(facts: &RequestFacts, error: &BusError, heard: KernelContext<'_>) 
     MapFailure {
         why: with_what_was_said(cause, &said),
         errno,
-        may_pass: may_pass(error),
+        is_transient: is_transient(error),
     }
 }
 
 /// Whether the same request may succeed a moment later: the cluster did not answer, or the kernel was short of something. All
 /// else stays as it is until somebody mends it.
-fn may_pass(error: &BusError) -> bool {
+fn is_transient(error: &BusError) -> bool {
     matches!(
         error.answer(),
         Some(Errno::ETIMEDOUT | Errno::EINTR | Errno::EAGAIN | Errno::ENOMEM)

@@ -34,7 +34,7 @@ fn kernel(errno: i32) -> BusError {
 
 #[test]
 fn what_may_pass_is_tried_again_and_nothing_else() {
-    let may_pass = |error: &BusError| failure(error, &[]).may_pass;
+    let may_pass = |error: &BusError| failure(error, &[]).is_transient;
     // ETIMEDOUT, EAGAIN; ENOENT, EPERM, EIO (a parent that is gone), EACCES, EINVAL, ENXIO, EROFS, EBUSY, ESHUTDOWN.
     assert!([110, 11].into_iter().all(|errno| may_pass(&kernel(errno))));
     assert!(

@@ -25,7 +25,7 @@ fn entry(line: &str) -> Entry {
 
 fn line(files: &[(&str, &str)], text: &str) -> Result<String> {
     let (_folder, root) = machine(files);
-    let request = Request::resolve(&FileCache::new(&root), &entry(text), Duration::ZERO)?;
+    let request = resolve(&FileCache::new(&root), &entry(text))?.request(Duration::ZERO)?;
     let credential = request.secret.as_ref().map(|_| "key=client.x");
     Ok(request
         .line(credential, &OwnerTag::new(Origin::Table, [0; 8]))?
@@ -108,7 +108,7 @@ fn what_is_missing_is_named() {
         (
             &[conf, other],
             "rbd/i keyfile=/f,keyring=/k",
-            "keyfile /f does not exist",
+            "keyfile /f does not exist: keyring /k has no key of client.admin",
         ),
         (
             &[conf],
@@ -165,11 +165,7 @@ fn a_preview_has_neither_secret_nor_mark() {
             &format!("[client.boot]\nkey = {KEY}\n"),
         ),
     ]);
-    let preview = |line| {
-        Request::resolve(&FileCache::new(&root), &entry(line), Duration::ZERO)
-            .and_then(|request| request.preview())
-            .unwrap()
-    };
+    let preview = |line| preview(&FileCache::new(&root), &entry(line), Duration::ZERO).unwrap();
     let expected =
         "1.2.3.4:3300 name=boot,key=client.boot,mount_timeout=15,ms_mode=prefer-crc rbd i -";
     assert_eq!(preview("rbd/i id=boot"), expected);

@@ -12,7 +12,7 @@ use anyhow::{Result, anyhow, bail};
 use nix::errno::Errno;
 
 use crate::ceph::file_cache::FileCache;
-use crate::ceph::request::Request;
+use crate::ceph::request::{self, Request, ResolvedEntry};
 use crate::config::table::Entry;
 use crate::diagnose::errno::RequestFacts;
 use crate::diagnose::{self, KernelContext, MapFailure};
@@ -21,7 +21,6 @@ use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
 use crate::model::messenger::Messenger;
 use crate::model::owner_tag::{Origin, OwnerTag};
-use crate::model::wanted::Wanted;
 use crate::report::event::{About, Event};
 use crate::runtime::backoff::Backoff;
 use crate::runtime::deadline::{Deadline, WORTH_A_WORD, Wait};
@@ -97,7 +96,7 @@ impl Mapper {
             .unwrap_or_default();
         let ready = link::ready(&self.root, &mappings);
         let adopt = |entry: &&'a Entry| {
-            let wanted = Wanted::of(&self.sources, entry).ok()?;
+            let wanted = request::resolve(&self.sources, entry).ok()?.wanted;
             let mapping = ready.iter().find(|mapping| mapping.serves(&wanted))?;
             Some((
                 *entry,
@@ -114,7 +113,8 @@ impl Mapper {
     pub fn image(&self, entry: &Entry, origin: Origin, limit: Duration) -> Result<Mapped> {
         let deadline = &Deadline::after(limit);
         let say = |what: &str| progress::report_wait(Event::MapWaits, &entry.spec, what);
-        let wanted = Wanted::of(&self.sources, entry)?;
+        let resolved = request::resolve(&self.sources, entry)?;
+        let wanted = &resolved.wanted;
         module::load(&self.root, deadline)?;
         let lock = image_lock::image(
             &self.root,
@@ -124,12 +124,12 @@ impl Mapper {
                 tell: &|| say(image_lock::WHOSE),
             },
         )?;
-        let present = self.find(&wanted.spec, |mapping| mapping.serves(&wanted))?;
+        let present = self.find(&wanted.spec, |mapping| mapping.serves(wanted))?;
         let adopted = present.is_some();
         let mapping = match present {
             Some(mapping) => mapping,
             None => self.add_at_last(
-                entry,
+                &resolved,
                 origin,
                 BusAccess {
                     lock: &lock,
@@ -214,7 +214,12 @@ impl Mapper {
 
     /// Asks the kernel, again if what it answers may pass, as a monitor's going does, and if names of monitors cannot be looked
     /// up now.
-    fn add_at_last(&self, entry: &Entry, origin: Origin, way: BusAccess<'_>) -> Result<Mapping> {
+    fn add_at_last(
+        &self,
+        entry: &ResolvedEntry<'_>,
+        origin: Origin,
+        way: BusAccess<'_>,
+    ) -> Result<Mapping> {
         let (mut backoff, mut told) = (Backoff::new(), String::new());
         loop {
             let failure = match self.try_to_add(entry, origin, way)? {
@@ -223,11 +228,11 @@ impl Mapper {
             };
             let pause = backoff.pause();
             let is_over = self.retry == RetryPolicy::Once || way.wait.deadline.remaining() <= pause;
-            if is_over || !failure.may_pass {
+            if is_over || !failure.is_transient {
                 bail!(failure);
             }
             if failure.why != told {
-                let about = About::from(&entry.spec).errno(failure.errno);
+                let about = About::from(&entry.wanted.spec).errno(failure.errno);
                 Event::TryingAgain.tell(about, format!("{failure}; trying again"));
                 told = failure.why;
             }
@@ -238,7 +243,7 @@ impl Mapper {
 
     fn try_to_add(
         &self,
-        entry: &Entry,
+        entry: &ResolvedEntry<'_>,
         origin: Origin,
         way: BusAccess<'_>,
     ) -> Result<Result<Mapping, MapFailure>> {
@@ -246,9 +251,9 @@ impl Mapper {
             RetryPolicy::UntilTimeout => resolver::LIMIT.min(way.wait.deadline.remaining()),
             RetryPolicy::Once => ONE_TRY,
         };
-        let request = match Request::resolve(&self.sources, entry, look_up) {
+        let request = match entry.request(look_up) {
             Ok(request) => request,
-            Err(error) => return MapFailure::of_names(error).map(Err),
+            Err(error) => return Ok(Err(error.into())),
         };
         if let Err(error) = bus::may_write(&self.root) {
             return Ok(Err(diagnose::of_map(
@@ -346,7 +351,7 @@ impl Mapper {
         Ok(MapFailure {
             why,
             errno: None,
-            may_pass: false,
+            is_transient: false,
         })
     }
 }

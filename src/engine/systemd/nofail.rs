@@ -13,7 +13,7 @@ use anyhow::{Result, anyhow};
 
 use super::connect;
 use crate::ceph::file_cache::FileCache;
-use crate::ceph::request::Request;
+use crate::ceph::request;
 use crate::config::table::Entry;
 use crate::model::image_spec::ImageSpec;
 use crate::model::messenger::Messenger;
@@ -95,18 +95,19 @@ fn sort(
     let sources = FileCache::new(root);
     let (mut at_once, mut by_monitors) = (Vec::new(), HashMap::<Whom, Vec<String>>::new());
     for unit in units {
-        match entries
-            .get(unit)
-            .map(|entry| Request::resolve(&sources, entry, GREETING))
-        {
-            Some(Ok(request)) => {
+        let request = entries.get(unit).and_then(|entry| {
+            let resolved = request::resolve(&sources, entry).ok()?;
+            resolved.request(GREETING).ok()
+        });
+        match request {
+            Some(request) => {
                 let messenger = request.messenger();
                 by_monitors
                     .entry((request.monitors, messenger))
                     .or_default()
                     .push(unit.clone());
             }
-            _ => at_once.push(unit.clone()),
+            None => at_once.push(unit.clone()),
         }
     }
     (at_once, by_monitors)
