@@ -70,44 +70,6 @@ pub fn sentence(name: &str, holders: &[Holder]) -> String {
     format!("{name} is in use by {by}")
 }
 
-/// The unit in the text of /proc/PID/cgroup: the innermost group that is one (systemd's `cg_path_get_unit`, which takes
-/// the outermost, would name a user's manager in the place of the user's service).
-pub fn unit(cgroup: &str) -> Option<String> {
-    let is_systemds = |line: &&str| line.starts_with("0::") || line.contains(":name=systemd:");
-    let path = cgroup
-        .lines()
-        .filter(is_systemds)
-        .max_by_key(|line| line.len())?
-        .rsplit(':')
-        .next()?;
-    let is_unit = |name: &&str| {
-        [".service", ".scope", ".mount", ".socket", ".swap"]
-            .iter()
-            .any(|end| name.ends_with(end))
-    };
-    path.rsplit('/').find(is_unit).map(str::to_owned)
-}
-
-/// The user whose rights a process has, in the text of /proc/PID/status: of `Uid: real effective saved file-system` the second.
-pub fn effective_uid(status: &str) -> Option<u32> {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("Uid:"))?
-        .split_whitespace()
-        .nth(1)?
-        .parse()
-        .ok()
-}
-
-/// A user's name in the text of passwd(5): lines are `name:password:uid:…`, and the first of a number counts.
-pub fn user_name(passwd: &str, uid: u32) -> Option<String> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next().filter(|name| !name.is_empty())?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    })
-}
-
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
@@ -268,48 +230,6 @@ mod tests {
                 Holder::Process(process, "/x\x1b[2J".into()).to_string(),
                 expected
             );
-        }
-    }
-
-    #[test]
-    fn a_user_is_the_effective_one_by_the_name_that_passwd_has() {
-        assert_eq!(
-            effective_uid("Name:\tsu\nUmask:\t0022\nUid:\t1000\t0\t0\t0\nGid:\t5\t6\t7\t8\n"),
-            Some(0)
-        );
-        assert_eq!(effective_uid("Uid:\t1000\n"), None);
-        assert_eq!(effective_uid("Uid:\t0\t4294967296\n"), None);
-        let passwd = "# users\nroot:x:0:0:root:/root:/bin/sh\n:x:26:\n+@nis\nbroken:26\npostgres:x:26:26::/:\ntoor:x:0:0:::\n";
-        let rows = [(0, Some("root")), (26, Some("postgres")), (1, None)];
-        for (uid, expected) in rows {
-            assert_eq!(user_name(passwd, uid).as_deref(), expected);
-        }
-    }
-
-    #[test]
-    fn units_are_found_in_both_kinds_of_cgroups() {
-        let rows = [
-            (
-                "0::/system.slice/postgresql.service\n",
-                Some("postgresql.service"),
-            ),
-            (
-                "0::/system.slice/docker-1.scope/inner\n",
-                Some("docker-1.scope"),
-            ),
-            (
-                "0::/user.slice/user-0.slice/user@0.service/app.slice/a.service\n",
-                Some("a.service"),
-            ),
-            (
-                "12:cpu:/\n1:name=systemd:/system.slice/x.service\n0::/\n",
-                Some("x.service"),
-            ),
-            ("0::/\n", None),
-            ("", None),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(unit(text).as_deref(), expected, "{text:?}");
         }
     }
 }

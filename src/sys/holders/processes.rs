@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use libmount::Mounted;
 
 use super::Held;
-use crate::model::holder::{self, Holder, Process, User};
+use crate::model::holder::{Holder, Process, User};
 use crate::runtime::root::Root;
 use crate::sys::file::read_if_there;
 
@@ -129,10 +129,10 @@ impl<'a> Processes<'a> {
         let waits_for_disk = read("stat")
             .rsplit_once(") ")
             .is_some_and(|(_, rest)| rest.starts_with('D'));
-        let user = holder::effective_uid(&read("status")).map(|uid| self.user(uid));
+        let user = effective_uid(&read("status")).map(|uid| self.user(uid));
         let (command, unit) = (
             read("comm").trim_end().to_owned(),
-            holder::unit(&read("cgroup")),
+            unit_name(&read("cgroup")),
         );
         Process {
             pid,
@@ -153,7 +153,91 @@ impl<'a> Processes<'a> {
         };
         User {
             uid,
-            name: holder::user_name(self.passwd.get_or_init(read), uid),
+            name: user_name(self.passwd.get_or_init(read), uid),
+        }
+    }
+}
+
+/// The unit in the text of /proc/PID/cgroup: the innermost group that is a unit. systemd's `cg_path_get_unit` takes the outermost,
+/// which would be the user's manager for a service of that user.
+fn unit_name(cgroup: &str) -> Option<String> {
+    let path = cgroup
+        .lines()
+        .filter(|line| line.starts_with("0::") || line.contains(":name=systemd:"))
+        .max_by_key(|line| line.len())?
+        .rsplit(':')
+        .next()?;
+    path.rsplit('/')
+        .find(|name| UNIT_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)))
+        .map(str::to_owned)
+}
+
+/// The types of units that have processes.
+const UNIT_SUFFIXES: [&str; 5] = [".service", ".scope", ".mount", ".socket", ".swap"];
+
+/// The user whose rights a process has, from the text of /proc/PID/status: the second number of `Uid: real effective saved file-system`.
+fn effective_uid(status: &str) -> Option<u32> {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:"))?
+        .split_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
+}
+
+/// A user's name in the text of passwd(5). Lines are `name:password:uid:…`; the first line with the number counts.
+fn user_name(passwd: &str, uid: u32) -> Option<String> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_has_its_effective_user_with_the_name_from_passwd() {
+        assert_eq!(
+            effective_uid("Name:\tsu\nUmask:\t0022\nUid:\t1000\t0\t0\t0\nGid:\t5\t6\t7\t8\n"),
+            Some(0)
+        );
+        assert_eq!(effective_uid("Uid:\t1000\n"), None);
+        assert_eq!(effective_uid("Uid:\t0\t4294967296\n"), None);
+        let passwd = "# users\nroot:x:0:0:root:/root:/bin/sh\n:x:26:\n+@nis\nbroken:26\npostgres:x:26:26::/:\ntoor:x:0:0:::\n";
+        let rows = [(0, Some("root")), (26, Some("postgres")), (1, None)];
+        for (uid, expected) in rows {
+            assert_eq!(user_name(passwd, uid).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn units_are_found_in_both_versions_of_cgroups() {
+        let rows = [
+            (
+                "0::/system.slice/postgresql.service\n",
+                Some("postgresql.service"),
+            ),
+            (
+                "0::/system.slice/docker-1.scope/inner\n",
+                Some("docker-1.scope"),
+            ),
+            (
+                "0::/user.slice/user-0.slice/user@0.service/app.slice/a.service\n",
+                Some("a.service"),
+            ),
+            (
+                "12:cpu:/\n1:name=systemd:/system.slice/x.service\n0::/\n",
+                Some("x.service"),
+            ),
+            ("0::/\n", None),
+            ("", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(unit_name(text).as_deref(), expected, "{text:?}");
         }
     }
 }
