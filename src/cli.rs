@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, Args, Command, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::map_options::MapOptions;
 use crate::config::table::client_id;
@@ -27,12 +27,12 @@ pub struct Cli {
     )]
     pub root: PathBuf,
     #[command(subcommand)]
-    pub verb: Verb,
+    pub command: Command,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Verb {
+pub enum Command {
     /// Map all images of the table, or those named, and mount their fstab entries
     Map(Box<MapArguments>),
     /// Unmount and unmap all images that the table mapped, or those named
@@ -252,7 +252,7 @@ impl TypedValueParser for RefuseSecret {
 
     fn parse_ref(
         &self,
-        command: &Command,
+        command: &clap::Command,
         _: Option<&Arg>,
         _: &OsStr,
     ) -> Result<String, clap::Error> {

@@ -174,7 +174,7 @@ impl ResolvedEntry<'_> {
 
 impl Request {
     /// The same, of these monitors.
-    pub fn through(&self, monitors: Vec<SocketAddr>) -> Self {
+    pub fn with_monitors(&self, monitors: Vec<SocketAddr>) -> Self {
         Self {
             monitors,
             ..self.clone()
@@ -267,7 +267,7 @@ impl Request {
     }
 
     /// What tells the cluster from others: its id, or where that is not known the monitors.
-    pub fn cluster(&self) -> String {
+    pub fn cluster_id(&self) -> String {
         let monitors = || {
             self.monitors
                 .iter()

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use detached::work::{self, Outcome};
 
-use crate::cli::{Cli, Engine, Format, UnmapAllArguments, UnmapArguments, Verb};
+use crate::cli::{Cli, Command, Engine, Format, UnmapAllArguments, UnmapArguments};
 use crate::config::load::Configuration;
 use crate::config::settings::Settings;
 use crate::engine::hook::ImageHook;
@@ -36,24 +36,24 @@ use crate::sys::rbd::bus;
 /// Does what was asked; the answer is the exit status.
 pub fn run(cli: Cli) -> ExitCode {
     let root = Root::new(cli.root);
-    if let Verb::Generator { normal, early, .. } = cli.verb {
+    if let Command::Generator { normal, early, .. } = cli.command {
         return generator::run(&root, &Directories { normal, early });
     }
-    let status = if may_not_come_back(&cli.verb) {
-        in_detached_process(|| carry_out(&root, &cli.verb))
+    let status = if may_not_come_back(&cli.command) {
+        in_detached_process(|| carry_out(&root, &cli.command))
     } else {
-        carry_out(&root, &cli.verb)
+        carry_out(&root, &cli.command)
     };
     ExitCode::from(status)
 }
 
 /// Whether it mounts or unmounts here, or may.
-fn may_not_come_back(verb: &Verb) -> bool {
-    match verb {
-        Verb::Map(arguments) => !arguments.no_mount && !arguments.engine.dry_run,
-        Verb::Unmap(UnmapArguments { engine, .. })
-        | Verb::UnmapAll(UnmapAllArguments { engine, .. })
-        | Verb::Reload(engine) => !engine.dry_run,
+fn may_not_come_back(command: &Command) -> bool {
+    match command {
+        Command::Map(arguments) => !arguments.no_mount && !arguments.engine.dry_run,
+        Command::Unmap(UnmapArguments { engine, .. })
+        | Command::UnmapAll(UnmapAllArguments { engine, .. })
+        | Command::Reload(engine) => !engine.dry_run,
         _ => false,
     }
 }
@@ -84,20 +84,20 @@ fn in_detached_process(work: impl FnOnce() -> u8) -> u8 {
 }
 
 /// The answer is the exit status.
-fn carry_out(root: &Root, verb: &Verb) -> u8 {
+fn carry_out(root: &Root, command: &Command) -> u8 {
     let attempts = logging::start();
-    let report = match verb {
-        Verb::Map(arguments) => map::run(root, arguments, &attempts),
-        Verb::Unmap(arguments) => unmap::run(root, arguments),
-        Verb::UnmapAll(arguments) => unmap::all(root, arguments),
-        Verb::Reload(engine) => reload::run(root, engine),
-        Verb::Status(arguments) => status::run(root, arguments),
-        Verb::List { format } => show(root, *format),
-        Verb::StartNofail => start_nofail(root),
-        Verb::StopImages => systemd::stop_images(root).map(|()| Report::default()),
-        Verb::Prepare => prepare::run(root).map(|()| Report::default()),
-        Verb::Hook { call, instance } => Ok(hooked(root, *call, instance)),
-        Verb::Summary | Verb::Generator { .. } => summarize(root),
+    let report = match command {
+        Command::Map(arguments) => map::run(root, arguments, &attempts),
+        Command::Unmap(arguments) => unmap::run(root, arguments),
+        Command::UnmapAll(arguments) => unmap::all(root, arguments),
+        Command::Reload(engine) => reload::run(root, engine),
+        Command::Status(arguments) => status::run(root, arguments),
+        Command::List { format } => show(root, *format),
+        Command::StartNofail => start_nofail(root),
+        Command::StopImages => systemd::stop_images(root).map(|()| Report::default()),
+        Command::Prepare => prepare::run(root).map(|()| Report::default()),
+        Command::Hook { call, instance } => Ok(hooked(root, *call, instance)),
+        Command::Summary | Command::Generator { .. } => summarize(root),
     };
     let status = report.map_or_else(
         |error| {

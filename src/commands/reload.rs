@@ -72,8 +72,8 @@ pub fn run(root: &Root, engine: &Engine) -> Result<Report> {
     if work.systemd {
         systemd::reload_if_stale(root)?;
     }
-    report.include(work.unmap(plan.gone)?);
-    report.include(work.map(&plan.new)?);
+    report.merge(work.unmap(plan.gone)?);
+    report.merge(work.map(&plan.new)?);
     if work.systemd {
         summary::run(root, &inputs);
     }
@@ -152,7 +152,7 @@ fn is_free(root: &Root, mapping: &Mapping) -> bool {
     let name = &usage.name;
     let sentence = match &usage.holders {
         Some(holders) if holders.is_empty() => return true,
-        Some(holders) => holder::sentence(name, holders),
+        Some(holders) => holder::describe(name, holders),
         None => format!("who uses {name} could not be found out in time"),
     };
     let spec = &mapping.spec;

@@ -142,13 +142,13 @@ fn mappings_of_unit(root: &Root, targets: &[String], patience: Duration) -> Resu
         .collect::<Result<_>>()?;
     let deadline = Deadline::after(patience);
     for spec in &specs {
-        let tell = || progress::report_wait(Event::Waiting, spec, image_lock::WHOSE);
+        let tell = || progress::report_wait(Event::UnmapWaits, spec, image_lock::WHOSE);
         if let Err(error) = image_lock::image(
             root,
             spec,
             Wait {
                 deadline: &deadline,
-                tell: &tell,
+                on_delay: &tell,
             },
         ) {
             tracing::warn!("{spec}: {error:#}");
@@ -158,7 +158,7 @@ fn mappings_of_unit(root: &Root, targets: &[String], patience: Duration) -> Resu
         MappingCache::new(root).of_images(|name| specs.iter().any(|spec| spec.image == name))?;
     Ok(mappings
         .into_iter()
-        .filter(|mapping| specs.contains(&mapping.spec) && Origin::Table.made(mapping))
+        .filter(|mapping| specs.contains(&mapping.spec) && mapping.has_origin(Origin::Table))
         .collect())
 }
 

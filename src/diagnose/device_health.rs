@@ -17,7 +17,7 @@ pub struct WriteError {
     /// What the cluster answered last.
     pub errno: i32,
     /// Whether something was written that has not arrived.
-    pub is_lost: bool,
+    pub data_lost: bool,
 }
 
 /// What all mappings have suffered, by their numbers.
@@ -26,7 +26,7 @@ pub struct DeviceHealth(HashMap<u32, WriteError>);
 
 impl DeviceHealth {
     /// Takes the next lines of the log.
-    pub fn hear(&mut self, lines: &[String]) {
+    pub fn update(&mut self, lines: &[String]) {
         for (number, text) in lines.iter().filter_map(|line| of_device(line)) {
             if text.starts_with("capacity ") {
                 self.0.remove(&number);
@@ -38,7 +38,7 @@ impl DeviceHealth {
                     number,
                     WriteError {
                         errno,
-                        is_lost: true,
+                        data_lost: true,
                     },
                 );
             } else if text == "failed to reregister watch: -108" {
@@ -46,7 +46,7 @@ impl DeviceHealth {
                     .entry(number)
                     .or_insert(WriteError {
                         errno: SHUT_OUT,
-                        is_lost: false,
+                        data_lost: false,
                     })
                     .errno = SHUT_OUT;
             }
@@ -54,7 +54,7 @@ impl DeviceHealth {
     }
 
     /// What a mapping has suffered, if anything.
-    pub fn of(&self, number: u32) -> Option<WriteError> {
+    pub fn get(&self, number: u32) -> Option<WriteError> {
         self.0.get(&number).copied()
     }
 }
@@ -64,7 +64,7 @@ const SHUT_OUT: i32 = Errno::ESHUTDOWN as i32;
 
 impl WriteError {
     /// Why, and what to do.
-    pub fn remark(self) -> String {
+    pub fn advice(self) -> String {
         let cause = self.cause();
         if self.errno == SHUT_OUT {
             return format!(
@@ -101,13 +101,13 @@ mod tests {
 
     fn harm(lines: &[&str]) -> Option<WriteError> {
         let mut harms = DeviceHealth::default();
-        harms.hear(
+        harms.update(
             &lines
                 .iter()
                 .map(|line| (*line).to_owned())
                 .collect::<Vec<_>>(),
         );
-        harms.of(0)
+        harms.get(0)
     }
 
     /// As Linux 6.1 says it.
@@ -121,21 +121,21 @@ mod tests {
             harm(&watch),
             Some(WriteError {
                 errno: 108,
-                is_lost: false
+                data_lost: false
             })
         );
         let harm = harm(&[
             "rbd: rbd0: write at objno 2 328704~1024 result -108",
             "rbd: rbd0: write result -108",
         ]);
-        assert!(harm.unwrap().remark().contains("blocklist"), "{harm:?}");
+        assert!(harm.unwrap().advice().contains("blocklist"), "{harm:?}");
     }
 
     #[test]
     fn a_failed_write_is_told_with_its_reason() {
         let harm = harm(&["rbd: rbd0: write result -28"]).unwrap();
         assert!(
-            harm.is_lost && harm.errno == 28 && harm.remark().contains("No space left on device"),
+            harm.data_lost && harm.errno == 28 && harm.advice().contains("No space left on device"),
             "{harm:?}"
         );
     }

@@ -26,7 +26,7 @@ pub struct RequestFacts {
 
 impl RequestFacts {
     /// The facts of a request.
-    pub fn of(request: &Request) -> Self {
+    pub fn new(request: &Request) -> Self {
         Self {
             spec: request.wanted.spec.clone(),
             user: request.user.clone(),
@@ -39,7 +39,7 @@ impl RequestFacts {
     }
 
     /// The same, with those who have the image's lock.
-    pub fn held_by(self, lock_holders: Vec<String>) -> Self {
+    pub fn with_lock_holders(self, lock_holders: Vec<String>) -> Self {
         Self {
             lock_holders,
             ..self

@@ -60,16 +60,17 @@ pub fn sort(lines: &[String], facts: &RequestFacts, mapped: &[u32]) -> KernelLog
     said
 }
 
-/// What is waited for, as far as the lines tell. `is_met`: the kernel had a session with the cluster before.
-pub fn waits_for(lines: &[String], is_met: bool) -> KernelWait {
-    let has = |text: &str| lines.iter().any(|line| line.contains(text));
-    match (
-        has(": no lock owners detected"),
-        is_met || has(" session established"),
-    ) {
-        (true, _) => KernelWait::Lock,
-        (false, true) => KernelWait::Objects,
-        (false, false) => KernelWait::Session,
+impl KernelWait {
+    /// What the kernel waits for, as far as its log shows. `had_session`: it had a session with the cluster before.
+    pub fn from_log(lines: &[String], had_session: bool) -> Self {
+        let has = |text: &str| lines.iter().any(|line| line.contains(text));
+        if has(": no lock owners detected") {
+            Self::Lock
+        } else if had_session || has(" session established") {
+            Self::Objects
+        } else {
+            Self::Session
+        }
     }
 }
 
@@ -234,7 +235,7 @@ mod tests {
     #[test]
     fn what_is_waited_for_is_what_the_kernel_has_come_to() {
         let wait = |lines: &[&str], met| {
-            waits_for(
+            KernelWait::from_log(
                 &lines
                     .iter()
                     .map(|line| (*line).to_owned())

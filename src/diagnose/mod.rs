@@ -13,8 +13,7 @@ use nix::errno::Errno;
 use crate::ceph::request::RequestError;
 use crate::sys::rbd::bus::BusError;
 use errno::RequestFacts;
-use log_attribution::KernelLog;
-use log_attribution::waits_for;
+use log_attribution::{KernelLog, KernelWait};
 
 /// Why an image is not mapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +63,7 @@ pub struct KernelContext<'a> {
     /// The devices that are mapped, by number.
     pub mapped: &'a [u32],
     /// Whether it had met the cluster before.
-    pub is_met: bool,
+    pub had_session: bool,
 }
 
 impl KernelContext<'_> {
@@ -72,19 +71,19 @@ impl KernelContext<'_> {
     pub const NOTHING: Self = Self {
         lines: &[],
         mapped: &[],
-        is_met: false,
+        had_session: false,
     };
 }
 
 /// Why a mapping failed.
-pub fn of_map(facts: &RequestFacts, error: &BusError, heard: KernelContext<'_>) -> MapFailure {
+pub fn map_failure(facts: &RequestFacts, error: &BusError, heard: KernelContext<'_>) -> MapFailure {
     let said = log_attribution::sort(heard.lines, facts, heard.mapped);
     let errno = match error {
         BusError::Kernel(error) | BusError::Key(error) => error.raw_os_error(),
         _ => None,
     };
     let cause = match error {
-        BusError::NoAnswer => facts.no_answer(waits_for(heard.lines, heard.is_met)),
+        BusError::NoAnswer => facts.no_answer(KernelWait::from_log(heard.lines, heard.had_session)),
         BusError::Killed => "the process that asked the kernel was killed; run it again".to_owned(),
         BusError::Open(path, error) => format!(
             "{} cannot be opened: {error}; {}",

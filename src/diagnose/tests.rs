@@ -17,13 +17,13 @@ pub fn facts() -> RequestFacts {
 
 fn failure(error: &BusError, lines: &[&str]) -> MapFailure {
     let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-    of_map(
+    map_failure(
         &facts(),
         error,
         KernelContext {
             lines: &lines,
             mapped: &[],
-            is_met: false,
+            had_session: false,
         },
     )
 }
@@ -120,17 +120,17 @@ fn each_errno_is_a_cause_and_a_remedy() {
 
 #[test]
 fn those_who_have_the_lock_are_named_where_they_are_known() {
-    let facts = facts().held_by(vec![
+    let facts = facts().with_lock_holders(vec![
         "client.4 (192.0.2.7:0/1)".into(),
         "client.5 (192.0.2.8:0/2)".into(),
     ]);
     let heard = KernelContext {
         lines: &[],
         mapped: &[],
-        is_met: true,
+        had_session: true,
     };
     for errno in [30, 16] {
-        let why = of_map(&facts, &kernel(errno), heard).why;
+        let why = map_failure(&facts, &kernel(errno), heard).why;
         assert!(
             why.ends_with(
                 ": client.4 (192.0.2.7:0/1), client.5 (192.0.2.8:0/2); unmap the image there"

@@ -55,12 +55,12 @@ impl ImageHook<'_> {
         }
         let (verb, event) = match call {
             HookCall::Map => ("map", Event::MapWaits),
-            HookCall::Unmap => ("unmap", Event::Waiting),
+            HookCall::Unmap => ("unmap", Event::UnmapWaits),
         };
         let arguments = [verb.into(), root.dev(self.spec.link()).into_os_string()];
         let wait = Wait {
             deadline,
-            tell: &|| {
+            on_delay: &|| {
                 progress::report_wait(event, self.spec, &format!("its hook {name} {verb}"));
             },
         };

@@ -7,9 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::diagnose::errno::RequestFacts;
-use crate::diagnose::log_attribution::{KernelWait, waits_for};
-use crate::report::event::{About, Event};
-use crate::runtime::deadline::WORTH_A_WORD;
+use crate::diagnose::log_attribution::KernelWait;
+use crate::report::event::{Event, Subject};
+use crate::runtime::deadline::REPORT_AFTER;
 use crate::runtime::root::Root;
 use crate::sys::kmsg::KmsgReader;
 use crate::sys::notify;
@@ -28,7 +28,7 @@ impl ProgressReporter {
         thread::spawn(move || {
             let mut pauses =
                 iter::successors(Some(SHORTEST), |pause| Some(LONGEST.min(*pause * 2)));
-            let mut pause = Some(WORTH_A_WORD);
+            let mut pause = Some(REPORT_AFTER);
             while pause
                 .is_some_and(|pause| end.recv_timeout(pause) == Err(RecvTimeoutError::Timeout))
             {
@@ -41,10 +41,10 @@ impl ProgressReporter {
 }
 
 /// Tells once that something is waited for, to whoever waits and in the unit's status.
-pub fn report_wait<'a>(event: Event, about: impl Into<About<'a>>, what: &str) {
+pub fn report_wait<'a>(event: Event, about: impl Into<Subject<'a>>, what: &str) {
     let text = format!("waiting for {what}");
     notify::status(&text);
-    event.tell(about, text);
+    event.log(about, text);
 }
 
 /// Tells of a mapping, in the journal once for each thing that is waited for, in the unit's status how long it has been.
@@ -54,11 +54,11 @@ pub fn report_kernel_wait(root: &Root, facts: RequestFacts, is_met: bool) -> Pro
     let (mut lines, mut told) = (Vec::new(), None::<KernelWait>);
     ProgressReporter::every_now_and_then(move || {
         lines.extend(log.lines());
-        let wait = waits_for(&lines, is_met);
+        let wait = KernelWait::from_log(&lines, is_met);
         let text = format!("waiting for {}", facts.waiting(wait));
         notify::status(&format!("{text}, for {} s now", begun.elapsed().as_secs()));
         if told.replace(wait) != Some(wait) {
-            Event::MapWaits.tell(facts.spec(), text);
+            Event::MapWaits.log(facts.spec(), text);
         }
     })
 }

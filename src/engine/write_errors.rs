@@ -13,10 +13,10 @@ pub fn warn<'a>(root: &Root, found: impl IntoIterator<Item = &'a Mapping>) {
         return;
     }
     let mut harms = DeviceHealth::default();
-    harms.hear(&KmsgReader::the_beginning(root).lines());
+    harms.update(&KmsgReader::the_beginning(root).lines());
     for mapping in found {
-        if let Some(harm) = harms.of(mapping.id) {
-            tracing::warn!("{}: broken: {}", mapping.spec, harm.remark());
+        if let Some(harm) = harms.get(mapping.id) {
+            tracing::warn!("{}: broken: {}", mapping.spec, harm.advice());
         }
     }
 }

@@ -90,7 +90,7 @@ impl MountPolicy {
                 .iter()
                 .any(|option| option == "comment=systemd.automount");
         // An automount is always wanted.
-        let auto = automount || !entry.says("noauto", "auto");
+        let auto = automount || !entry.is_enabled("noauto", "auto");
         let row = |made| Self {
             made,
             auto,

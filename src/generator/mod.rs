@@ -71,7 +71,7 @@ fn generate(root: &Root, directories: &Directories, log: &KmsgWriter) -> Result<
     let mut inputs = Configuration::read(root);
     for fault in &inputs.faults {
         let fault = Fault {
-            path: root.outside(&fault.path).to_owned(),
+            path: root.path_inside(&fault.path).to_owned(),
             ..fault.clone()
         };
         log.write(&Message::warning(fault.to_string()));

@@ -43,7 +43,7 @@ pub fn units(line: &MountUnit, folder: Folder) -> Vec<GeneratedFile> {
 
 /// Whether the entry is mounted from a device node.
 pub fn is_device(entry: &FstabEntry) -> bool {
-    entry.node().starts_with("/dev")
+    entry.device_node().starts_with("/dev")
 }
 
 fn mount_text(line: &MountUnit) -> String {
@@ -52,7 +52,7 @@ fn mount_text(line: &MountUnit) -> String {
         Some(entry.fstype.as_str()).filter(|fstype| !fstype.is_empty() && *fstype != "auto");
     let timeout = entry.value("x-systemd.mount-timeout");
     let read_write_only = entry.has("x-systemd.rw-only").then_some("yes");
-    let node = entry.node();
+    let node = entry.device_node();
     let device = escape_path(&node);
     let prepared = if is_device(entry) {
         format!("After=blockdev@{device}.target\n")
@@ -129,7 +129,7 @@ fn file_system_check(entry: &FstabEntry) -> String {
     if entry.pass == 0 || !is_device(entry) {
         return String::new();
     }
-    let check = format!("systemd-fsck@{}.service", escape_path(&entry.node()));
+    let check = format!("systemd-fsck@{}.service", escape_path(&entry.device_node()));
     // /usr is never unmounted, so it must not go when its check does.
     let needs = if entry.target == Path::new("/usr") {
         "Wants"

@@ -86,7 +86,7 @@ impl MountUnit<'_> {
             text += "# The image is there before it is mounted, and until it is unmounted.\n";
             text += &format!("Requires={instance}\nAfter={instance}\n");
         }
-        let layers = overlay_options::folders(self.entry.options.iter().map(String::as_str));
+        let layers = overlay_options::directories(self.entry.options.iter().map(String::as_str));
         let layers: Vec<String> = layers
             .iter()
             .filter_map(|folder| quoted(&folder.to_string_lossy()))

@@ -10,7 +10,7 @@ use crate::model::unit_name;
 
 /// The files of one entry; `instance` where the image is its source.
 pub fn files(entry: &FstabEntry, row: MountPolicy, instance: Option<&str>) -> Vec<GeneratedFile> {
-    let unit = format!("{}.swap", unit_name::escape_path(&entry.node()));
+    let unit = format!("{}.swap", unit_name::escape_path(&entry.device_node()));
     let mut text = "[Unit]\n".to_owned();
     if let Some(instance) = instance {
         text += &format!("Requires={instance}\nAfter={instance}\n");

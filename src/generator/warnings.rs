@@ -36,7 +36,11 @@ impl<'a> Warnings<'a> {
 
     /// An image is in the table twice.
     pub fn second(&mut self, entry: &Entry, first: usize) {
-        let (spec, path, line) = (&entry.spec, self.root.outside(entry.path()), entry.line());
+        let (spec, path, line) = (
+            &entry.spec,
+            self.root.path_inside(entry.path()),
+            entry.line(),
+        );
         self.warn(format!(
             "{}:{line}: {spec} is in line {first} already, which counts",
             path.display()
@@ -90,7 +94,7 @@ impl<'a> Warnings<'a> {
                     .take(TOLD_APART)
                     .map(|(entry, _)| entry.target.display().to_string());
                 let (path, named) = (
-                    self.root.outside(&many[0].0.path),
+                    self.root.path_inside(&many[0].0.path),
                     named.collect::<Vec<_>>().join(", "),
                 );
                 let more = many.len() - TOLD_APART;
@@ -117,7 +121,7 @@ impl<'a> Warnings<'a> {
         };
         format!(
             "{}: {place} on RBD image {image}: {text}",
-            self.root.outside(&entry.path).display()
+            self.root.path_inside(&entry.path).display()
         )
     }
 }

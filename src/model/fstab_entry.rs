@@ -65,7 +65,7 @@ impl FstabEntry {
     }
 
     /// Of an option and its opposite, which are both there or not, whether it counts: the last one does, as for systemd.
-    pub fn says(&self, yes: &str, no: &str) -> bool {
+    pub fn is_enabled(&self, yes: &str, no: &str) -> bool {
         self.options
             .iter()
             .rfind(|option| *option == yes || *option == no)
@@ -74,12 +74,12 @@ impl FstabEntry {
 
     /// Whether boot goes on without it.
     pub fn is_nofail(&self) -> bool {
-        self.says("nofail", "fail")
+        self.is_enabled("nofail", "fail")
     }
 
     /// The device node of the source, as udev links it for tags (systemd `src/shared/fstab-util.c`, fstab_node_to_udev_node);
     /// the source itself where it is no tag.
-    pub fn node(&self) -> PathBuf {
+    pub fn device_node(&self) -> PathBuf {
         let folders = [
             ("UUID=", "uuid"),
             ("LABEL=", "label"),
@@ -156,7 +156,7 @@ mod tests {
             ("/dev/rbd/rbd/a", "/dev/rbd/rbd/a"),
         ];
         for (source, expected) in rows {
-            assert_eq!(entry(source, "noauto").node(), Path::new(expected));
+            assert_eq!(entry(source, "noauto").device_node(), Path::new(expected));
         }
     }
 

@@ -47,7 +47,7 @@ pub enum Holder {
 }
 
 /// `NAME is in use by A, B and 3 more`.
-pub fn sentence(name: &str, holders: &[Holder]) -> String {
+pub fn describe(name: &str, holders: &[Holder]) -> String {
     if holders.is_empty() {
         return format!(
             "{name} is in use, but no process has it open: is it exported (NFS, iSCSI), or traced?"
@@ -184,7 +184,7 @@ mod tests {
             ),
         ];
         for (holder, expected) in rows {
-            assert_eq!(sentence("/srv/db", &[holder]), expected);
+            assert_eq!(describe("/srv/db", &[holder]), expected);
         }
     }
 
@@ -193,9 +193,9 @@ mod tests {
         let many: Vec<Holder> = (1..=9)
             .map(|at| Holder::Device(format!("md{at}"), None))
             .collect();
-        assert!(sentence("/x", &many).ends_with("/dev/md4, /dev/md5 and 4 more"));
-        assert!(sentence("/x", &many[..2]).ends_with("by /dev/md1 and /dev/md2"));
-        assert!(sentence("/x", &[]).contains("no process has it open"));
+        assert!(describe("/x", &many).ends_with("/dev/md4, /dev/md5 and 4 more"));
+        assert!(describe("/x", &many[..2]).ends_with("by /dev/md1 and /dev/md2"));
+        assert!(describe("/x", &[]).contains("no process has it open"));
     }
 
     #[test]

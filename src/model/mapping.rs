@@ -36,11 +36,9 @@ impl Mapping {
             .is_none_or(|fsid| self.fsid.is_empty() || *fsid == self.fsid);
         self.spec == wanted.spec && same_cluster && self.read_only == wanted.read_only
     }
-}
 
-impl Origin {
-    /// Whether a mapping carries our mark with this origin.
-    pub fn made(self, mapping: &Mapping) -> bool {
-        mapping.tag.as_ref().is_some_and(|tag| tag.origin == self)
+    /// Whether it carries our tag with this origin.
+    pub fn has_origin(&self, origin: Origin) -> bool {
+        self.tag.as_ref().is_some_and(|tag| tag.origin == origin)
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 const SINGLE: &[&str] = &["lowerdir+", "datadir+", "upperdir", "workdir"];
 
 /// Every folder that the options name, in their order.
-pub fn folders<'a>(options: impl Iterator<Item = &'a str>) -> Vec<PathBuf> {
+pub fn directories<'a>(options: impl Iterator<Item = &'a str>) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for (name, value) in options.filter_map(|option| option.split_once('=')) {
         if name == "lowerdir" {
@@ -60,7 +60,7 @@ mod tests {
         ];
         for (options, expected) in rows {
             let expected: Vec<PathBuf> = expected.iter().map(PathBuf::from).collect();
-            assert_eq!(folders(options.split(',')), expected, "{options}");
+            assert_eq!(directories(options.split(',')), expected, "{options}");
         }
     }
 }

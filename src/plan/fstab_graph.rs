@@ -269,7 +269,7 @@ fn ingredients(entry: &FstabEntry) -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::from(&entry.source)];
     paths.retain(|path| path.is_absolute() && !path.starts_with("/dev/rbd"));
     if entry.fstype == "overlay" {
-        paths.extend(overlay_options::folders(
+        paths.extend(overlay_options::directories(
             entry.options.iter().map(String::as_str),
         ));
     }

@@ -92,7 +92,7 @@ pub fn unmap(mapped: &[Mapping], targets: &[Target]) -> UnmapPlan {
         plan.mappings.extend(
             mapped
                 .iter()
-                .filter(|mapping| Origin::Table.made(mapping))
+                .filter(|mapping| mapping.has_origin(Origin::Table))
                 .cloned(),
         );
     }

@@ -33,7 +33,7 @@ pub fn plan<'a>(entries: &'a [Entry], mapped: &[Mapping]) -> ReloadPlan<'a> {
     }
     let gone = mapped
         .iter()
-        .filter(|mapping| Origin::Table.made(mapping) && !listed.contains(&mapping.spec));
+        .filter(|mapping| mapping.has_origin(Origin::Table) && !listed.contains(&mapping.spec));
     plan.gone = gone.cloned().collect();
     plan
 }

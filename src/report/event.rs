@@ -20,7 +20,7 @@ pub enum Event {
     /// It is no longer mapped.
     Unmapped,
     /// systemd was asked to do something about it, and nobody waits for that.
-    Asked,
+    JobQueued,
     /// It is not mapped and should be.
     MapFailed,
     /// What should be mounted from it is not.
@@ -30,13 +30,13 @@ pub enum Event {
     /// Its hook failed or was not run.
     HookFailed,
     /// It was removed while in use; what had not been written is lost.
-    Forced,
+    ForcedUnmap,
     /// It is no longer mapped, and not all that was written to it has arrived.
-    Lost,
+    WriteLost,
     /// It is in use by somebody who is being waited for.
-    Waiting,
+    UnmapWaits,
     /// It could not be mapped now, and is being tried again.
-    TryingAgain,
+    MapRetry,
     /// It is being mapped or mounted, and something that is not there yet is waited for.
     MapWaits,
 }
@@ -48,22 +48,22 @@ impl Event {
             Self::Mapped => "3ceaaf30814248ea91d93080f9b439fc",
             Self::Mounted => "9dfb369bab134faea27655daa05f1119",
             Self::Unmapped => "6301bbfca0c5454e8ff9bb510944fe0c",
-            Self::Asked => "6fced11d2bd841e6847a8387cdde8d51",
+            Self::JobQueued => "6fced11d2bd841e6847a8387cdde8d51",
             Self::MapFailed => "3a124c647e024f05b7c1dce27f7695f5",
             Self::MountFailed => "66080f174c9648e29cbd0ba3a1a6bcde",
             Self::UnmapFailed => "b120a366f0bb49cf82f2dc05873f9bd0",
             Self::HookFailed => "78b7d0ac84774ce08e4cda11b43c589b",
-            Self::Forced => "2330fcf1562a44b888668d77e827062c",
-            Self::Lost => "47f2f39bcc184d3f83283e71133d57ce",
-            Self::Waiting => "c1acc9906424450aa36bf9b3ddcb369d",
-            Self::TryingAgain => "9ad9b9a25e78454db065a1c284cc4549",
+            Self::ForcedUnmap => "2330fcf1562a44b888668d77e827062c",
+            Self::WriteLost => "47f2f39bcc184d3f83283e71133d57ce",
+            Self::UnmapWaits => "c1acc9906424450aa36bf9b3ddcb369d",
+            Self::MapRetry => "9ad9b9a25e78454db065a1c284cc4549",
             Self::MapWaits => "9bff977c1d4646beac5a3f332c6c516d",
         }
     }
 
     /// Tells of it, with what it is about as fields of the journal.
-    pub fn tell<'a>(self, about: impl Into<About<'a>>, text: impl Display) {
-        let About {
+    pub fn log<'a>(self, about: impl Into<Subject<'a>>, text: impl Display) {
+        let Subject {
             spec,
             device,
             errno,
@@ -87,16 +87,16 @@ impl Event {
             Self::Mapped
             | Self::Mounted
             | Self::Unmapped
-            | Self::Asked
-            | Self::Waiting
+            | Self::JobQueued
+            | Self::UnmapWaits
             | Self::MapWaits => at!(info),
-            Self::TryingAgain => at!(warn),
+            Self::MapRetry => at!(warn),
             Self::MapFailed
             | Self::MountFailed
             | Self::UnmapFailed
             | Self::HookFailed
-            | Self::Forced
-            | Self::Lost => {
+            | Self::ForcedUnmap
+            | Self::WriteLost => {
                 at!(error)
             }
         }
@@ -105,13 +105,13 @@ impl Event {
 
 /// What happened to whom.
 #[derive(Debug, Clone)]
-pub struct About<'a> {
+pub struct Subject<'a> {
     spec: &'a ImageSpec,
     device: Option<String>,
     errno: Option<i32>,
 }
 
-impl<'a> From<&'a ImageSpec> for About<'a> {
+impl<'a> From<&'a ImageSpec> for Subject<'a> {
     fn from(spec: &'a ImageSpec) -> Self {
         Self {
             spec,
@@ -121,7 +121,7 @@ impl<'a> From<&'a ImageSpec> for About<'a> {
     }
 }
 
-impl<'a> From<&'a Mapping> for About<'a> {
+impl<'a> From<&'a Mapping> for Subject<'a> {
     fn from(mapping: &'a Mapping) -> Self {
         Self {
             spec: &mapping.spec,
@@ -131,7 +131,7 @@ impl<'a> From<&'a Mapping> for About<'a> {
     }
 }
 
-impl About<'_> {
+impl Subject<'_> {
     /// With the kernel's answer, if it gave one.
     pub fn errno(self, errno: Option<i32>) -> Self {
         Self { errno, ..self }
@@ -146,15 +146,15 @@ mod tests {
         Event::Mapped,
         Event::Mounted,
         Event::Unmapped,
-        Event::Asked,
+        Event::JobQueued,
         Event::MapFailed,
         Event::MountFailed,
         Event::UnmapFailed,
         Event::HookFailed,
-        Event::Forced,
-        Event::Lost,
-        Event::Waiting,
-        Event::TryingAgain,
+        Event::ForcedUnmap,
+        Event::WriteLost,
+        Event::UnmapWaits,
+        Event::MapRetry,
         Event::MapWaits,
     ];
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use super::event::{About, Event};
+use super::event::{Event, Subject};
 
 /// Failures of one run.
 #[derive(Debug, Default)]
@@ -13,19 +13,19 @@ pub struct Report {
 
 impl Report {
     /// Tells that something was done or found done.
-    pub fn done<'a>(&self, event: Event, about: impl Into<About<'a>>, what: impl Display) {
-        event.tell(about, what);
+    pub fn succeeded<'a>(&self, event: Event, about: impl Into<Subject<'a>>, what: impl Display) {
+        event.log(about, what);
     }
 
     /// Tells what failed with an image.
     pub fn image_failed<'a>(
         &mut self,
         event: Event,
-        about: impl Into<About<'a>>,
+        about: impl Into<Subject<'a>>,
         why: impl Display,
     ) {
         self.failures += 1;
-        event.tell(about, why);
+        event.log(about, why);
     }
 
     /// Tells what failed without being one image's matter.
@@ -35,12 +35,12 @@ impl Report {
     }
 
     /// Counts failures that were told elsewhere.
-    pub fn count(&mut self, failures: usize) {
+    pub fn add_failures(&mut self, failures: usize) {
         self.failures += failures;
     }
 
     /// Takes over what another run came to.
-    pub fn include(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self) {
         self.failures += other.failures;
     }
 

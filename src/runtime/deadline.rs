@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::background::begin;
+use super::background::spawn;
 
 /// A point in time that has passed or not.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ impl Deadline {
     /// Does something that may hang, in a thread of its own; `None` if it has not ended in time. It is left behind then,
     /// and ends with the process.
     pub fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        self.receive(&begin(work))
+        self.receive(&spawn(work))
     }
 
     /// What a thread that was begun sends; `None` if that does not come in time.
@@ -79,7 +79,7 @@ impl Deadline {
 }
 
 /// What comes sooner is worth no word.
-pub const WORTH_A_WORD: Duration = Duration::from_secs(4);
+pub const REPORT_AFTER: Duration = Duration::from_secs(4);
 
 /// A deadline, and how to tell whoever waits for it what for.
 #[derive(Clone, Copy)]
@@ -87,15 +87,15 @@ pub struct Wait<'a> {
     /// Until when.
     pub deadline: &'a Deadline,
     /// Tells; called once, when it has become worth a word.
-    pub tell: &'a dyn Fn(),
+    pub on_delay: &'a dyn Fn(),
 }
 
 impl<'a> Wait<'a> {
     /// One of which somebody else tells, or nobody.
-    pub fn in_silence(deadline: &'a Deadline) -> Self {
+    pub fn silent(deadline: &'a Deadline) -> Self {
         Self {
             deadline,
-            tell: &|| {},
+            on_delay: &|| {},
         }
     }
 
@@ -104,8 +104,8 @@ impl<'a> Wait<'a> {
         let (start, mut is_told) = (Instant::now(), false);
         self.deadline.poll(|| {
             let answer = ask();
-            if answer.is_none() && !is_told && start.elapsed() >= WORTH_A_WORD {
-                (self.tell)();
+            if answer.is_none() && !is_told && start.elapsed() >= REPORT_AFTER {
+                (self.on_delay)();
                 is_told = true;
             }
             answer
@@ -114,14 +114,14 @@ impl<'a> Wait<'a> {
 
     /// As [`Deadline::run`].
     pub fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        self.receive(&begin(work))
+        self.receive(&spawn(work))
     }
 
     /// What somebody else sends.
     pub fn receive<T>(&self, receiver: &Receiver<T>) -> Option<T> {
-        match receiver.recv_timeout(WORTH_A_WORD.min(self.deadline.remaining())) {
+        match receiver.recv_timeout(REPORT_AFTER.min(self.deadline.remaining())) {
             Err(RecvTimeoutError::Timeout) if !self.deadline.remaining().is_zero() => {
-                (self.tell)();
+                (self.on_delay)();
                 self.deadline.receive(receiver)
             }
             answer => answer.ok(),

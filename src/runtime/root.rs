@@ -50,7 +50,7 @@ impl Root {
     }
 
     /// A path as the machine has it, without this root.
-    pub fn outside<'a>(&self, path: &'a Path) -> &'a Path {
+    pub fn path_inside<'a>(&self, path: &'a Path) -> &'a Path {
         let root = self.0.as_os_str().as_bytes();
         let root = root.strip_suffix(b"/").unwrap_or(root);
         match path.as_os_str().as_bytes().strip_prefix(root) {
@@ -95,9 +95,8 @@ impl Root {
     }
 
     /// udev's record of a block device: there once its rules have been applied.
-    pub fn udev_record(&self, number: (u32, u32)) -> PathBuf {
-        self.join("run/udev/data")
-            .join(format!("b{}:{}", number.0, number.1))
+    pub fn udev_record(&self, major: u32, minor: u32) -> PathBuf {
+        self.join("run/udev/data").join(format!("b{major}:{minor}"))
     }
 
     /// The socket of udevd: there while it runs.

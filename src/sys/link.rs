@@ -89,7 +89,7 @@ fn partitioned(root: &Root) -> HashSet<String> {
 /// Whether udev is done with a disk and its partitions. The kernel knew these before its write returned; udev comes to
 /// them after the disk.
 fn is_done(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) -> bool {
-    let has_record = |number: (u32, u32)| root.udev_record(number).exists();
+    let has_record = |(major, minor): (u32, u32)| root.udev_record(major, minor).exists();
     has_record(mapping.number)
         && nodes
             .iter()

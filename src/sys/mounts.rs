@@ -27,7 +27,7 @@ pub fn look(root: &Root) -> Result<MountSnapshot> {
         .iter()
         .filter(|mount| mount.fstype == "overlay")
         .map(|mount| {
-            let folders = overlay_options::folders(mount.fs_options.split(','));
+            let folders = overlay_options::directories(mount.fs_options.split(','));
             (mount.id, folders.into_iter().map(real).collect())
         });
     Ok(MountSnapshot {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 
-use crate::runtime::background::begin;
+use crate::runtime::background::spawn;
 use crate::runtime::deadline::Deadline;
 
 /// How long it may take at a time, where nobody says.
@@ -81,7 +81,7 @@ pub fn look_up(hosts: &[String], limit: Duration) -> Vec<Answer> {
     let asked: Vec<_> = hosts
         .iter()
         .cloned()
-        .map(|host| begin(move || one(&host)))
+        .map(|host| spawn(move || one(&host)))
         .collect();
     asked
         .iter()

@@ -27,7 +27,7 @@ pub fn run(mut command: Command, deadline: &Deadline) -> Result<(), String> {
         .stderr(Stdio::piped());
     let ended = command.spawn().and_then(|mut child| {
         Ok((
-            end(&mut child, Wait::in_silence(deadline))?,
+            end(&mut child, Wait::silent(deadline))?,
             child.stderr.take(),
         ))
     });

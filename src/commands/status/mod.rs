@@ -79,7 +79,7 @@ pub fn run(root: &Root, arguments: &StatusArguments) -> Result<Report> {
     } else {
         print!("{}", print::table(&rows, print::Layout::of_stdout()));
     }
-    report.count(problems);
+    report.add_failures(problems);
     Ok(report)
 }
 
@@ -122,7 +122,7 @@ impl<'a> MachineState<'a> {
         let mounted = mounts::list(root)?;
         let mut harms = DeviceHealth::default();
         if !mappings.is_empty() {
-            harms.hear(&kmsg::KmsgReader::the_beginning(root).lines());
+            harms.update(&kmsg::KmsgReader::the_beginning(root).lines());
         }
         let journal = Journal::new(root, LOOK_LIMIT);
         Ok(Self {
@@ -205,7 +205,7 @@ impl<'a> MachineState<'a> {
         mounts.extend(wanted.iter().filter(|target| is_mounted(target)).cloned());
         mounts.sort();
         mounts.dedup();
-        let harm = mapping.and_then(|mapping| self.harms.of(mapping.id));
+        let harm = mapping.and_then(|mapping| self.harms.get(mapping.id));
         let facts = ImageFacts {
             is_wanted,
             mapping,

@@ -189,7 +189,7 @@ impl State {
             Self::Failed(reason) | Self::Waiting(reason) => {
                 Some(reason.clone()).filter(|reason| !reason.is_empty())
             }
-            Self::Broken(harm) => Some(harm.remark()),
+            Self::Broken(harm) => Some(harm.advice()),
             Self::NotMounted(target, reason) if reason.is_empty() => {
                 Some(format!("nothing is mounted on {}", target.display()))
             }
@@ -294,7 +294,7 @@ mod tests {
             mapping(None),
             Some(WriteError {
                 errno: 108,
-                is_lost: false,
+                data_lost: false,
             }),
         );
         for is_wanted in [true, false] {
@@ -316,7 +316,7 @@ mod tests {
             State::Failed("no key".into()),
             State::Broken(WriteError {
                 errno: 5,
-                is_lost: true,
+                data_lost: true,
             }),
             State::NotMounted("/a".into(), String::new()),
             State::Waiting("a monitor".into()),

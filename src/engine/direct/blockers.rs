@@ -21,7 +21,7 @@ use crate::sys::{mounts, notify};
 const LAST_TRY_LIMIT: Duration = Duration::from_secs(1);
 
 /// By hand, what comes sooner is worth no word; and how long until somebody else may be in the way.
-const WORTH_A_WORD: Duration = Duration::from_secs(4);
+const REPORT_AFTER: Duration = Duration::from_secs(4);
 const LOOK_PAUSE: Duration = Duration::from_secs(10);
 
 /// Of how many images it is found out who uses them, each time.
@@ -46,7 +46,7 @@ impl UnmapRun<'_> {
                 && bus::find(self.root, item.mapping.id).as_ref() != Some(&item.mapping)
             {
                 self.report
-                    .done(Event::Unmapped, &mapping, format!("unmapped /dev/{device}"));
+                    .succeeded(Event::Unmapped, &mapping, format!("unmapped /dev/{device}"));
                 continue;
             }
             let steps = picture.standing_on(&item.nodes);
@@ -64,7 +64,7 @@ impl UnmapRun<'_> {
 
     /// Says what is waited for, when nobody is going down and somebody may wait for the answer.
     pub(super) fn tell_waits(&mut self) {
-        if self.start.elapsed() < WORTH_A_WORD || !self.hope.is_time(LOOK_PAUSE) {
+        if self.start.elapsed() < REPORT_AFTER || !self.hope.is_time(LOOK_PAUSE) {
             return;
         }
         let seen = mounts::look(self.root).unwrap_or_default();
@@ -80,7 +80,7 @@ impl UnmapRun<'_> {
                 DeviceUsage {
                     name,
                     holders: Some(holders),
-                } if !holders.is_empty() => holder::sentence(&name, &holders),
+                } if !holders.is_empty() => holder::describe(&name, &holders),
                 // The kernel may be at it for good now, and what that waits for is told by who asked it.
                 _ if item.stage == UnmapStage::Removing => continue,
                 DeviceUsage { name, .. } => format!("{name} is in use"),
@@ -110,7 +110,7 @@ impl UnmapRun<'_> {
             let DeviceUsage { name, holders } = self.usage(item, steps, LOOK_LIMIT);
             holders.map_or_else(
                 || format!("{name} is in use; `fuser -vm {name}` shows by whom"),
-                |holders| holder::sentence(&name, &holders),
+                |holders| holder::describe(&name, &holders),
             )
         })
     }

@@ -247,7 +247,7 @@ impl UnmapRun<'_> {
                 item.stage = UnmapStage::Over;
                 match removal {
                     Removal::Gone => {
-                        self.report.done(
+                        self.report.succeeded(
                             Event::Unmapped,
                             mapping,
                             format!("unmapped /dev/{device}"),

@@ -2,7 +2,7 @@
 
 use crate::diagnose::device_health::DeviceHealth;
 use crate::model::mapping::Mapping;
-use crate::report::event::{About, Event};
+use crate::report::event::{Event, Subject};
 use crate::report::failures::Report;
 use crate::runtime::root::Root;
 use crate::sys::kmsg::KmsgReader;
@@ -24,8 +24,8 @@ impl LostWrites {
 
     /// Tells what a mapping that is gone has lost.
     pub fn tell(&mut self, mapping: &Mapping, report: &mut Report) {
-        self.harms.hear(&self.log.lines());
-        let Some(harm) = self.harms.of(mapping.id).filter(|harm| harm.is_lost) else {
+        self.harms.update(&self.log.lines());
+        let Some(harm) = self.harms.get(mapping.id).filter(|harm| harm.data_lost) else {
             return;
         };
         let (device, cause) = (mapping.name(), harm.cause());
@@ -34,8 +34,8 @@ impl LostWrites {
              system before it is used"
         );
         report.image_failed(
-            Event::Lost,
-            About::from(mapping).errno(Some(harm.errno)),
+            Event::WriteLost,
+            Subject::from(mapping).errno(Some(harm.errno)),
             why,
         );
     }

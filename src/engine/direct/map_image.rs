@@ -21,9 +21,9 @@ use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
 use crate::model::messenger::Messenger;
 use crate::model::owner_tag::{Origin, OwnerTag};
-use crate::report::event::{About, Event};
+use crate::report::event::{Event, Subject};
 use crate::runtime::backoff::Backoff;
-use crate::runtime::deadline::{Deadline, WORTH_A_WORD, Wait};
+use crate::runtime::deadline::{Deadline, REPORT_AFTER, Wait};
 use crate::runtime::root::Root;
 use crate::sys::rbd::bus::{self, BusAccess};
 use crate::sys::rbd::mapping_cache::MappingCache;
@@ -121,7 +121,7 @@ impl Mapper {
             &entry.spec,
             Wait {
                 deadline,
-                tell: &|| say(image_lock::WHOSE),
+                on_delay: &|| say(image_lock::WHOSE),
             },
         )?;
         let present = self.find(&wanted.spec, |mapping| mapping.serves(wanted))?;
@@ -133,7 +133,7 @@ impl Mapper {
                 origin,
                 BusAccess {
                     lock: &lock,
-                    wait: Wait::in_silence(deadline),
+                    wait: Wait::silent(deadline),
                 },
             )?,
         };
@@ -149,7 +149,7 @@ impl Mapper {
             &mapping,
             Wait {
                 deadline,
-                tell: &udev,
+                on_delay: &udev,
             },
         )?;
         Ok(Mapped { mapping, adopted })
@@ -186,8 +186,8 @@ impl Mapper {
                 Err(said) => {
                     let text = format!("waiting for a monitor: {said}");
                     notify::status(&text);
-                    if deadline.elapsed() > WORTH_A_WORD && !told {
-                        Event::MapWaits.tell(&request.wanted.spec, text);
+                    if deadline.elapsed() > REPORT_AFTER && !told {
+                        Event::MapWaits.log(&request.wanted.spec, text);
                         told = true;
                     }
                     complaint = said;
@@ -232,8 +232,8 @@ impl Mapper {
                 bail!(failure);
             }
             if failure.why != told {
-                let about = About::from(&entry.wanted.spec).errno(failure.errno);
-                Event::TryingAgain.tell(about, format!("{failure}; trying again"));
+                let about = Subject::from(&entry.wanted.spec).errno(failure.errno);
+                Event::MapRetry.log(about, format!("{failure}; trying again"));
                 told = failure.why;
             }
             notify::status(&format!("trying again: {told}"));
@@ -256,13 +256,13 @@ impl Mapper {
             Err(error) => return Ok(Err(error.into())),
         };
         if let Err(error) = bus::may_write(&self.root) {
-            return Ok(Err(diagnose::of_map(
-                &RequestFacts::of(&request),
+            return Ok(Err(diagnose::map_failure(
+                &RequestFacts::new(&request),
                 &error,
                 KernelContext::NOTHING,
             )));
         }
-        let living = request.through(self.await_monitors(&request, way.wait.deadline)?);
+        let living = request.with_monitors(self.await_monitors(&request, way.wait.deadline)?);
         self.add(&living, origin, way)
     }
 
@@ -278,16 +278,16 @@ impl Mapper {
             || progress::report_wait(Event::MapWaits, &request.wanted.spec, cluster_lock::WHOSE);
         let turn = cluster_lock::turn(
             &self.root,
-            &request.cluster(),
+            &request.cluster_id(),
             is_met,
             Wait {
-                tell: &tell,
+                on_delay: &tell,
                 ..way.wait
             },
         )?;
         let tag = OwnerTag::new(origin, bus::nonce(&self.root)?);
         let command = request.add_command(&tag)?;
-        let (facts, is_met) = (RequestFacts::of(request), is_met()?);
+        let (facts, is_met) = (RequestFacts::new(request), is_met()?);
         let mut log = kmsg::KmsgReader::now(&self.root);
         let meanwhile = progress::report_kernel_wait(&self.root, facts.clone(), is_met);
         let added = bus::add(&self.root, &command, way);
@@ -306,10 +306,10 @@ impl Mapper {
             let heard = KernelContext {
                 lines: &log.lines(),
                 mapped: &mapped,
-                is_met,
+                had_session: is_met,
             };
-            return Ok(Err(diagnose::of_map(
-                &facts.held_by(holders),
+            return Ok(Err(diagnose::map_failure(
+                &facts.with_lock_holders(holders),
                 &error,
                 heard,
             )));

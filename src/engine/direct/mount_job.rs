@@ -45,7 +45,7 @@ impl MountJob {
         );
         let wait = Wait {
             deadline: &deadline,
-            tell: &|| progress::report_wait(Event::MapWaits, &spec, &what),
+            on_delay: &|| progress::report_wait(Event::MapWaits, &spec, &what),
         };
         let ended = wait.run(move || self.mount(&deadline)).unwrap_or_else(|| {
             Err(format!(
@@ -59,7 +59,7 @@ impl MountJob {
     fn mount(&self, deadline: &Deadline) -> Result<String, String> {
         let (source, target) = (&self.entry.source, self.entry.target.display());
         let place = real(&self.root, &self.entry.target);
-        let _lock = image_lock::mount_point(&self.root, &place, Wait::in_silence(deadline))
+        let _lock = image_lock::mount_point(&self.root, &place, Wait::silent(deadline))
             .map_err(|error| format!("{error:#}"))?;
         let seen = mounts::look(&self.root).map_err(|error| format!("{error:#}"))?;
         let is_there = |place: &PathBuf| {
@@ -79,7 +79,7 @@ impl MountJob {
             .map(|own| device::nodes(&self.root, &own.name()))
             .unwrap_or_default();
         // It may be on a device that stands on the image, as with LVM or dm-crypt.
-        devices.extend(device::at(&self.root.join(self.entry.node())));
+        devices.extend(device::at(&self.root.join(self.entry.device_node())));
         if already_mounted::is_mounted(&self.really(), &devices, &seen) {
             return Ok(format!("already mounted on {target}"));
         }

@@ -106,7 +106,7 @@ impl UnmapRun<'_> {
             signs.stopping |= holders
                 .iter()
                 .any(|holder| is_being_stopped(holder, &stopping));
-            let (spec, sentence) = (&item.mapping.spec, holder::sentence(&usage.name, &holders));
+            let (spec, sentence) = (&item.mapping.spec, holder::describe(&usage.name, &holders));
             // Who holds it for a moment, such as udev, has often gone before it is found.
             if !holders.is_empty() || self.start.elapsed() > NOBODY_FOUND {
                 self.hope.tell(spec, &sentence);
@@ -131,7 +131,7 @@ impl UnmapRun<'_> {
         }
         match forced {
             Ok(()) => self.report.image_failed(
-                Event::Forced,
+                Event::ForcedUnmap,
                 &spec,
                 format!(
                     "removed /dev/{} by force, as shutdown_force says: what had not been written is lost",

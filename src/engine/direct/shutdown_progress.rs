@@ -44,7 +44,7 @@ impl ShutdownProgress {
     /// Tells what is waited for, once.
     pub fn tell(&mut self, spec: &ImageSpec, sentence: &str) {
         if self.told.insert(sentence.to_owned()) {
-            Event::Waiting.tell(spec, format!("waiting: {sentence}"));
+            Event::UnmapWaits.log(spec, format!("waiting: {sentence}"));
         }
     }
 

@@ -34,13 +34,13 @@ pub enum Removal {
 
 /// Tries once.
 pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
-    let say = |what: &str| progress::report_wait(Event::Waiting, mapping, what);
+    let say = |what: &str| progress::report_wait(Event::UnmapWaits, mapping, what);
     let lock = match image_lock::image(
         root,
         &mapping.spec,
         Wait {
             deadline,
-            tell: &|| say(image_lock::WHOSE),
+            on_delay: &|| say(image_lock::WHOSE),
         },
     ) {
         Ok(lock) => lock,
@@ -59,7 +59,7 @@ pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
     };
     let wait = Wait {
         deadline,
-        tell: &unmapping,
+        on_delay: &unmapping,
     };
     let removal = match bus::remove(root, mapping.id, BusAccess { lock: &lock, wait }) {
         Ok(()) => Removal::Gone,
@@ -98,7 +98,7 @@ pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
 /// Removes it whoever has it open. The error is a sentence.
 pub fn by_force(root: &Root, mapping: &Mapping) -> Result<(), String> {
     let deadline = Deadline::after(FORCE_LIMIT);
-    let wait = Wait::in_silence(&deadline);
+    let wait = Wait::silent(&deadline);
     let lock =
         image_lock::image(root, &mapping.spec, wait).map_err(|error| format!("{error:#}"))?;
     match bus::remove_by_force(root, mapping.id, BusAccess { lock: &lock, wait }) {

@@ -27,7 +27,7 @@ use crate::model::mapping::Mapping;
 use crate::model::owner_tag::Origin;
 use crate::plan::MapPlan;
 use crate::plan::fstab_graph::MountStep;
-use crate::report::event::{About, Event};
+use crate::report::event::{Event, Subject};
 use crate::report::failures::Report;
 use crate::runtime::deadline::Deadline;
 use crate::runtime::job_pool::JobPool;
@@ -161,7 +161,7 @@ impl<'a> MapRun<'a> {
             MapJobDone::ImageState(at, result) => self.take_image(self.plan.images[at], result),
             MapJobDone::Step(at, Ok(what)) => {
                 self.report
-                    .done(Event::Mounted, self.plan.mounts[at].images[0], what);
+                    .succeeded(Event::Mounted, self.plan.mounts[at].images[0], what);
                 self.steps[at] = MountStage::Mounted;
             }
             MapJobDone::Step(at, Err(why)) => self.lose(at, &why),
@@ -181,7 +181,7 @@ impl<'a> MapRun<'a> {
         notify::status(&text);
         let image = match result {
             Ok(mapped) => {
-                self.report.done(Event::Mapped, &mapped.mapping, text);
+                self.report.succeeded(Event::Mapped, &mapped.mapping, text);
                 ImageState::Mapped {
                     mapping: mapped.mapping,
                     adopted: mapped.adopted,
@@ -193,7 +193,7 @@ impl<'a> MapRun<'a> {
                     .and_then(|failure| failure.errno);
                 self.report.image_failed(
                     Event::MapFailed,
-                    About::from(&entry.spec).errno(errno),
+                    Subject::from(&entry.spec).errno(errno),
                     text,
                 );
                 ImageState::Failed

@@ -68,7 +68,7 @@ pub fn map(
         .filter(|(_, what)| matches!(what, What::Mount(_)))
         .count();
     if asking.block && mounts < plan.mounts.len() + plan.refused.len() {
-        report.include(work.mount_the_rest(plan)?);
+        report.merge(work.mount_the_rest(plan)?);
     } else {
         let is_wanted =
             |mapping: &&Mapping| plan.images.iter().any(|entry| entry.spec == mapping.spec);
@@ -199,17 +199,17 @@ impl StartRun<'_> {
                 return;
             };
             match (&job.outcome, what) {
-                (JobOutcome::Done, What::Mount(target)) => report.done(
+                (JobOutcome::Done, What::Mount(target)) => report.succeeded(
                     Event::Mounted,
                     *spec,
                     format!("mounted on {}", target.display()),
                 ),
                 (JobOutcome::Done, What::Map) => {
-                    report.done(Event::Mapped, *spec, self.describe(spec))
+                    report.succeeded(Event::Mapped, *spec, self.describe(spec))
                 }
                 (JobOutcome::Done, What::Hook) => {}
                 (JobOutcome::StillRunning, What::Map) if !self.asking.block => {
-                    report.done(Event::Asked, *spec, "systemd is mapping it")
+                    report.succeeded(Event::JobQueued, *spec, "systemd is mapping it")
                 }
                 (JobOutcome::StillRunning, _) if !self.asking.block => {}
                 (JobOutcome::StillRunning, What::Mount(target)) => {

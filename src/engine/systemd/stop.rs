@@ -82,7 +82,7 @@ pub fn unmap(
     forget_interrupted(&manager, &held, &failed)?;
     if !asking.block {
         let asked = held.values().filter(|spec| !failed.contains_key(*spec));
-        asked.for_each(|spec| report.done(Event::Asked, *spec, "systemd is unmapping it"));
+        asked.for_each(|spec| report.succeeded(Event::JobQueued, *spec, "systemd is unmapping it"));
         failed
             .iter()
             .for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, *spec, why));
@@ -91,7 +91,7 @@ pub fn unmap(
     let (left, gone) = split(root, &plan.mappings)?;
     let mut losses = LostWrites::new(root);
     for mapping in &gone {
-        report.done(
+        report.succeeded(
             Event::Unmapped,
             mapping,
             format!("unmapped /dev/{}", mapping.name()),
@@ -115,7 +115,7 @@ pub fn unmap(
         .iter()
         .filter(|(spec, _)| !is_told(spec))
         .for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, *spec, why));
-    report.include(down::unmap(root, &ours, settings));
+    report.merge(down::unmap(root, &ours, settings));
     let ours: Vec<&ImageSpec> = ours.iter().map(|mapping| &mapping.spec).collect();
     stop_remapping(root, &ours, settings.timeout)
         .and_then(|()| stop_remapping_after_stop(root, &interrupted, settings.timeout))
@@ -246,7 +246,7 @@ fn sort<'a>(
         }
         if !services.is_empty() {
             let again = format!("`systemctl start {names}` starts again, and maps it for that");
-            report.done(Event::Asked, spec, format!("stopping {names}; {again}"));
+            report.succeeded(Event::JobQueued, spec, format!("stopping {names}; {again}"));
         }
         sorted.users.extend(services);
         if !state.is_active() {

@@ -86,7 +86,7 @@ impl<'a> UnitSetBuilder<'a, '_> {
             ));
             starts.push(hook);
         }
-        let path = self.inputs.root.outside(image.path());
+        let path = self.inputs.root.path_inside(image.path());
         let targets: Vec<_> = own
             .iter()
             .map(|mount| mount.entry.target.as_path())
@@ -103,9 +103,9 @@ impl<'a> UnitSetBuilder<'a, '_> {
 /// The nodes of an image and of its partitions in fstab, but for those of entries that are left alone.
 fn devices(image: &Entry, own: &[&&ServedMount]) -> BTreeSet<PathBuf> {
     let mut devices = BTreeSet::from([instance_unit::device(&image.spec)]);
-    devices.extend(own.iter().map(|mount| mount.entry.node()));
+    devices.extend(own.iter().map(|mount| mount.entry.device_node()));
     for mount in own.iter().filter(|mount| mount.row.is_none()) {
-        devices.remove(&mount.entry.node());
+        devices.remove(&mount.entry.device_node());
     }
     devices
 }

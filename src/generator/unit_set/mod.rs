@@ -234,7 +234,7 @@ impl<'a> UnitSetBuilder<'a, '_> {
             .own
             .filter(|own| self.is_listed(own))
             .map(unit_name::instance);
-        let path = self.inputs.root.outside(&entry.path);
+        let path = self.inputs.root.path_inside(&entry.path);
         let is_ours = mount.images.iter().any(|image| self.is_listed(image));
         let line = MountUnit {
             entry,
@@ -244,7 +244,7 @@ impl<'a> UnitSetBuilder<'a, '_> {
             is_ours,
         };
         if let Some(folder) = line.folder().filter(|_| is_device(entry)) {
-            self.devices.need_network(&entry.node(), folder);
+            self.devices.need_network(&entry.device_node(), folder);
         }
         self.lines.push(line);
         if is_ours && (row.automount || !mount.images.iter().any(|image| aside.contains(image))) {
@@ -274,7 +274,7 @@ impl<'a> UnitSetBuilder<'a, '_> {
             .collect();
         for entry in swaps {
             let own = images.below(entry);
-            let unit = format!("{}.swap", unit_name::escape_path(&entry.node()));
+            let unit = format!("{}.swap", unit_name::escape_path(&entry.device_node()));
             if own.is_none() && !swap_units::lies_on(entry, &targets)
                 || self.inputs.administrator.has(&unit)
             {
@@ -291,7 +291,8 @@ impl<'a> UnitSetBuilder<'a, '_> {
                         self.service.wants(unit);
                     }
                     self.files.extend(
-                        instance.map(|instance| self.devices.require(&entry.node(), &instance)),
+                        instance
+                            .map(|instance| self.devices.require(&entry.device_node(), &instance)),
                     );
                 }
                 Err(reason) => self

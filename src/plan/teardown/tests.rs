@@ -24,7 +24,7 @@ fn snapshot(text: &str, loops: &[(&str, u32, &str)]) -> MountSnapshot {
         .map(|mount| {
             (
                 mount.id,
-                overlay_options::folders(mount.fs_options.split(',')),
+                overlay_options::directories(mount.fs_options.split(',')),
             )
         })
         .collect();

@@ -138,7 +138,7 @@ mod tests {
             root,
             FSID,
             || Ok(false),
-            Wait::in_silence(&Deadline::after(Duration::from_millis(milliseconds))),
+            Wait::silent(&Deadline::after(Duration::from_millis(milliseconds))),
         )
     }
 
@@ -200,7 +200,7 @@ mod tests {
                 &root,
                 FSID,
                 || Ok(true),
-                Wait::in_silence(&Deadline::after(Duration::ZERO))
+                Wait::silent(&Deadline::after(Duration::ZERO))
             )
             .is_ok()
         );

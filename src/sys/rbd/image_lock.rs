@@ -123,7 +123,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::new(folder.path());
         let now = Deadline::after(Duration::ZERO);
-        let now = Wait::in_silence(&now);
+        let now = Wait::silent(&now);
         let (a, b): (ImageSpec, ImageSpec) = ("rbd/a".parse().unwrap(), "rbd/b".parse().unwrap());
         let held = image(&root, &a, now).unwrap();
         assert!(image(&root, &a, now).is_err());
@@ -137,13 +137,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::new(folder.path());
         let spec: ImageSpec = "rbd/a".parse().unwrap();
-        let take = || {
-            image(
-                &root,
-                &spec,
-                Wait::in_silence(&Deadline::after(Duration::ZERO)),
-            )
-        };
+        let take = || image(&root, &spec, Wait::silent(&Deadline::after(Duration::ZERO)));
         let held = take().unwrap();
         let copy = held.as_fd().try_clone_to_owned().unwrap();
         drop(held);

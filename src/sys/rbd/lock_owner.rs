@@ -74,7 +74,7 @@ fn ask(root: &Root, question: &LockQuestion<'_>) -> io::Result<String> {
         let _ = stdin.write_all(Zeroizing::new(STANDARD.encode(secret.bytes())).as_bytes());
     }
     let (deadline, stdout) = (Deadline::after(PATIENCE), child.stdout.take());
-    if !subprocess::end(&mut child, Wait::in_silence(&deadline))?.success() {
+    if !subprocess::end(&mut child, Wait::silent(&deadline))?.success() {
         return Err(io::Error::other("it failed"));
     }
     // It has ended, and a pipe holds more than this; but whatever it started may have the pipe open still.
