@@ -27,6 +27,11 @@ pub const NOFAIL_INSTANCES_VARIABLE: &str = "RBDMAP_INSTANCES";
 /// separated by blanks.
 pub const NOFAIL_DEPENDENTS_VARIABLE: &str = "RBDMAP_NOFAIL";
 
+/// Whether a unit is one of this program.
+pub fn is_own(unit: &str) -> bool {
+    unit.starts_with("rbdmap")
+}
+
 /// The unit that maps an image, `rbdmap@pool-image.service`.
 pub fn instance(spec: &ImageSpec) -> String {
     format!("rbdmap@{}.service", escape(&spec.to_string()))

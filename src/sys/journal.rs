@@ -35,7 +35,7 @@ impl Journal {
     }
 
     /// What the program of a unit said last.
-    pub fn last_word(&self, unit: &str) -> Option<String> {
+    pub fn last_message(&self, unit: &str) -> Option<String> {
         last_word(self.ask([
             "--lines=4",
             "--output=cat",

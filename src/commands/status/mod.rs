@@ -108,7 +108,7 @@ impl<'a> MachineState<'a> {
             .flatten();
         let states = manager.as_ref().and_then(|manager| {
             manager
-                .loaded(&[unit_name::ALL_INSTANCES, unit_name::NOFAIL, "*.mount"])
+                .loaded_units(&[unit_name::ALL_INSTANCES, unit_name::NOFAIL, "*.mount"])
                 .ok()
         });
         let sizes = mappings
@@ -273,7 +273,7 @@ impl<'a> MachineState<'a> {
     fn reason(&self, unit: &str) -> String {
         self.manager
             .as_ref()
-            .and_then(|manager| manager.reason(unit, &self.journal).ok())
+            .and_then(|manager| manager.failure_reason(unit, &self.journal).ok())
             .unwrap_or_default()
     }
 }

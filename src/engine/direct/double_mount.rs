@@ -41,7 +41,7 @@ fn await_systemd(root: &Root, target: &Path) {
     };
     let unit = unit_name::mount(target);
     Deadline::after(LIMIT).poll(|| {
-        let loaded = manager.loaded(&[&unit]).unwrap_or_default();
+        let loaded = manager.loaded_units(&[&unit]).unwrap_or_default();
         (loaded
             .get(&unit)
             .is_none_or(|state| state.active != "activating"))

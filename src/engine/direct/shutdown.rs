@@ -79,7 +79,7 @@ impl UnmapRun<'_> {
     }
 
     fn look(&mut self, manager: &Manager) -> ProgressSigns {
-        let stopping = manager.being_stopped().unwrap_or_default();
+        let stopping = manager.stopping_units().unwrap_or_default();
         let seen = mounts::look(self.root).unwrap_or_default();
         let picture = MountStack::new(&seen);
         let mut signs = ProgressSigns::default();

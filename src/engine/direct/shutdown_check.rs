@@ -42,5 +42,5 @@ impl<'a> ShutdownCheck<'a> {
 
 fn stopping_manager(root: &Root) -> Option<Manager> {
     let manager = Manager::connect(root).ok()?;
-    (manager.state().ok()? == SystemState::Stopping).then_some(manager)
+    (manager.system_state().ok()? == SystemState::Stopping).then_some(manager)
 }

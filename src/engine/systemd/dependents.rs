@@ -14,7 +14,7 @@ use crate::runtime::root::Root;
 /// after the instance from which this is called.
 pub fn start_dependents(root: &Root, units: &[String]) -> Result<()> {
     let manager = connect(root)?;
-    let waiting = manager.kept_waiting(units)?;
+    let waiting = manager.unstarted_dependents(units)?;
     let all: Vec<String> = units.iter().cloned().chain(waiting).collect();
     manager.start(&all, Duration::ZERO, &mut |_| {}).map(drop)
 }

@@ -53,11 +53,14 @@ pub fn tell(root: &Root, mut units: Vec<WatchedUnit>) -> ProgressReporter {
 
 /// Which of the units are being started or stopped and wait for something.
 fn waits<'a>(manager: &Manager, units: &'a [WatchedUnit]) -> Vec<(&'a WatchedUnit, String)> {
-    let at_work = manager.at_work().unwrap_or_default();
+    let at_work = manager.units_with_running_jobs().unwrap_or_default();
     let is_running = |awaited: &&WatchedUnit| at_work.contains(&awaited.unit);
     let text = |awaited: &'a WatchedUnit| match &awaited.job {
         Some(job) => Some((awaited, format!("waiting for {job}"))),
-        None => Some((awaited, wait(&manager.unit(&awaited.unit).ok()?.status)?)),
+        None => Some((
+            awaited,
+            wait(&manager.unit_state(&awaited.unit).ok()?.status)?,
+        )),
     };
     units
         .iter()

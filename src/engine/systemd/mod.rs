@@ -58,7 +58,7 @@ const GRACE: Duration = Duration::from_secs(15);
 /// A connection to a manager that takes jobs.
 fn connect(root: &Root) -> Result<Manager> {
     let manager = Manager::connect(root)?;
-    if manager.state()? == SystemState::Stopping {
+    if manager.system_state()? == SystemState::Stopping {
         bail!(
             "the system is shutting down: systemd takes no new work, and unmaps all images by itself"
         );
@@ -74,8 +74,10 @@ fn is_mapped(mappings: &[Mapping], spec: &ImageSpec) -> bool {
 /// Why a job did not do its work: the unit's own words where it has any.
 fn why(manager: &Manager, journal: &Journal, job: &JobReport) -> String {
     let words = match &job.outcome {
-        JobOutcome::Failed => manager.reason(&job.unit, journal).unwrap_or_default(),
-        JobOutcome::StillRunning => match manager.unit(&job.unit).map(|unit| unit.status) {
+        JobOutcome::Failed => manager
+            .failure_reason(&job.unit, journal)
+            .unwrap_or_default(),
+        JobOutcome::StillRunning => match manager.unit_state(&job.unit).map(|unit| unit.status) {
             Ok(status) if !status.is_empty() => format!("{status}; systemd goes on with it"),
             _ => String::new(),
         },

@@ -62,7 +62,7 @@ pub fn start_nofail(root: &Root, entries: &[Entry], units: &[String]) -> Result<
 
 /// Whether systemd is still starting what the machine boots with.
 pub fn is_booting(root: &Root) -> Result<bool> {
-    Ok(goes_on_booting(&connect(root)?.state()?))
+    Ok(goes_on_booting(&connect(root)?.system_state()?))
 }
 
 /// Whether systemd has started the unit of one of these images again by itself, since somebody asked for it.
@@ -70,7 +70,7 @@ pub fn has_restarted(root: &Root, specs: &[String]) -> Result<bool> {
     let manager = connect(root)?;
     let restarts = |text: &String| {
         let spec: ImageSpec = text.parse()?;
-        manager.restarts(&unit_name::instance(&spec))
+        manager.restart_count(&unit_name::instance(&spec))
     };
     specs
         .iter()
@@ -120,7 +120,7 @@ fn wait(root: &Root, (monitors, messenger): &Whom) -> bool {
             return Some(true);
         }
         // Each time by a connection of its own, for none outlives `systemctl daemon-reexec`.
-        match connect(root).and_then(|manager| manager.state()) {
+        match connect(root).and_then(|manager| manager.system_state()) {
             Ok(state) => (!goes_on_booting(&state)).then_some(state != SystemState::Stopping),
             Err(error) => {
                 tracing::debug!("{error:#}");

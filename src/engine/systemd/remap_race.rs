@@ -29,12 +29,12 @@ const NEWS: Duration = Duration::from_secs(5);
 /// it. At shutdown, systemd stops them by itself.
 pub fn stop_images(root: &Root) -> Result<()> {
     let manager = Manager::connect(root)?;
-    if manager.state()? == SystemState::Stopping
-        || manager.job_of(unit_name::SERVICE)?.as_deref() != Some("stop")
+    if manager.system_state()? == SystemState::Stopping
+        || manager.job_type(unit_name::SERVICE)?.as_deref() != Some("stop")
     {
         return Ok(());
     }
-    let units = manager.up(&[unit_name::ALL_INSTANCES])?;
+    let units = manager.active_units(&[unit_name::ALL_INSTANCES])?;
     manager.stop(&units, Duration::ZERO).map(drop)
 }
 
@@ -42,11 +42,11 @@ pub fn stop_images(root: &Root) -> Result<()> {
 /// keeps the state of units, every instance is stopped.
 pub fn stop_unfinished(root: &Root, limit: Duration) -> Result<()> {
     let manager = Manager::connect(root)?;
-    if manager.state()? != SystemState::Stopping {
+    if manager.system_state()? != SystemState::Stopping {
         return Ok(());
     }
     let keeps_units = manager.has_job("soft-reboot.target")?;
-    let states = manager.loaded(&[unit_name::ALL_INSTANCES])?;
+    let states = manager.loaded_units(&[unit_name::ALL_INSTANCES])?;
     let to_stop =
         |state: &BriefState| state.active == "activating" || keeps_units && state.is_active();
     let units: Vec<String> = states
@@ -77,7 +77,7 @@ pub fn wait_for_devices(root: &Root, images: &[&ImageSpec]) -> Result<()> {
     }
     let manager = Manager::connect(root)?;
     let mut look = || -> Result<Option<()>> {
-        let states = manager.loaded(&["dev-rbd-*.device"])?;
+        let states = manager.loaded_units(&["dev-rbd-*.device"])?;
         unseen.retain(|device| !states.get(device).is_some_and(BriefState::is_active));
         Ok(unseen.is_empty().then_some(()))
     };
@@ -133,9 +133,9 @@ fn end_until_quiet(
 ) -> Result<()> {
     while !deadline.remaining().is_zero() {
         // In this order: who is done starting at the second look has mapped it, and is not down yet at the third.
-        let starting = manager.being_started()?;
+        let starting = manager.starting_units()?;
         let mapped = bus::list(root)?;
-        let loaded = manager.loaded(&[unit_name::ALL_INSTANCES])?;
+        let loaded = manager.loaded_units(&[unit_name::ALL_INSTANCES])?;
         let is_mapping = |unit: &String| loaded.get(unit).is_some_and(|state| !state.is_down());
         let (mut again, mut units) = (Vec::new(), Vec::new());
         for spec in gone {
@@ -160,7 +160,7 @@ fn await_news(root: &Root, manager: &Manager, deadline: &Deadline) -> Result<()>
     if let Err(error) = udev::settle(root, &Deadline::after(NEWS.min(deadline.remaining()))) {
         tracing::debug!("{error}");
     }
-    manager.state()?;
+    manager.system_state()?;
     sleep(SETTLE);
     Ok(())
 }

@@ -48,7 +48,7 @@ pub fn map(
     let mut units = subjects(root, plan);
     let states = work
         .manager
-        .brief(&units.keys().cloned().collect::<Vec<_>>())?;
+        .unit_states(&units.keys().cloned().collect::<Vec<_>>())?;
     units.retain(|name, (_, what)| {
         !matches!(what, What::Mount(_))
             || states.get(name).is_some_and(|state| state.load == "loaded")
@@ -175,7 +175,7 @@ impl StartRun<'_> {
         let instances = unmapped.map(|entry| unit_name::instance(&entry.spec));
         let is_stale = |instance: &String| {
             states.get(instance).is_some_and(|state| {
-                let restarts = || self.manager.restarts(instance).unwrap_or(0);
+                let restarts = || self.manager.restart_count(instance).unwrap_or(0);
                 state.is_active() || state.active == "activating" && restarts() > 0
             })
         };

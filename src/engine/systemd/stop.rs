@@ -63,7 +63,8 @@ pub fn unmap(
     // With everything goes what would have some of it started yet. Where it does not run, asking would have systemd load it, and
     // with it every image's unit.
     let has_aside = !table.is_empty()
-        && (manager.has_job(unit_name::NOFAIL)? || !manager.up(&[unit_name::NOFAIL])?.is_empty());
+        && (manager.has_job(unit_name::NOFAIL)?
+            || !manager.active_units(&[unit_name::NOFAIL])?.is_empty());
     let aside = has_aside.then(|| unit_name::NOFAIL.to_owned());
     let names: Vec<String> = aside.into_iter().chain(held.keys().cloned()).collect();
     let waits = asking
@@ -191,7 +192,7 @@ fn forget_interrupted(
     held: &HashMap<String, &ImageSpec>,
     failed: &HashMap<&ImageSpec, String>,
 ) -> Result<()> {
-    let states = manager.loaded(&[unit_name::ALL_INSTANCES])?;
+    let states = manager.loaded_units(&[unit_name::ALL_INSTANCES])?;
     let is_failed = |unit: &&String| {
         states
             .get(*unit)
@@ -226,12 +227,15 @@ fn sort<'a>(
     report: &Report,
 ) -> Result<SortedImages<'a>> {
     let (states, mut sorted) = (
-        manager.loaded(&[unit_name::ALL_INSTANCES])?,
+        manager.loaded_units(&[unit_name::ALL_INSTANCES])?,
         SortedImages::default(),
     );
     for spec in specs {
         let instance = unit_name::instance(spec);
-        let Some(state) = states.get(&instance).filter(|state| state.is_wanted_up()) else {
+        let Some(state) = states
+            .get(&instance)
+            .filter(|state| state.is_up_or_starting())
+        else {
             continue;
         };
         let services = manager.services_that_need(&instance)?;

@@ -1,23 +1,21 @@
-//! The two ways to PID 1, a bound on every wait, and D-Bus errors in plain words.
+//! The two ways to reach PID 1, a time limit on every exchange, and D-Bus errors in plain words.
 //!
-//! The surprise: between two calls here a thread of zbus's takes over its sockets, and ends when they are closed. It
-//! only moves bytes, and never runs code of ours.
+//! Between two calls a thread of zbus reads the sockets, until they are closed. It only moves bytes and never runs code
+//! of this program.
 
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use zbus::address::transport::{Transport, Unix, UnixSocket};
 use zbus::connection::Builder;
 use zbus::{Connection, fdo};
 use zruntime::SharedRuntime;
 
 use super::private::PrivateSocket;
-
-/// How long it may take to connect and shake hands; PID 1 does not while it reloads.
-const CONNECT_LIMIT: Duration = super::CALL_LIMIT;
+use super::timeouts::CONNECT_TIMEOUT;
 
 /// Where PID 1 listens.
 #[derive(Debug)]
@@ -29,25 +27,24 @@ pub enum Address {
 }
 
 impl Address {
-    /// A new connection.
+    /// Opens a new connection.
     pub fn open(&self) -> Result<Connection> {
         let (Self::Private(path) | Self::Bus(path)) = self;
-        let connect = async {
-            match self {
-                Self::Private(path) => {
-                    Builder::socket(PrivateSocket::connect(path).await?)
-                        .p2p()
-                        .build()
-                        .await
-                }
-                Self::Bus(path) => {
-                    let socket = Transport::Unix(Unix::new(UnixSocket::File(path.clone())));
-                    Builder::address(zbus::Address::new(socket)).build().await
-                }
-            }
-        };
-        within(CONNECT_LIMIT, connect)
+        within(CONNECT_TIMEOUT, self.connect())
             .with_context(|| format!("connecting to systemd at {}", path.display()))
+    }
+
+    async fn connect(&self) -> zbus::Result<Connection> {
+        match self {
+            Self::Private(path) => {
+                let socket = PrivateSocket::connect(path).await?;
+                Builder::socket(socket).p2p().build().await
+            }
+            Self::Bus(path) => {
+                let socket = Transport::Unix(Unix::new(UnixSocket::File(path.clone())));
+                Builder::address(zbus::Address::new(socket)).build().await
+            }
+        }
     }
 }
 
@@ -55,30 +52,20 @@ impl Address {
 pub fn within<T>(limit: Duration, exchange: impl Future<Output = zbus::Result<T>>) -> Result<T> {
     zbus::block_on(async {
         match SharedRuntime::current()?.timeout(limit, exchange).await {
-            Ok(answer) => answer.map_err(|error| anyhow!(plain(&error))),
-            Err(_) => Err(anyhow!(
-                "systemd did not answer within {} s",
+            Ok(answer) => answer.map_err(|error| anyhow!(describe(&error))),
+            Err(_) => bail!(
+                "systemd did not answer within {} s; it may be reloading its units: retry later",
                 limit.as_secs()
-            )),
+            ),
         }
     })
 }
 
-/// What an error means for who reads it.
-pub fn plain(error: &zbus::Error) -> String {
+/// The message of an error, for administrators.
+pub fn describe(error: &zbus::Error) -> String {
     match error {
         zbus::Error::MethodError(_, Some(text), _) => text.clone(),
-        zbus::Error::FDO(error) => match error.as_ref() {
-            fdo::Error::AccessDenied(_) | fdo::Error::InteractiveAuthorizationRequired(_) => {
-                "permission denied, this needs root".to_owned()
-            }
-            fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => {
-                "systemd is not on the system bus".to_owned()
-            }
-            other => {
-                zbus::DBusError::description(other).map_or_else(|| other.to_string(), str::to_owned)
-            }
-        },
+        zbus::Error::FDO(error) => describe_standard(error),
         zbus::Error::InputOutput(error) if is_lost(error) => {
             "the connection to systemd was lost".to_owned()
         }
@@ -88,8 +75,25 @@ pub fn plain(error: &zbus::Error) -> String {
     }
 }
 
+/// Describes an error of the D-Bus specification.
+fn describe_standard(error: &fdo::Error) -> String {
+    match error {
+        fdo::Error::AccessDenied(_) | fdo::Error::InteractiveAuthorizationRequired(_) => {
+            "permission denied; run this as root".to_owned()
+        }
+        fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => {
+            "systemd is not on the system bus".to_owned()
+        }
+        other => match zbus::DBusError::description(other) {
+            Some(text) => text.to_owned(),
+            None => other.to_string(),
+        },
+    }
+}
+
 fn is_lost(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected, Other, UnexpectedEof};
+    // Which of these zbus reports depends on what it did when the connection was lost.
     matches!(
         error.kind(),
         BrokenPipe | ConnectionReset | NotConnected | Other | UnexpectedEof

@@ -1,42 +1,51 @@
-//! A fake manager in this process: PID 1's end of the private socket, where the name of a unit says what happens to it.
+//! A fake manager in this process: PID 1's end of the private socket. The name of a unit decides what its job does;
+//! `units` has units that require each other.
+
+mod units;
 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use zbus::connection::Builder;
 use zbus::message::{Header, Message};
 use zbus::names::ErrorName;
 use zbus::{Connection, DBusError, Guid, OwnedObjectPath, interface};
 
-use super::{Manager, proxy};
-use crate::runtime::root::Root;
+use self::units::{FAILED_UNIT, FakeService, UNITS, unit_path};
+use super::manager::Manager;
+use super::proxy;
+use crate::runtime::fake_root::FakeRoot;
 
-/// org.freedesktop.systemd1.Manager as far as it is used here.
-struct FakeManager;
-
-/// org.freedesktop.systemd1.Unit and .Service.
-struct FakeUnit;
-struct FakeService;
-
-/// An error reply.
-#[derive(Debug)]
-struct Refusal(&'static str, String);
-
-impl DBusError for Refusal {
-    fn create_reply(&self, call: &Header<'_>) -> zbus::Result<Message> {
-        Message::error(call, self.name()).build(&self.1)
-    }
-
-    fn name(&self) -> ErrorName<'_> {
-        ErrorName::from_static_str(self.0).unwrap()
-    }
-
-    fn description(&self) -> Option<&str> {
-        Some(&self.1)
-    }
+/// A client that is connected to a fake PID 1 on the private socket of a fake root.
+pub fn fake_manager() -> (FakeRoot, Manager) {
+    let root = FakeRoot::new();
+    std::fs::create_dir_all(root.systemd_socket().parent().unwrap()).unwrap();
+    let listener = UnixListener::bind(root.systemd_socket()).unwrap();
+    thread::spawn(move || {
+        let mut clients = Vec::new();
+        while let Ok((client, _)) = listener.accept() {
+            clients.push(serve(client));
+        }
+    });
+    let manager = Manager::connect(&root).unwrap();
+    (root, manager)
 }
+
+fn serve(client: UnixStream) -> Connection {
+    let server = Builder::unix_stream(client).p2p().server(Guid::generate());
+    let mut server = server
+        .serve_at(proxy::PATH, FakeManager)
+        .serve_at(unit_path("x"), FAILED_UNIT)
+        .serve_at(unit_path("x"), FakeService);
+    for (name, unit) in UNITS {
+        server = server.serve_at(unit_path(name), *unit);
+    }
+    zbus::block_on(server.build()).unwrap()
+}
+
+/// org.freedesktop.systemd1.Manager, as far as this program uses it.
+struct FakeManager;
 
 #[interface(name = "org.freedesktop.systemd1.Manager")]
 impl FakeManager {
@@ -44,8 +53,12 @@ impl FakeManager {
 
     async fn reload(&self) {}
 
-    async fn load_unit(&self, _name: &str) -> OwnedObjectPath {
-        OwnedObjectPath::try_from("/org/freedesktop/systemd1/unit/x").unwrap()
+    async fn load_unit(&self, name: &str) -> OwnedObjectPath {
+        if UNITS.iter().any(|(known, _)| *known == name) {
+            unit_path(name)
+        } else {
+            unit_path("x")
+        }
     }
 
     async fn reset_failed_unit(&self, name: &str) -> Result<(), Refusal> {
@@ -62,17 +75,26 @@ impl FakeManager {
         }
     }
 
-    async fn list_jobs(&self) -> Vec<proxy::JobRow> {
-        let path = || OwnedObjectPath::try_from("/x").unwrap();
-        let job = |unit: &str, kind: &str, state: &str| {
-            (1, unit.into(), kind.into(), state.into(), path(), path())
-        };
-        vec![
-            job("database.service", "stop", "running"),
-            job("rbdmap@rbd-a.service", "stop", "running"),
-            job("network.service", "stop", "waiting"),
-            job("poweroff.target", "start", "running"),
+    async fn list_jobs(&self) -> Vec<JobTuple> {
+        [
+            ("database.service", "stop", "running"),
+            ("rbdmap@rbd-a.service", "stop", "running"),
+            ("network.service", "stop", "waiting"),
+            ("poweroff.target", "start", "running"),
+            ("late.service", "start", "waiting"),
         ]
+        .map(|(unit, kind, state)| {
+            let path = OwnedObjectPath::try_from("/x").unwrap();
+            (
+                1,
+                unit.to_owned(),
+                kind.to_owned(),
+                state.to_owned(),
+                path.clone(),
+                path,
+            )
+        })
+        .into()
     }
 
     #[zbus(property)]
@@ -115,21 +137,49 @@ impl FakeManager {
     }
 }
 
-/// A job that ends as the unit is called; `slow` never, `early` before the answer, `crash` with the connection. An
-/// `…alias` shares the job of what it stands for.
+/// A job as the signature of ListJobs has it: number, unit, type, state, its object, the unit's object.
+type JobTuple = (
+    u32,
+    String,
+    String,
+    String,
+    OwnedObjectPath,
+    OwnedObjectPath,
+);
+
+/// An error reply.
+#[derive(Debug)]
+struct Refusal(&'static str, String);
+
+impl DBusError for Refusal {
+    fn create_reply(&self, call: &Header<'_>) -> zbus::Result<Message> {
+        Message::error(call, self.name()).build(&self.1)
+    }
+
+    fn name(&self) -> ErrorName<'_> {
+        ErrorName::from_static_str(self.0).unwrap()
+    }
+
+    fn description(&self) -> Option<&str> {
+        Some(&self.1)
+    }
+}
+
+/// Creates a job whose result is the name of the unit: `done.service` ends as `done`. The job of `slow` never ends, that of
+/// `early` ends before the answer, that of `crash` closes the connection. `donealias` shares the job of `done`.
 async fn enqueue(connection: &Connection, unit: &str) -> OwnedObjectPath {
-    let fate = unit.replace(".service", "").replace("alias", "");
-    let job = OwnedObjectPath::try_from(format!("/org/freedesktop/systemd1/job/{fate}")).unwrap();
-    match fate.as_str() {
+    let result = unit.replace(".service", "").replace("alias", "");
+    let job = OwnedObjectPath::try_from(format!("/org/freedesktop/systemd1/job/{result}")).unwrap();
+    match result.as_str() {
         "slow" => {}
         "crash" => drop(connection.clone().close().await),
         "early" => job_removed(connection, &job, "done").await,
-        _ => end_later(connection.clone(), job.clone(), fate),
+        _ => end_later(connection.clone(), job.clone(), result),
     }
     job
 }
 
-/// The end of a job after its answer, among more signals that are nothing to us than a queue holds.
+/// Ends a job after its answer, among more signals of another job than a queue holds.
 fn end_later(connection: Connection, job: OwnedObjectPath, result: String) {
     let signals = async move {
         let other = OwnedObjectPath::try_from("/org/freedesktop/systemd1/job/77").unwrap();
@@ -156,66 +206,4 @@ async fn job_removed(connection: &Connection, job: &OwnedObjectPath, result: &st
         )
         .await
         .unwrap();
-}
-
-#[interface(name = "org.freedesktop.systemd1.Unit")]
-impl FakeUnit {
-    #[zbus(property)]
-    fn load_state(&self) -> &str {
-        "loaded"
-    }
-
-    #[zbus(property)]
-    fn active_state(&self) -> &str {
-        "failed"
-    }
-
-    #[zbus(property)]
-    fn sub_state(&self) -> &str {
-        "failed"
-    }
-
-    #[zbus(property)]
-    fn need_daemon_reload(&self) -> bool {
-        true
-    }
-}
-
-#[interface(name = "org.freedesktop.systemd1.Service")]
-impl FakeService {
-    #[zbus(property)]
-    fn result(&self) -> &str {
-        "exit-code"
-    }
-
-    #[zbus(property)]
-    fn status_text(&self) -> &str {
-        "no such image"
-    }
-}
-
-/// A root with a fake PID 1 on its private socket.
-pub fn fake() -> (TempDir, Manager) {
-    let folder = TempDir::new().unwrap();
-    let root = Root::new(folder.path());
-    std::fs::create_dir_all(root.systemd_socket().parent().unwrap()).unwrap();
-    let listener = UnixListener::bind(root.systemd_socket()).unwrap();
-    thread::spawn(move || {
-        let mut clients = Vec::new();
-        while let Ok((client, _)) = listener.accept() {
-            clients.push(serve(client));
-        }
-    });
-    let manager = Manager::connect(&root).unwrap();
-    (folder, manager)
-}
-
-fn serve(client: UnixStream) -> Connection {
-    let unit = "/org/freedesktop/systemd1/unit/x";
-    let server = Builder::unix_stream(client).p2p().server(Guid::generate());
-    let server = server
-        .serve_at(proxy::PATH, FakeManager)
-        .serve_at(unit, FakeUnit)
-        .serve_at(unit, FakeService);
-    zbus::block_on(server.build()).unwrap()
 }

@@ -1,44 +1,48 @@
-//! Until when jobs are followed: the limit counts from the last that was done, for of hundreds each waits for its turn.
+//! When to stop following jobs. The limit counts from the last job that was done, because each of hundreds waits for
+//! those before it.
 
 use std::time::{Duration, Instant};
 
-use super::CALL_LIMIT;
 use super::outcome::{JobOutcome, JobReport};
+use super::timeouts::CALL_TIMEOUT;
 
-/// The longest wait; more overflows the clock.
+/// The longest limit. A longer one overflows the clock.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Until when a batch is followed.
-pub struct Due {
+/// The deadline of a batch, which its progress postpones.
+pub struct JobDeadline {
     limit: Duration,
     answers: Instant,
     jobs: Instant,
 }
 
-impl Due {
-    /// No job is done yet.
-    pub fn from(start: Instant, limit: Duration) -> Self {
+impl JobDeadline {
+    /// The deadline of a batch of which no job is done.
+    pub fn new(start: Instant, limit: Duration) -> Self {
         let limit = limit.min(FOREVER);
         Self {
             limit,
-            answers: start + CALL_LIMIT,
+            answers: start + CALL_TIMEOUT,
             jobs: start + limit,
         }
     }
 
-    /// Calls are sent now: their answers are due anew.
-    pub fn ask(&mut self, now: Instant) {
-        self.answers = now + CALL_LIMIT;
+    /// Calls have been sent now: allows time for their answers.
+    pub fn expect_answers(&mut self, now: Instant) {
+        self.answers = now + CALL_TIMEOUT;
     }
 
-    /// The others' turn comes nearer with each job that is done.
-    pub fn hear(&mut self, news: &[JobReport], now: Instant) {
-        if news.iter().any(|report| report.outcome == JobOutcome::Done) {
+    /// Postpones the deadline if one of these jobs was done.
+    pub fn record(&mut self, reports: &[JobReport], now: Instant) {
+        if reports
+            .iter()
+            .any(|report| report.outcome == JobOutcome::Done)
+        {
             self.jobs = now + self.limit;
         }
     }
 
-    /// When to give up, which depends on whether systemd has answered all calls.
+    /// The moment to give up, which depends on whether systemd has answered all calls.
     pub fn at(&self, all_answered: bool) -> Instant {
         if all_answered {
             self.jobs
@@ -52,32 +56,32 @@ impl Due {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_limit_counts_from_the_last_job_that_was_done() {
-        let start = Instant::now();
-        let after = |seconds| start + Duration::from_secs(seconds);
-        let report = |outcome| {
-            [JobReport {
-                unit: "a.service".to_owned(),
-                outcome,
-            }]
-        };
-        let mut due = Due::from(start, Duration::from_secs(60));
-        assert_eq!(due.at(true), after(60));
-        due.hear(&report(JobOutcome::Failed), after(50));
-        assert_eq!(
-            due.at(true),
-            after(60),
-            "who has failed brings nobody nearer"
-        );
-        due.hear(&report(JobOutcome::Done), after(50));
-        assert_eq!(due.at(true), after(110));
+    fn report(outcome: JobOutcome) -> [JobReport; 1] {
+        [JobReport {
+            unit: "a.service".to_owned(),
+            outcome,
+        }]
     }
 
     #[test]
-    fn answers_are_waited_for_longer_than_jobs_where_no_job_is() {
+    fn a_job_that_is_done_postpones_the_deadline_and_a_failed_job_does_not() {
         let start = Instant::now();
-        let due = Due::from(start, Duration::ZERO);
-        assert_eq!((due.at(true), due.at(false)), (start, start + CALL_LIMIT));
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut deadline = JobDeadline::new(start, Duration::from_secs(60));
+        assert_eq!(deadline.at(true), after(60));
+        deadline.record(&report(JobOutcome::Failed), after(50));
+        assert_eq!(deadline.at(true), after(60), "a failed job is no progress");
+        deadline.record(&report(JobOutcome::Done), after(50));
+        assert_eq!(deadline.at(true), after(110));
+    }
+
+    #[test]
+    fn with_a_limit_of_zero_there_is_still_time_for_answers() {
+        let start = Instant::now();
+        let deadline = JobDeadline::new(start, Duration::ZERO);
+        assert_eq!(
+            (deadline.at(true), deadline.at(false)),
+            (start, start + CALL_TIMEOUT)
+        );
     }
 }

@@ -1,34 +1,34 @@
-//! How the job of a unit ended, as data and in words.
+//! How the job of a unit ended, as data and as text.
 
 use std::fmt;
 
 /// How a job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobOutcome {
-    /// The job did what it had to. The unit may have failed to stop, or had nothing to start: read its state.
+    /// The job did its work. The unit may have failed to stop, or there was nothing to start: its state shows that.
     Done,
     /// The unit failed.
     Failed,
-    /// A unit that it needs failed.
+    /// A unit that it requires failed.
     Dependency,
     /// The job took longer than JobTimeoutSec= allows.
     Timeout,
-    /// Someone asked for the opposite.
+    /// Somebody requested the opposite.
     Canceled,
-    /// The job did not apply to the unit's state.
+    /// The job did not apply in the unit's state.
     Skipped,
-    /// systemd did not take the job, for this reason: no such unit, masked, not allowed, against a job of the shutdown.
+    /// systemd did not accept the job, and this is why: no such unit, masked, not permitted, conflicts with the shutdown.
     Refused(String),
-    /// The limit passed first; systemd goes on with the job.
+    /// The caller's time limit passed first. systemd continues the job.
     StillRunning,
-    /// systemd has not even answered whether it takes the job.
+    /// systemd did not answer whether it accepts the job.
     Unanswered,
-    /// A rare result (`assert`, `invalid`, `unsupported`, `collected`, `once`) or one newer than this program.
+    /// A rare result (`assert`, `invalid`, `unsupported`, `collected`, `once`) or one that is newer than this program.
     Other(String),
 }
 
 impl From<&str> for JobOutcome {
-    /// The result in JobRemoved (systemd `src/core/job.c`).
+    /// Reads the result in JobRemoved (systemd `src/core/job.c`).
     fn from(result: &str) -> Self {
         match result {
             "done" => Self::Done,
@@ -47,7 +47,7 @@ impl From<&str> for JobOutcome {
 pub struct JobReport {
     /// The unit as the caller named it.
     pub unit: String,
-    /// How it ended.
+    /// How the job ended.
     pub outcome: JobOutcome,
 }
 
@@ -56,12 +56,12 @@ impl fmt::Display for JobReport {
         let outcome = match &self.outcome {
             JobOutcome::Done => "done",
             JobOutcome::Failed => "failed",
-            JobOutcome::Dependency => "a unit that it needs failed",
+            JobOutcome::Dependency => "a unit that it requires failed; see `systemctl --failed`",
             JobOutcome::Timeout => "its job timed out",
-            JobOutcome::Canceled => "its job was canceled by another one",
-            JobOutcome::Skipped => "skipped, its state does not allow it",
+            JobOutcome::Canceled => "another job canceled its job",
+            JobOutcome::Skipped => "its job was skipped because it does not apply now",
             JobOutcome::Refused(reason) => reason,
-            JobOutcome::StillRunning => "not done yet, systemd goes on with it",
+            JobOutcome::StillRunning => "not done yet; systemd continues its job",
             JobOutcome::Unanswered => "systemd did not answer",
             JobOutcome::Other(result) => {
                 return write!(f, "{}: its job ended with the result {result}", self.unit);

@@ -1,12 +1,12 @@
 //! PID 1's private socket as a transport for zbus.
 //!
-//! On it PID 1 speaks D-Bus peer to peer: no Hello, no names, no match rules, every signal unasked. Not documented, but
-//! what systemctl(1) uses as root (systemd `src/core/dbus.c`), and there when dbus-daemon is not.
+//! On it PID 1 speaks D-Bus peer to peer: no Hello, no names, no match rules, and it sends every signal. The socket is not
+//! documented, but systemctl(1) uses it as root (systemd `src/core/dbus.c`), and it works when dbus-daemon does not.
 //!
-//! The surprise: PID 1 signs every message there with the sender `org.freedesktop.systemd1` (sd_bus_set_sender(3)). That
-//! is a well-known name, where the D-Bus specification wants a unique one, and zbus takes no such message (`Invalid
-//! unique name`). So its first letter is turned into the colon of a unique name as the bytes come in. The rest, all
-//! lengths included, stays.
+//! PID 1 sends every message there with the sender `org.freedesktop.systemd1` (sd_bus_set_sender(3)), a well-known name.
+//! The D-Bus specification requires a unique name, and zbus refuses such a message (`Invalid unique name`). So this
+//! transport replaces the first letter by the colon of a unique name as it reads the bytes. The rest, including all
+//! lengths, stays the same.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -26,7 +26,7 @@ type Stream = Arc<AsyncIo<UnixStream, Shared>>;
 pub struct PrivateSocket(Stream);
 
 impl PrivateSocket {
-    /// Connects; PID 1 need not be listening right now.
+    /// Connects. It waits if PID 1 does not accept connections at this moment.
     pub async fn connect(path: &Path) -> io::Result<Self> {
         let runtime = SharedRuntime::current()?;
         let stream = zruntime::net::unix::UnixStream::connect(&runtime, path)
@@ -51,7 +51,7 @@ impl Socket for PrivateSocket {
     }
 }
 
-/// What PID 1 says.
+/// Receives from PID 1.
 #[derive(Debug)]
 pub struct Reader {
     stream: Stream,
@@ -65,12 +65,12 @@ impl ReadHalf for Reader {
             .stream
             .read_with(|mut stream| stream.read(buffer))
             .await?;
-        self.sender.mend(&mut buffer[..length]);
-        Ok((length, Vec::new())) // without can_pass_unix_fd() there are no descriptors
+        self.sender.make_unique(&mut buffer[..length]);
+        Ok((length, Vec::new())) // no file descriptors without can_pass_unix_fd()
     }
 }
 
-/// What we say to PID 1.
+/// Sends to PID 1.
 #[derive(Debug)]
 pub struct Writer(Stream);
 
@@ -89,33 +89,35 @@ impl WriteHalf for Writer {
     }
 }
 
-/// The first letter of the name that PID 1 signs with.
-const FIRST: u8 = b'o';
+/// The first letter of the sender that PID 1 sends.
+const FIRST_LETTER: u8 = b'o';
 
-/// Finds the header field SENDER (number 7, a string of the length of `org.freedesktop.systemd1`), also where it
-/// arrives in pieces. No string holds such bytes, for it has zeros.
+/// Finds the header field SENDER (number 7, a string of the length of `org.freedesktop.systemd1`), also if it arrives in
+/// pieces. No string contains the bytes before the name, because some of them are zero.
 #[derive(Debug, Default)]
 struct SenderField {
     matched: usize,
 }
 
 impl SenderField {
-    /// What comes before the name, in the byte order of this machine, which is PID 1's too.
-    fn lead() -> [u8; 8] {
+    /// The bytes before the name: field number, signature and length, in the byte order of this machine and so of PID 1.
+    fn prefix() -> [u8; 8] {
         let [a, b, c, d] = 24u32.to_ne_bytes();
         [7, 1, b's', 0, a, b, c, d]
     }
 
-    fn mend(&mut self, bytes: &mut [u8]) {
-        let lead = Self::lead();
+    /// Makes the sender a unique name in these bytes, which follow those of the call before.
+    fn make_unique(&mut self, bytes: &mut [u8]) {
+        let prefix = Self::prefix();
         for byte in bytes {
-            self.matched = match lead.get(self.matched) {
+            self.matched = match prefix.get(self.matched) {
                 Some(expected) if expected == byte => self.matched + 1,
-                None if *byte == FIRST => {
+                None if *byte == FIRST_LETTER => {
                     *byte = b':';
                     0
                 }
-                _ => usize::from(*byte == lead[0]),
+                // A mismatch may itself begin the prefix. No longer part of the prefix repeats its first byte.
+                _ => usize::from(*byte == prefix[0]),
             };
         }
     }
@@ -127,31 +129,31 @@ mod tests {
     use zbus::Message;
 
     #[test]
-    fn a_message_of_pid_1_becomes_valid_in_whatever_pieces_it_comes() {
-        let reply = Message::signal(
+    fn the_sender_of_pid_1_becomes_unique_in_whatever_pieces_it_arrives() {
+        let signal = Message::signal(
             "/org/freedesktop/systemd1",
             "org.freedesktop.systemd1.Manager",
             "JobRemoved",
         );
-        let reply = reply
+        let signal = signal
             .sender(":rg.freedesktop.systemd1")
             .build(&"org.freedesktop.systemd1")
             .unwrap();
-        let valid: Vec<u8> = reply.data().to_vec();
+        let valid: Vec<u8> = signal.data().to_vec();
         let at = valid.windows(4).position(|four| four == b":rg.").unwrap();
         let mut sent = valid.clone();
-        sent[at] = FIRST;
+        sent[at] = FIRST_LETTER;
         for size in 1..=sent.len() {
             let (mut field, mut received) = (SenderField::default(), sent.clone());
             received
                 .chunks_mut(size)
-                .for_each(|piece| field.mend(piece));
+                .for_each(|piece| field.make_unique(piece));
             assert_eq!(received, valid, "in pieces of {size}");
         }
     }
 
     #[test]
-    fn the_handshake_and_other_senders_pass_unchanged() {
+    fn the_handshake_and_other_senders_stay_unchanged() {
         let texts = [
             &b"OK 880437f3ffbf43e39df5031e21e234cc\r\n"[..],
             b"\x07\x01s\0\x05\0\0\0:1.23\0",
@@ -159,7 +161,7 @@ mod tests {
         ];
         for text in texts {
             let mut bytes = text.to_vec();
-            SenderField::default().mend(&mut bytes);
+            SenderField::default().make_unique(&mut bytes);
             assert_eq!(bytes, text);
         }
     }

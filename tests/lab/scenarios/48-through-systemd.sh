@@ -76,7 +76,7 @@ users() {
   findmnt /mnt/asked
   systemctl stop lab-database.service
   ends 1 setpriv --reuid=65534 --regid=65534 --clear-groups rbdmap unmap
-  says "permission denied, this needs root"
+  says "permission denied; run this as root"
   is_mapped_once asked
   rbdmap unmap
 }
