@@ -205,7 +205,7 @@ fn look(
             mount_points,
         },
     );
-    Deadline::after(limit).run(move || holders::of(&root, &held))
+    Deadline::after(limit).run(move || holders::find(&root, &held))
 }
 
 fn mount_point(step: &TeardownStep<'_>) -> Option<PathBuf> {

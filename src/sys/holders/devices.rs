@@ -1,85 +1,89 @@
-//! What stands on a device without being a process: devices made of it, swap, a file system that is not mounted any more.
+//! Users of a device that are not processes: devices made of it, swap, and a file system that is no longer mounted.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::Held;
+use super::held::Held;
 use crate::model::block_node::BlockNode;
 use crate::model::holder::Holder;
 use crate::runtime::root::Root;
 use crate::sys::file::{attribute, read_if_there};
 
-/// File systems that the kernel still has on the device: ext4, xfs, f2fs and others have a folder each in `/sys/fs/TYPE/`, by
-/// the name of the device.
+/// File systems that the kernel still keeps on the device. ext4, xfs, f2fs and others have a directory for each device,
+/// `/sys/fs/TYPE/DEVICE`.
 pub fn file_systems(root: &Root, node: &BlockNode) -> Vec<Holder> {
-    let kinds = fs::read_dir(root.file_systems())
+    let types = fs::read_dir(root.file_systems()).into_iter().flatten();
+    let mut holders = Vec::new();
+    for kind in types.flatten() {
+        if kind.path().join(&node.name).is_dir() {
+            let name = kind.file_name().to_string_lossy().into_owned();
+            holders.push(Holder::FileSystem(name, node.name.clone()));
+        }
+    }
+    holders
+}
+
+/// Devices made of these, each once, with the names that administrators gave them.
+pub fn made_of(root: &Root, nodes: &[BlockNode]) -> Vec<Holder> {
+    // A device made of two partitions is a holder of both.
+    let mut names = BTreeSet::new();
+    for node in nodes {
+        let entries = fs::read_dir(directory(root, node).join("holders"));
+        for entry in entries.into_iter().flatten().flatten() {
+            names.insert(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names
         .into_iter()
-        .flatten()
-        .flatten();
-    let there = kinds.filter(|kind| kind.path().join(&node.name).is_dir());
-    there
-        .map(|kind| {
-            Holder::FileSystem(
-                kind.file_name().to_string_lossy().into_owned(),
-                node.name.clone(),
-            )
+        .map(|name| {
+            let title =
+                attribute(&root.block(&name).join("dm/name")).or_else(|| array_name(root, &name));
+            Holder::Device(name, title)
         })
         .collect()
 }
 
-/// Devices made of these, each once, with the names that people gave them.
-pub fn made_of(root: &Root, nodes: &[BlockNode]) -> Vec<Holder> {
-    let folder = |node: &BlockNode| {
-        // A partition's folder is in its disk's, which is called as it is up to the last `p`.
-        let disk = node
-            .partition
-            .and_then(|_| node.name.rsplit_once('p'))
-            .map(|(disk, _)| root.block(disk));
-        disk.map_or(root.block(&node.name), |disk| disk.join(&node.name))
-            .join("holders")
-    };
-    let entries = nodes
-        .iter()
-        .flat_map(|node| fs::read_dir(folder(node)).into_iter().flatten().flatten());
-    let names: BTreeSet<String> = entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    let device = |name: String| {
-        let title = attribute(&root.block(&name).join("dm/name")).or_else(|| array(root, &name));
-        Holder::Device(name, title)
-    };
-    names.into_iter().map(device).collect()
+/// The directory of a device in sysfs. That of a partition is in the directory of its disk, whose name is the part before
+/// the last `p`.
+fn directory(root: &Root, node: &BlockNode) -> PathBuf {
+    match node.name.rsplit_once('p') {
+        Some((disk, _)) if node.partition.is_some() => root.block(disk).join(&node.name),
+        _ => root.block(&node.name),
+    }
 }
 
-/// The name of a RAID. The kernel tells none (linux `Documentation/admin-guide/md.rst`); mdadm's udev rules have a link for it,
-/// `/dev/md/NAME`. That of md0 may be `0`, which says nothing more.
-fn array(root: &Root, device: &str) -> Option<String> {
-    let links = fs::read_dir(root.dev("md")).into_iter().flatten().flatten();
-    let leads_there = |link: &Path| {
-        fs::read_link(link).is_ok_and(|to| to.file_name() == Some(OsStr::new(device)))
-    };
-    let names = links
-        .filter(|link| leads_there(&link.path()))
-        .filter_map(|link| link.file_name().into_string().ok());
-    names
+/// The name of a RAID. The kernel has none (linux `Documentation/admin-guide/md.rst`); the udev rules of mdadm make a link
+/// `/dev/md/NAME`.
+fn array_name(root: &Root, device: &str) -> Option<String> {
+    let links = fs::read_dir(root.dev("md")).into_iter().flatten();
+    links
+        .flatten()
+        .filter(|link| points_at(&link.path(), device))
+        .filter_map(|link| link.file_name().into_string().ok())
+        // The link of md0 may be `0`, which adds nothing.
         .filter(|name| device.strip_prefix("md") != Some(name))
         .min()
 }
 
-/// Swap on the devices or in a file on them: the first word of each line of /proc/swaps but the first.
+fn points_at(link: &Path, device: &str) -> bool {
+    fs::read_link(link).is_ok_and(|target| target.file_name() == Some(OsStr::new(device)))
+}
+
+/// Swap on the devices or in a file on them: the first word of each line of /proc/swaps after the heading.
 pub fn swaps(root: &Root, held: &Held) -> Vec<Holder> {
-    let text = read_if_there(&root.proc("swaps"))
-        .ok()
-        .flatten()
-        .unwrap_or_default();
-    let paths = text
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split_whitespace().next());
-    let paths = paths
-        .map(|path| path.replace("\\040", " "))
-        .filter(|path| held.has(Path::new(path)));
-    paths.map(Holder::Swap).collect()
+    let text = read_if_there(&root.proc("swaps")).ok().flatten();
+    let mut holders = Vec::new();
+    for line in text.unwrap_or_default().lines().skip(1) {
+        let Some(path) = line.split_whitespace().next() else {
+            continue;
+        };
+        // The kernel escapes blanks, because they separate the columns.
+        let path = path.replace("\\040", " ");
+        if held.contains_path(Path::new(&path)) {
+            holders.push(Holder::Swap(path));
+        }
+    }
+    holders
 }

@@ -1,84 +1,70 @@
-//! Looks for whoever keeps a device or the file systems on it busy: processes, mounts in other mount namespaces, devices
-//! made of it, loop devices, swap.
+//! Finds who keeps a device, or the file systems on it, busy: processes, mounts in other mount namespaces, devices made of
+//! it, loop devices, swap.
 //!
-//! Everything is read from /proc and /sys as text (proc(5), linux `Documentation/ABI/testing/sysfs-block`): where a link
-//! leads is read and compared, not followed, for a file system whose disk does not answer would keep us as well. Only
-//! if that finds nobody are the open files themselves asked for their device: those of a file system that was unmounted
-//! lazily have paths that lead nowhere.
+//! Everything is text and links of /proc and /sys (proc(5), linux `Documentation/ABI/testing/sysfs-block`). The search
+//! compares where a link points and does not follow it, because a file system whose disk does not answer would block this
+//! process too. Only if it finds nobody, it asks each open file for its device: after a lazy unmount, the paths of open
+//! files no longer show where the files are.
 
-mod devices;
-mod processes;
+mod devices; // devices made of a device, swap, file systems
+mod held; // what to search for
+mod mount_namespaces; // mounts that other processes see
+mod process_info; // describes a process
+mod processes; // open files and mapped files
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::sys::stat::{major, minor};
-
 use super::loops;
-use crate::model::block_node::BlockNode;
 use crate::model::holder::Holder;
 use crate::runtime::root::Root;
+pub use held::Held;
 use processes::Processes;
 
-/// What somebody may hold.
-#[derive(Debug, Clone, Default)]
-pub struct Held {
-    /// The block devices.
-    pub nodes: Vec<BlockNode>,
-    /// What is still mounted from them or inside them.
-    pub mount_points: Vec<PathBuf>,
-}
-
-/// Everybody who holds it, processes by number first.
-pub fn of(root: &Root, held: &Held) -> Vec<Holder> {
-    let processes = Processes::list(root, held);
-    let by_path = |link: &Path| fs::read_link(link).ok().filter(|path| held.has(path));
-    let mut holders = processes.holding(by_path);
-    holders.extend(processes.namespaces());
+/// Everybody who holds the devices or the mounts: processes in the order of their numbers, then the others.
+pub fn find(root: &Root, held: &Held) -> Vec<Holder> {
+    let processes = Processes::list(root);
+    let mut holders = processes.holding(held, |link| held_path(held, link));
+    holders.extend(mount_namespaces::holding(root, held, &processes));
     holders.extend(devices::made_of(root, &held.nodes));
-    let loops = loops::list(root)
-        .into_iter()
-        .filter(|device| held.has(&device.file));
-    holders
-        .extend(loops.map(|device| Holder::Loop(device.name, device.file.display().to_string())));
+    holders.extend(loop_devices(root, held));
     holders.extend(devices::swaps(root, held));
+    // With a mount it is no news that the kernel uses the file system.
     if holders.is_empty() && held.mount_points.is_empty() {
-        holders.extend(
-            held.nodes
-                .iter()
-                .flat_map(|node| devices::file_systems(root, node)),
-        );
+        for node in &held.nodes {
+            holders.extend(devices::file_systems(root, node));
+        }
     }
+    // A last resort, because it may block.
     if holders.is_empty() {
-        let by_device = |link: &Path| {
-            fs::metadata(link)
-                .ok()
-                .filter(|found| held.carries(found.dev()))
-                .map(|_| link.into())
-        };
-        holders.extend(processes.holding(by_device));
+        holders = processes.holding(held, |link| on_held_device(held, link));
     }
     holders
 }
 
-impl Held {
-    /// Whether a path, as the kernel prints it, is one of the devices or lies on one of the mounts.
-    fn has(&self, path: &Path) -> bool {
-        let text = path.to_string_lossy();
-        let path = Path::new(text.strip_suffix(" (deleted)").unwrap_or(&text));
-        self.nodes.iter().any(|node| node.is_at(path))
-            || self
-                .mount_points
-                .iter()
-                .any(|target| path.starts_with(target))
-    }
+/// Where a link points, if that is held.
+fn held_path(held: &Held, link: &Path) -> Option<PathBuf> {
+    fs::read_link(link)
+        .ok()
+        .filter(|path| held.contains_path(path))
+}
 
-    fn carries(&self, device: u64) -> bool {
-        self.nodes.iter().any(|node| {
-            (u64::from(node.number.0), u64::from(node.number.1)) == (major(device), minor(device))
-        })
+/// The link itself, if the open file behind it is on a held device. May block as long as that file system does.
+fn on_held_device(held: &Held, link: &Path) -> Option<PathBuf> {
+    let file = fs::metadata(link).ok()?;
+    held.contains_device(file.dev()).then(|| link.to_owned())
+}
+
+fn loop_devices(root: &Root, held: &Held) -> Vec<Holder> {
+    let mut holders = Vec::new();
+    for device in loops::list(root) {
+        if held.contains_path(&device.file) {
+            let file = device.file.display().to_string();
+            holders.push(Holder::Loop(device.name, file));
+        }
     }
+    holders
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ impl Manager {
     pub fn reset_failed(&self, unit: &str) -> Result<()> {
         let reset = async {
             match self.manager_proxy().await?.reset_failed_unit(unit).await {
+                // A unit that is not loaded has no failed state.
                 Err(zbus::Error::MethodError(name, ..)) if name.as_str() == NO_SUCH_UNIT => Ok(()),
                 answer => answer,
             }

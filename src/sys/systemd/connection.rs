@@ -64,6 +64,7 @@ pub fn within<T>(limit: Duration, exchange: impl Future<Output = zbus::Result<T>
 /// The message of an error, for administrators.
 pub fn describe(error: &zbus::Error) -> String {
     match error {
+        // systemd's text is a whole sentence, which names the unit.
         zbus::Error::MethodError(_, Some(text), _) => text.clone(),
         zbus::Error::FDO(error) => describe_standard(error),
         zbus::Error::InputOutput(error) if is_lost(error) => {
@@ -78,6 +79,7 @@ pub fn describe(error: &zbus::Error) -> String {
 /// Describes an error of the D-Bus specification.
 fn describe_standard(error: &fdo::Error) -> String {
     match error {
+        // Users get the second one, because these calls do not allow polkit to ask for a password.
         fdo::Error::AccessDenied(_) | fdo::Error::InteractiveAuthorizationRequired(_) => {
             "permission denied; run this as root".to_owned()
         }

@@ -123,6 +123,7 @@ impl Follower {
         Message::method_call(proxy::PATH, self.method)
             .destination(proxy::SERVICE)
             .interface(proxy::MANAGER)
+            // The mode that systemctl(1) uses: the job replaces a conflicting one of the unit.
             .build(&(unit, "replace"))
     }
 
@@ -138,6 +139,7 @@ impl Follower {
     async fn next_reports(&mut self, runtime: &SharedRuntime) -> zbus::Result<Vec<JobReport>> {
         let mut quiet_until = Instant::now() + self.pace.quiet;
         loop {
+            // Every round, because `request` postpones the time for answers.
             let deadline = self.deadline.at(self.requested.is_empty());
             let wake = if self.remaining.is_empty() {
                 deadline
@@ -148,6 +150,7 @@ impl Follower {
                 let reports = self.handle(&message?)?;
                 if !reports.is_empty() {
                     self.deadline.record(&reports, Instant::now());
+                    // As many as have ended, so that no more run at once than before.
                     let under_way = self.requested.len() + self.running.len();
                     self.request(self.pace.at_once.saturating_sub(under_way))
                         .await?;
@@ -202,6 +205,7 @@ impl Follower {
         let Some(job) = self.signals.removed_job(message)? else {
             return Ok(Vec::new());
         };
+        // Several units may share the job, or none yet, or it may be the job of somebody else.
         let reports = self.end(&job.path, &job.result);
         self.results.insert(job.path, job.result);
         Ok(reports)

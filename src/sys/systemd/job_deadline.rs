@@ -47,6 +47,7 @@ impl JobDeadline {
         if all_answered {
             self.jobs
         } else {
+            // Even a caller that does not wait for jobs wants to know which of them systemd refused.
             self.jobs.max(self.answers)
         }
     }

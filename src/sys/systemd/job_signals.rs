@@ -29,12 +29,14 @@ impl JobSignals {
     /// Makes PID 1 send its signals to this connection.
     pub async fn subscribe(connection: &Connection) -> zbus::Result<Self> {
         if connection.is_bus() {
+            // dbus-daemon delivers a signal only to connections with a rule for it. The private socket has no rules.
             let service = proxy::SERVICE;
             let rule = format!("type='signal',sender='{service}',member='{JOB_REMOVED}'");
             connection
                 .call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &rule)
                 .await?;
         }
+        // PID 1 sends no signals about jobs until somebody subscribes.
         let answer = connection
             .call_method(
                 Some(proxy::SERVICE),

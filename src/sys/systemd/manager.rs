@@ -29,6 +29,8 @@ impl Manager {
                 address: private,
             }),
             Err(reason) => {
+                // Users may not open the private socket, and during boot and shutdown there may be no bus. If neither works,
+                // the error has both reasons.
                 tracing::debug!("{reason:#}");
                 let bus = Address::Bus(root.join("run/dbus/system_bus_socket"));
                 let connection = bus.open().with_context(|| format!("{reason:#}; then"))?;

@@ -108,6 +108,7 @@ impl SenderField {
 
     /// Makes the sender a unique name in these bytes, which follow those of the call before.
     fn make_unique(&mut self, bytes: &mut [u8]) {
+        // A letter that ends these bytes may follow in the next call, so the state of the search is kept.
         let prefix = Self::prefix();
         for byte in bytes {
             self.matched = match prefix.get(self.matched) {

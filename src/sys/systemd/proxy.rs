@@ -162,6 +162,7 @@ pub async fn result_and_status(
         _ => return Ok((String::new(), String::new())),
     };
     let unit = typed_proxy(connection, path, interface).await?;
+    // Only services can send a status.
     let status = if interface == SERVICE_INTERFACE {
         unit.get_property("StatusText").await?
     } else {

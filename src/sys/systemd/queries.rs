@@ -31,6 +31,7 @@ impl Manager {
             .path(&path)
             .cache_properties(CacheProperties::No);
         let unit = unit.build().await?;
+        // A call for each property: GetAll would return a hundred others too.
         let (result, status) = proxy::result_and_status(&self.connection, &path, name).await?;
         Ok(UnitState {
             load: unit.load_state().await?,
@@ -85,6 +86,7 @@ impl Manager {
     pub fn job_type(&self, unit: &str) -> Result<Option<String>> {
         let kind = self.call(async {
             let (id, path) = self.unit_proxy(unit).await?.job().await?;
+            // Without a job the number is 0 and the object is `/`.
             if id == 0 {
                 return Ok(None);
             }
@@ -104,6 +106,7 @@ impl Manager {
     /// The units that systemd is stopping now, without those of rbdmap.
     pub fn stopping_units(&self) -> Result<Vec<String>> {
         let mut jobs = self.jobs()?;
+        // A unit of rbdmap that stops waits for the others, so it is no sign that they end.
         jobs.retain(|job| job.kind == "stop" && job.is_running() && !unit_name::is_own(&job.unit));
         Ok(jobs.into_iter().map(|job| job.unit).collect())
     }

@@ -10,6 +10,7 @@ impl Manager {
     /// Why a unit failed or is not up yet, from its status, from the journal, or from its result.
     pub fn failure_reason(&self, name: &str, journal: &Journal) -> Result<String> {
         let state = self.unit_state(name)?;
+        // systemd killed mount(8) or umount(8) before it could print why.
         if state.result == "timeout" && name.ends_with(".mount") {
             return Ok("mounting or unmounting exceeded its time limit; \
                  check that the cluster's OSDs answer (`ceph osd stat`)"

@@ -74,6 +74,7 @@ impl Manager {
     async fn is_enabled_but_unstarted(&self, service: &str) -> zbus::Result<bool> {
         let unit = self.unit_proxy(service).await?;
         let has_started = unit.inactive_exit_timestamp_monotonic().await? != 0;
+        // Boot did not try to start a service that is not enabled, so no start of it has failed.
         Ok(!has_started && !unit.wanted_by().await?.is_empty())
     }
 }
