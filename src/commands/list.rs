@@ -1,13 +1,26 @@
-//! `rbdmap list`: what the kernel has mapped, byte for byte as `rbd device list` prints it (ceph `src/krbd.cc`, dump_images,
-//! and `common/TextTable.cc`): columns as wide as their widest cell, two blanks between, every line padded, nothing at all
-//! without mappings; widths are counted in bytes, so that `größe` is two columns short; JSON on one line with the number as text.
+//! `rbdmap list`: the mapped images, byte for byte as `rbd device list` prints them (ceph `src/krbd.cc`, dump_images, and
+//! `src/common/TextTable.cc`). Columns are as wide as their widest cell, two blanks apart, and every line is padded. Widths
+//! are counted in bytes, so `größe` is padded with two blanks too few. Without mappings nothing is printed. JSON is one line,
+//! with the number as a string.
 
+use anyhow::Result;
 use serde::Serialize;
 
 use crate::cli::Format;
 use crate::model::mapping::Mapping;
+use crate::report::failures::Report;
+use crate::runtime::root::Root;
+use crate::sys::rbd::bus;
 
-/// One row of `--format json`, in the order of `rbd`'s keys.
+/// Prints the list.
+pub fn run(root: &Root, format: Format) -> Result<Report> {
+    print!("{}", render(&bus::list(root)?, format));
+    Ok(Report::default())
+}
+
+const HEADER: [&str; 6] = ["id", "pool", "namespace", "image", "snap", "device"];
+
+/// One row. The fields are the keys of the JSON form, in rbd's order.
 #[derive(Serialize)]
 struct ListRow {
     id: String,
@@ -18,12 +31,11 @@ struct ListRow {
     device: String,
 }
 
-/// The text to print.
-pub fn render(mappings: &[Mapping], format: Format) -> String {
+fn render(mappings: &[Mapping], format: Format) -> String {
     let rows: Vec<ListRow> = mappings.iter().map(ListRow::from).collect();
     match format {
         Format::Plain => plain(&rows),
-        // A list of structs of strings always has a JSON form.
+        // Serializing structs of strings cannot fail.
         Format::Json => serde_json::to_string(&rows).unwrap_or_default() + "\n",
     }
 }
@@ -32,21 +44,27 @@ fn plain(rows: &[ListRow]) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let header = ["id", "pool", "namespace", "image", "snap", "device"];
-    let cells: Vec<[&str; 6]> = std::iter::once(header)
-        .chain(rows.iter().map(ListRow::cells))
-        .collect();
-    let width = |column: usize| cells.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..header.len()).map(width).collect();
-    let line = |row: &[&str; 6]| -> String {
-        let padded: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| (*cell).to_owned() + &" ".repeat(width - cell.len()))
-            .collect();
-        padded.join("  ") + "\n"
-    };
-    cells.iter().map(line).collect()
+    let mut lines = vec![HEADER];
+    lines.extend(rows.iter().map(ListRow::cells));
+    let widths = [0, 1, 2, 3, 4, 5].map(|column| column_width(&lines, column));
+    lines.iter().map(|cells| padded(cells, &widths)).collect()
+}
+
+fn column_width(lines: &[[&str; 6]], column: usize) -> usize {
+    lines
+        .iter()
+        .map(|cells| cells[column].len())
+        .max()
+        .unwrap_or(0)
+}
+
+fn padded(cells: &[&str; 6], widths: &[usize; 6]) -> String {
+    let mut fields = Vec::new();
+    for (cell, width) in cells.iter().zip(widths) {
+        // Not `{cell:width$}`, which counts characters.
+        fields.push((*cell).to_owned() + &" ".repeat(width - cell.len()));
+    }
+    fields.join("  ") + "\n"
 }
 
 impl ListRow {
@@ -81,10 +99,9 @@ mod tests {
     use super::*;
 
     fn mapping(id: u32, spec: &str) -> Mapping {
-        let spec = spec.parse().unwrap();
         Mapping {
             id,
-            spec,
+            spec: spec.parse().unwrap(),
             fsid: String::new(),
             read_only: false,
             tag: None,
@@ -92,7 +109,7 @@ mod tests {
         }
     }
 
-    /// What `rbd device list` 16.2.15 printed for the same three mappings.
+    /// The expected text is what `rbd device list` 16.2.15 printed for the same three mappings.
     #[test]
     fn rows_are_padded_as_the_rbd_command_pads_them() {
         let mappings = [
@@ -114,13 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_mapped_is_nothing_printed() {
-        assert_eq!(
-            (
-                render(&[], Format::Plain).as_str(),
-                render(&[], Format::Json).as_str()
-            ),
-            ("", "[]\n")
-        );
+    fn without_mappings_the_output_is_empty() {
+        assert_eq!(render(&[], Format::Plain), "");
+        assert_eq!(render(&[], Format::Json), "[]\n");
     }
 }

@@ -1,62 +1,60 @@
-//! `rbdmap summary`: how much of the table is mapped and mounted, as the status text of rbdmap.service. It acts on
-//! nothing and never fails: the instances carry their own failures.
+//! `rbdmap summary`: reports how many images are mapped and file systems mounted, as the status text of rbdmap.service. It
+//! changes nothing and never fails: the units of the images have their own failures.
 
 use crate::config::load::Configuration;
-use crate::model::fstab_entry::FstabEntry;
 use crate::plan;
+use crate::report::failures::Report;
 use crate::runtime::root::Root;
 use crate::sys::rbd::bus;
 use crate::sys::{mounts, notify};
 
-/// Tells systemd and the journal.
-pub fn run(root: &Root, inputs: &Configuration) {
-    let mapped: Vec<_> = bus::list(root)
-        .unwrap_or_default()
-        .into_iter()
-        .map(|mapping| mapping.spec)
-        .collect();
-    let targets: Vec<_> = mounts::list(root)
-        .unwrap_or_default()
-        .into_iter()
-        .map(|mount| mount.target)
-        .collect();
-    let plan = plan::map(&inputs.entries, &inputs.lines, &[]);
-    let images: Vec<(String, bool)> = plan
-        .images
-        .iter()
-        .map(|entry| (entry.spec.to_string(), mapped.contains(&entry.spec)))
-        .collect();
-    let wanted: Vec<&FstabEntry> = plan.mounts.iter().map(|step| step.entry).collect();
-    let places: Vec<(String, bool)> = wanted
-        .iter()
-        .map(|line| {
-            (
-                line.target.display().to_string(),
-                targets.contains(&line.target),
-            )
-        })
-        .collect();
-    let text = sentence(&images, &places);
+/// Reads the configuration and reports to systemd and the log.
+pub fn run(root: &Root) -> Report {
+    report(root, &Configuration::read(root));
+    Report::default()
+}
+
+/// Reports to systemd and the log.
+pub fn report(root: &Root, config: &Configuration) {
+    let plan = plan::map(&config.entries, &config.lines, &[]);
+    let mappings = bus::list(root).unwrap_or_default();
+    let images = plan.images.iter().map(|entry| Item {
+        name: entry.spec.to_string(),
+        is_present: mappings.iter().any(|mapping| mapping.spec == entry.spec),
+    });
+    let mounted = mounts::list(root).unwrap_or_default();
+    let file_systems = plan.mounts.iter().map(|step| Item {
+        name: step.entry.target.display().to_string(),
+        is_present: mounted
+            .iter()
+            .any(|mount| mount.target == step.entry.target),
+    });
+    let text = sentence(&Vec::from_iter(images), &Vec::from_iter(file_systems));
     notify::status(&text);
     tracing::info!("{text}");
 }
 
-/// `2 of 3 images mapped, 1 of 1 mounted; missing: rbd/nope`.
-fn sentence(images: &[(String, bool)], places: &[(String, bool)]) -> String {
-    let count = |list: &[(String, bool)]| list.iter().filter(|(_, there)| *there).count();
-    let missing: Vec<&str> = images
-        .iter()
-        .chain(places)
-        .filter(|(_, there)| !there)
-        .map(|(name, _)| name.as_str())
-        .collect();
+/// An image or a mount point that the configuration lists.
+struct Item {
+    name: String,
+    is_present: bool,
+}
+
+/// `2 of 3 images mapped, 1 of 1 file systems mounted; missing: rbd/nope`.
+fn sentence(images: &[Item], file_systems: &[Item]) -> String {
     let text = format!(
         "{} of {} images mapped, {} of {} file systems mounted",
-        count(images),
+        count_present(images),
         images.len(),
-        count(places),
-        places.len()
+        count_present(file_systems),
+        file_systems.len()
     );
+    let missing: Vec<&str> = images
+        .iter()
+        .chain(file_systems)
+        .filter(|item| !item.is_present)
+        .map(|item| item.name.as_str())
+        .collect();
     if missing.is_empty() {
         text
     } else {
@@ -64,16 +62,24 @@ fn sentence(images: &[(String, bool)], places: &[(String, bool)]) -> String {
     }
 }
 
+fn count_present(items: &[Item]) -> usize {
+    items.iter().filter(|item| item.is_present).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn item(name: &str, is_present: bool) -> Item {
+        let name = name.to_owned();
+        Item { name, is_present }
+    }
+
     #[test]
-    fn what_is_missing_is_named() {
-        let images = [("rbd/a".to_owned(), true), ("rbd/nope".to_owned(), false)];
-        let places = [("/mnt/a".to_owned(), true)];
+    fn the_sentence_counts_and_names_what_is_missing() {
+        let images = [item("rbd/a", true), item("rbd/nope", false)];
         assert_eq!(
-            sentence(&images, &places),
+            sentence(&images, &[item("/mnt/a", true)]),
             "1 of 2 images mapped, 1 of 1 file systems mounted; missing: rbd/nope"
         );
         assert_eq!(

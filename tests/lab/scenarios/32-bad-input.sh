@@ -146,11 +146,11 @@ command_lines() {
   wrong_usage "expected a number of seconds, 1 or more" map --timeout 0
   wrong_usage "image \"..\" is not a name" map "$POOL/.." --id boot
   ends 1 rbdmap map "$POOL/good"
-  same "rbdmap: $POOL/good: not in $TABLE; add a line such as \`$POOL/good id=USER\`, or say --id USER" "$SAID" "what map says"
+  same "rbdmap: $POOL/good: not in $TABLE; add a line such as \`$POOL/good id=USER\`, or use --id USER" "$SAID" "what map says"
   echo "$POOL/good ib=boot" >$TABLE
   ends 1 rbdmap map "$POOL/good"
   says "$TABLE:1:$((${#POOL} + 7)): unknown option \"ib\"; did you mean \"id\"?"
-  says "$POOL/good: not among what can be read of $TABLE; mend what is named above, or say --id USER"
+  says "$POOL/good: not found in $TABLE, which has invalid lines (see above); fix them, or use --id USER"
   : >$TABLE
   ends 1 rbdmap map "$POOL/good" --id boot --conf /nowhere
   same "rbdmap: /nowhere does not exist, but was named as ceph.conf" "$SAID" "what map says of ceph.conf"

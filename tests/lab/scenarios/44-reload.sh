@@ -55,14 +55,14 @@ edits() {
   table reload-a "options='queue_depth=64'"
   echo "$POOL/reload-b id=admin,keyring=$KEYRING" >>$TABLE
   ends 0 rbdmap reload
-  says "$POOL/reload-a: mapped with other options (+queue_depth=64): they count after \`rbdmap unmap $POOL/reload-a\`"
+  says "$POOL/reload-a: mapped with other options (+queue_depth=64); to apply the new ones, run \`rbdmap unmap $POOL/reload-a\`"
   same "$before" "$(state)" "everything after options have changed"
   # An invalid line may be that of any image: nothing is unmapped.
   lines reload-a
   echo "$POOL/reload-b id=boot,nonsense=1" >>$TABLE
   ends 1 rbdmap reload
   says "unknown option \"nonsense\""
-  says "$POOL/reload-b: not listed any more, and left mapped until all lines can be read"
+  says "$POOL/reload-b: no longer listed; left mapped until the invalid lines are fixed"
   same "$before" "$(state)" "everything after a line was spoilt"
   gone
 }
@@ -75,7 +75,7 @@ gone() {
   lines reload-a
   (cd /mnt/reload-b && exec sleep 600) &
   ends 0 rbdmap reload
-  says "$POOL/reload-b: not listed any more, and left mapped: "
+  says "$POOL/reload-b: no longer listed; left mapped: "
   says "(sleep"
   findmnt /mnt/reload-b
   kill $!

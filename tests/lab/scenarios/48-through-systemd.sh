@@ -100,7 +100,7 @@ interrupted() {
   timeout -s INT 12 rbdmap map >said 2>&1 || status=$?
   cat said
   same 124 "$status" "what timeout says when it had to interrupt"
-  expect "ended by SIGINT; what systemd or the kernel has been asked goes on" <said
+  expect "ended by SIGINT; systemd and the kernel finish what they were asked to do" <said
   same activating "$(systemctl is-active "$(instance asked)")" "the unit, which goes on"
   ends 1 rbdmap status
   says "waiting for a monitor"
@@ -136,7 +136,7 @@ other_ways() {
   umount /run/systemd/private
   # Without systemd, as in this namespace, that is reported once, and the process itself does the work.
   ends 0 unshare --mount --propagation slave sh -c "mount -t tmpfs none /run/systemd && rbdmap map --no-mount"
-  says "systemd does not run here: done in this process"
+  says "systemd is not running: this process does the work"
   is_mapped_once asked
   rbdmap unmap --direct "$POOL/asked"
 }

@@ -34,7 +34,7 @@ by_hand() {
   systemctl daemon-reload
   ends 0 rbdmap map
   echo "$TOOK ms: $SAID"
-  says "udevd does not run"
+  says "udevd is not running"
   findmnt /mnt/bare
   ends 0 rbdmap unmap
   nothing_left
