@@ -1,4 +1,4 @@
-//! Tests that run the real binary: a single crate, so that there is one program to link.
+//! Tests that run the built program. They are one crate, so that cargo links one test program.
 
 mod documents;
 mod generator;

@@ -18,12 +18,12 @@ pub fn run(root: &Root) -> Report {
 pub fn report(root: &Root, config: &Configuration) {
     let plan = plan::map(&config.entries, &config.lines, &[]);
     let mappings = bus::list(root).unwrap_or_default();
-    let images = plan.images.iter().map(|entry| Item {
+    let images = plan.images.iter().map(|entry| SummaryItem {
         name: entry.spec.to_string(),
         is_present: mappings.iter().any(|mapping| mapping.spec == entry.spec),
     });
     let mounted = mounts::list(root).unwrap_or_default();
-    let file_systems = plan.mounts.iter().map(|step| Item {
+    let file_systems = plan.mounts.iter().map(|step| SummaryItem {
         name: step.entry.target.display().to_string(),
         is_present: mounted
             .iter()
@@ -35,13 +35,13 @@ pub fn report(root: &Root, config: &Configuration) {
 }
 
 /// An image or a mount point that the configuration lists.
-struct Item {
+struct SummaryItem {
     name: String,
     is_present: bool,
 }
 
 /// `2 of 3 images mapped, 1 of 1 file systems mounted; missing: rbd/nope`.
-fn sentence(images: &[Item], file_systems: &[Item]) -> String {
+fn sentence(images: &[SummaryItem], file_systems: &[SummaryItem]) -> String {
     let text = format!(
         "{} of {} images mapped, {} of {} file systems mounted",
         count_present(images),
@@ -62,7 +62,7 @@ fn sentence(images: &[Item], file_systems: &[Item]) -> String {
     }
 }
 
-fn count_present(items: &[Item]) -> usize {
+fn count_present(items: &[SummaryItem]) -> usize {
     items.iter().filter(|item| item.is_present).count()
 }
 
@@ -70,9 +70,9 @@ fn count_present(items: &[Item]) -> usize {
 mod tests {
     use super::*;
 
-    fn item(name: &str, is_present: bool) -> Item {
+    fn item(name: &str, is_present: bool) -> SummaryItem {
         let name = name.to_owned();
-        Item { name, is_present }
+        SummaryItem { name, is_present }
     }
 
     #[test]

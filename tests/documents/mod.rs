@@ -1,6 +1,6 @@
-//! The documents are true: the README shows what the program prints (`status`), and the files that they name exist (`paths`).
+//! Checks documents against the repository: the files that they name (`paths`), and the output that the README shows (`status`).
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod paths;
 mod status;

@@ -1,4 +1,4 @@
-//! Every file that a document names is there: the targets of links, and paths from the top of the repository in code spans.
+//! Every file that a document names exists: the targets of links, and paths in code spans.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,27 +12,29 @@ const DOCUMENTS: [&str; 6] = [
     "docs/benchmarks.md",
 ];
 
-/// A code span that begins with one of these is a path.
+/// A code span that begins with one of these is a path from the top of the repository.
 const DIRECTORIES: [&str; 6] = ["src/", "tests/", "docs/", "etc/", "units/", "packaging/"];
 
 #[test]
 fn every_file_that_a_document_names_exists() {
     let missing: Vec<String> = DOCUMENTS
         .iter()
-        .flat_map(|document| missing_in(document))
+        .flat_map(|document| missing_files(document))
         .collect();
     assert!(
         missing.is_empty(),
-        "named, but not there:\n{}",
+        "these files do not exist:\n{}",
         missing.join("\n")
     );
 }
 
-fn missing_in(document: &str) -> Vec<String> {
+/// What the document names and does not exist, as `DOCUMENT: NAME`.
+fn missing_files(document: &str) -> Vec<String> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(repository.join(document)).unwrap();
-    let folder = repository.join(document).parent().unwrap().to_owned();
-    let links = link_targets(&text).map(|target| (target, folder.join(target)));
+    // A link is relative to the document.
+    let directory = repository.join(document).parent().unwrap().to_owned();
+    let links = link_targets(&text).map(|target| (target, directory.join(target)));
     let spans = paths_in_code(&text).map(|path| (path, repository.join(path)));
     let mut named: Vec<(&str, PathBuf)> = links.chain(spans).collect();
     named.retain(|(_, path)| !path.exists());
@@ -42,14 +44,14 @@ fn missing_in(document: &str) -> Vec<String> {
         .collect()
 }
 
-/// What `](TARGET)` leads to, unless it is on another site.
+/// The targets of `[text](target)`, without those on the web.
 fn link_targets(text: &str) -> impl Iterator<Item = &str> {
     let ends = text.split("](").skip(1);
     let targets = ends.filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
     targets.filter(|target| !target.contains("://"))
 }
 
-/// The first word of each code span, if it is a path: a command may have arguments.
+/// The first word of each code span, if it is a path. The others are the arguments of a command.
 fn paths_in_code(text: &str) -> impl Iterator<Item = &str> {
     let spans = text.split('`').skip(1).step_by(2);
     let words = spans.filter_map(|span| span.split_whitespace().next());

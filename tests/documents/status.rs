@@ -1,4 +1,4 @@
-//! The README shows what `rbdmap status` really prints, on a terminal of 80 columns, about the fake machine that is made here.
+//! `rbdmap status` on a terminal, run on a fake machine. The README shows what it prints within 80 columns.
 
 use std::fs;
 use std::path::Path;
@@ -29,18 +29,18 @@ const MOUNTINFO: &str = "\
 23 20 252:48 / /srv/software ro - squashfs /dev/rbd3 ro
 ";
 
-/// Linux 6.1, when an OSD answers a write with EIO.
+/// The line of Linux 6.1 for a write that an OSD answers with EIO.
 const KERNEL_LOG: &str = "3,812,90210000,-;rbd: rbd2: write result -5\n";
 
 const CLUSTER: &str = "3ce3a1c7-6252-4b9a-a726-cb0523be48d4";
 
-/// The sectors of 512 bytes in a GiB.
+/// In sectors of 512 bytes.
 const GIB: u64 = 1 << 21;
 
 #[test]
 fn the_status_in_the_readme_is_what_the_program_prints() {
     let machine = machine();
-    let printed = status_on_a_terminal(machine.path());
+    let printed = status_on_terminal(machine.path(), &Terminal::new(80));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = fs::read_to_string(&path).unwrap();
     let (before, rest) = readme
@@ -55,11 +55,34 @@ fn the_status_in_the_readme_is_what_the_program_prints() {
     }
     assert_eq!(
         shown, printed,
-        "UPDATE=1 puts what was printed into the README"
+        "the README is out of date; UPDATE=1 cargo test --test main documents::status updates it"
     );
 }
 
-/// An image of pool rbd that a line of the table mapped.
+#[test]
+fn lines_fit_the_width_that_the_terminal_reports_or_columns_overrides() {
+    let machine = machine();
+    let narrow = Terminal::new(64);
+    let wide = Terminal::new(160);
+    let overridden = Terminal {
+        exported: Some("64"),
+        ..Terminal::new(160)
+    };
+    let narrow = status_on_terminal(machine.path(), &narrow);
+    assert!(longest_remark(&narrow) <= 64, "{narrow}");
+    let overridden = status_on_terminal(machine.path(), &overridden);
+    assert_eq!(overridden, narrow);
+    let wide = status_on_terminal(machine.path(), &wide);
+    assert!(longest_remark(&wide) > 80, "{wide}");
+}
+
+/// The length of the longest line below a row.
+fn longest_remark(printed: &str) -> usize {
+    let remarks = printed.lines().filter(|line| line.starts_with("    "));
+    remarks.map(str::len).max().unwrap()
+}
+
+/// An image in the pool rbd, mapped from the table.
 struct Image {
     name: &'static str,
     snapshot: &'static str,
@@ -94,7 +117,7 @@ const IMAGES: [Image; 5] = [
     },
 ];
 
-/// A machine with the states that an image can be in without systemd.
+/// A machine whose images are in all states that are possible without systemd.
 fn machine() -> tempfile::TempDir {
     let machine = tempfile::tempdir().unwrap();
     let root = machine.path();
@@ -108,7 +131,7 @@ fn machine() -> tempfile::TempDir {
     machine
 }
 
-/// Writes what sysfs has of an image that is mapped as /dev/rbdN.
+/// Writes what sysfs has for an image that is mapped as /dev/rbdN.
 fn map(root: &Path, number: usize, image: &Image) {
     let Image {
         name,
@@ -143,18 +166,37 @@ fn write(root: &Path, path: &str, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// Runs `rbdmap status` on a terminal, which script(1) makes. The exit status reports that there are problems.
-fn status_on_a_terminal(root: &Path) -> String {
+/// A terminal of script(1).
+struct Terminal {
+    /// What the terminal reports.
+    columns: u16,
+    /// The environment variable COLUMNS.
+    exported: Option<&'static str>,
+}
+
+impl Terminal {
+    /// Without COLUMNS in the environment, as shells start programs.
+    fn new(columns: u16) -> Self {
+        let exported = None;
+        Self { columns, exported }
+    }
+}
+
+/// Runs `rbdmap status` on the terminal. The exit status reports that there are problems.
+fn status_on_terminal(root: &Path, terminal: &Terminal) -> String {
     let program = env!("CARGO_BIN_EXE_rbdmap");
     let command = format!(
-        "stty cols 80 rows 24; exec '{program}' --root '{}' status",
+        "stty cols {} rows 24; exec '{program}' --root '{}' status",
+        terminal.columns,
         root.display()
     );
     let output = Command::new("script")
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
-        .envs([("SHELL", "/bin/sh"), ("COLUMNS", "80")])
+        .env("SHELL", "/bin/sh")
+        .env_remove("COLUMNS")
+        .envs(terminal.exported.map(|columns| ("COLUMNS", columns)))
         .output()
-        .expect("script(1) is missing; the Debian package bsdutils has it");
+        .expect("script(1) is missing; install the package bsdutils");
     let printed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{printed}");
     printed.replace("\r\n", "\n")

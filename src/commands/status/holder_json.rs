@@ -1,10 +1,10 @@
-//! Who uses an image, for programs: the same keys for every kind, null where a kind has no such thing.
+//! A user of an image as JSON: every kind has the same keys, with null for those that do not apply.
 
 use serde::Serialize;
 
 use crate::model::holder::{Holder, Process};
 
-/// An item of `holders` in packaging/data/status.schema.json, which says what the keys mean.
+/// An item of `holders` in packaging/data/status.schema.json, which explains the keys.
 #[derive(Debug, Default, Serialize)]
 pub struct HolderJson<'a> {
     kind: &'static str,
@@ -21,30 +21,28 @@ pub struct HolderJson<'a> {
     file_system: Option<&'a str>,
 }
 
-impl<'a> HolderJson<'a> {
-    /// Of a holder, with the words for people beside the parts.
-    pub fn of(holder: &'a Holder) -> Self {
-        let device = |name: &str| Some(format!("/dev/{name}"));
-        let parts = match holder {
+impl<'a> From<&'a Holder> for HolderJson<'a> {
+    fn from(holder: &'a Holder) -> Self {
+        let keys = match holder {
             Holder::Process(process, path) => Self {
                 kind: "process",
                 path: Some(path),
-                ..Self::of_process(process)
+                ..Self::from(process)
             },
             Holder::Namespace(process, target) => Self {
                 kind: "namespace",
                 path: Some(target),
-                ..Self::of_process(process)
+                ..Self::from(process)
             },
             Holder::Device(node, name) => Self {
                 kind: "device",
-                device: device(node),
+                device: Some(device(node)),
                 name: name.as_deref(),
                 ..Self::default()
             },
             Holder::Loop(node, file) => Self {
                 kind: "loop",
-                device: device(node),
+                device: Some(device(node)),
                 path: Some(file),
                 ..Self::default()
             },
@@ -55,18 +53,20 @@ impl<'a> HolderJson<'a> {
             },
             Holder::FileSystem(kind, node) => Self {
                 kind: "file-system",
-                device: device(node),
+                device: Some(device(node)),
                 file_system: Some(kind),
                 ..Self::default()
             },
         };
         Self {
             text: holder.to_string(),
-            ..parts
+            ..keys
         }
     }
+}
 
-    fn of_process(process: &'a Process) -> Self {
+impl<'a> From<&'a Process> for HolderJson<'a> {
+    fn from(process: &'a Process) -> Self {
         let user = process.user.as_ref();
         Self {
             pid: Some(process.pid),
@@ -80,6 +80,10 @@ impl<'a> HolderJson<'a> {
     }
 }
 
+fn device(node: &str) -> String {
+    format!("/dev/{node}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,17 +91,17 @@ mod tests {
     use serde_json::{Value, json};
 
     /// The keys that are not null.
-    fn parts(holder: &Holder) -> Value {
-        let mut value = serde_json::to_value(HolderJson::of(holder)).unwrap();
+    fn keys(holder: &Holder) -> Value {
+        let mut value = serde_json::to_value(HolderJson::from(holder)).unwrap();
         value
             .as_object_mut()
             .unwrap()
-            .retain(|_, part| !part.is_null());
+            .retain(|_, value| !value.is_null());
         value
     }
 
     #[test]
-    fn every_kind_has_its_parts_and_its_words() {
+    fn every_kind_has_its_keys_and_its_text() {
         let process = Process {
             pid: 812,
             command: "a\nb".into(),
@@ -152,7 +156,7 @@ mod tests {
             ),
         ];
         for (holder, expected) in rows {
-            assert_eq!(parts(&holder), expected);
+            assert_eq!(keys(&holder), expected);
         }
     }
 }

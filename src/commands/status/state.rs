@@ -1,73 +1,58 @@
-//! What an image's state is, decided from what is wanted and what was seen.
+//! Decides the state of an image, from what the configuration wants and what the kernel and systemd have.
+
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
+use nix::unistd::geteuid;
+
 use crate::diagnose::device_health::WriteError;
-use crate::model::holder::Holder;
-use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
-use crate::model::owner_tag;
+use crate::model::owner_tag::Origin;
 
-/// One image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatusRow {
-    /// Its name.
-    pub spec: ImageSpec,
-    /// How it is.
-    pub state: State,
-    /// Whether the table or the settings list it.
-    pub is_wanted: bool,
-    /// Who mapped it, if it is mapped.
-    pub origin: Option<MappedBy>,
-    /// `/dev/rbdN`.
-    pub device: Option<String>,
-    /// N.
-    pub number: Option<u32>,
-    /// In bytes.
-    pub size: Option<u64>,
-    /// Whether it is mapped read-only.
-    pub read_only: Option<bool>,
-    /// Where it, or a partition of it, is mounted.
-    pub mounts: Vec<PathBuf>,
-    /// Its instance and that unit's active state, where systemd knows it.
-    pub unit: Option<(String, String)>,
-    /// Who uses it, where that was looked for and could be found out in time.
-    pub holders: Option<Vec<Holder>>,
-}
-
-/// Wanted against actual, in the order of trouble.
+/// The states of rbdmap(8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// Wanted, not mapped, and systemd has given up; why.
+    /// Wanted and not mapped, and its unit failed; the reason.
     Failed(String),
-    /// Mapped, and what is written to it does not arrive.
+    /// Mapped, and writes to it failed.
     Broken(WriteError),
-    /// Mapped, but a mount point of fstab is empty; which, and why.
-    NotMounted(PathBuf, String),
-    /// Wanted and on its way; what it waits for.
+    /// Wanted and mapped, and nothing is mounted on one of its mount points.
+    NotMounted(MissingMount),
+    /// Wanted and not mapped yet; what it waits for.
     Waiting(String),
-    /// Wanted, and nobody has tried.
+    /// Wanted and not mapped, and its unit is not running.
     NotMapped,
-    /// Mapped by a line of the table that is no longer there.
+    /// Mapped from the table, which no longer lists it.
     LeftOver,
-    /// Wanted and mapped; nothing is to be mounted on it.
+    /// Wanted and mapped, and it has no mount points.
     Mapped,
-    /// Wanted, mapped and mounted.
+    /// Wanted and mapped, and all of its mount points are mounted.
     Mounted,
-    /// Not wanted; an administrator mapped it with our program.
+    /// Not wanted; an administrator mapped it with rbdmap.
     ByHand,
     /// Not wanted; another program mapped it.
     Foreign,
-    /// Not wanted and mapped; only root can see by whom.
+    /// Not wanted and mapped; only root can see who mapped it.
     Hidden,
+}
+
+/// A mount point on which nothing is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingMount {
+    /// The mount point.
+    pub target: PathBuf,
+    /// Why its unit failed; empty if it did not.
+    pub reason: String,
 }
 
 /// Who mapped an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MappedBy {
-    /// A line of the table.
+    /// rbdmap, from the table or the settings.
     Table,
-    /// An administrator with our program.
+    /// An administrator with rbdmap.
     Hand,
     /// Another program.
     Other,
@@ -76,17 +61,18 @@ pub enum MappedBy {
 }
 
 impl MappedBy {
-    /// Who made a mapping.
-    pub fn of(mapping: &Mapping) -> Self {
+    /// From the tag that rbdmap gives to its mappings.
+    pub fn from_tag(mapping: &Mapping) -> Self {
         match &mapping.tag {
-            Some(tag) if tag.origin == owner_tag::Origin::Table => Self::Table,
+            Some(tag) if tag.origin == Origin::Table => Self::Table,
             Some(_) => Self::Hand,
-            None if nix::unistd::geteuid().is_root() => Self::Other,
+            None if geteuid().is_root() => Self::Other,
+            // The kernel shows config_info, which has the tag, to root only.
             None => Self::Hidden,
         }
     }
 
-    /// The word for it.
+    /// The value of the key `origin` in the JSON output.
     pub fn word(self) -> &'static str {
         match self {
             Self::Table => "table",
@@ -97,82 +83,97 @@ impl MappedBy {
     }
 }
 
-/// What a unit says of itself.
+/// The unit that maps an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitFacts {
+    /// Its name.
+    pub name: String,
     /// systemd's ActiveState.
     pub active: String,
-    /// Why it is not active, if it says so.
+    /// Why it is not active, or what it waits for; may be empty.
     pub reason: String,
-    /// Whether it is being started beside the boot.
-    pub is_aside: bool,
+    /// Whether rbdmap-nofail.service is to start it, and has not yet.
+    pub is_deferred: bool,
 }
 
-/// What was seen of an image.
+/// What decides the state of an image.
 pub struct ImageFacts<'a> {
-    /// Whether it is listed.
+    /// Whether the configuration lists it.
     pub is_wanted: bool,
     /// Its mapping.
     pub mapping: Option<&'a Mapping>,
-    /// What that has suffered.
-    pub harm: Option<WriteError>,
-    /// Its instance.
+    /// The failed write that the kernel logged.
+    pub write_error: Option<WriteError>,
+    /// The unit that maps it.
     pub unit: Option<&'a UnitFacts>,
-    /// A mount point on it where nothing is mounted, and why.
-    pub missing: Option<(PathBuf, String)>,
-    /// Whether anything is to be mounted on it.
+    /// One of its mount points on which nothing is mounted.
+    pub missing: Option<MissingMount>,
+    /// Whether the configuration has mount points on it.
     pub has_mounts: bool,
 }
 
-/// Of an image that boot does not wait for.
-const ASIDE: &str = "rbdmap-nofail.service starts it when a monitor answers, or the boot is over; `rbdmap map` does now";
+/// The remark on a deferred image.
+const DEFERRED: &str = "rbdmap-nofail.service starts it when a monitor answers or boot has finished; `rbdmap map` starts it now";
 
 impl ImageFacts<'_> {
     /// The state.
     pub fn state(&self) -> State {
-        if let Some(harm) = self.harm {
-            return State::Broken(harm);
+        // Before anything else: the image may look mounted while its data is lost.
+        if let Some(error) = self.write_error {
+            return State::Broken(error);
         }
-        match (self.mapping, self.is_wanted) {
-            (Some(_), true) => match &self.missing {
-                Some((target, reason)) => State::NotMounted(target.clone(), reason.clone()),
-                None if self.has_mounts => State::Mounted,
-                None => State::Mapped,
-            },
-            (Some(mapping), false) => match MappedBy::of(mapping) {
+        match self.mapping {
+            Some(_) if self.is_wanted => self.mapped_state(),
+            Some(mapping) => match MappedBy::from_tag(mapping) {
                 MappedBy::Table => State::LeftOver,
                 MappedBy::Hand => State::ByHand,
                 MappedBy::Other => State::Foreign,
                 MappedBy::Hidden => State::Hidden,
             },
-            (None, _) => match self.unit.map(|unit| (unit.active.as_str(), unit)) {
-                Some(("failed", unit)) => State::Failed(unit.reason.clone()),
-                Some(("activating", unit)) => State::Waiting(unit.reason.clone()),
-                Some((_, unit)) if unit.is_aside => State::Waiting(ASIDE.to_owned()),
-                _ => State::NotMapped,
-            },
+            None => self.unmapped_state(),
+        }
+    }
+
+    fn mapped_state(&self) -> State {
+        match &self.missing {
+            Some(missing) => State::NotMounted(missing.clone()),
+            None if self.has_mounts => State::Mounted,
+            None => State::Mapped,
+        }
+    }
+
+    fn unmapped_state(&self) -> State {
+        let Some(unit) = self.unit else {
+            return State::NotMapped;
+        };
+        match unit.active.as_str() {
+            "failed" => State::Failed(unit.reason.clone()),
+            "activating" => State::Waiting(unit.reason.clone()),
+            _ if unit.is_deferred => State::Waiting(DEFERRED.to_owned()),
+            _ => State::NotMapped,
         }
     }
 }
 
 impl State {
-    /// Whether something that is wanted is not there, or what is there does not work.
+    /// Whether something that is wanted is missing, or writes fail.
     pub fn is_problem(&self) -> bool {
         matches!(
             self,
             Self::Failed(_)
                 | Self::Broken(_)
-                | Self::NotMounted(..)
+                | Self::NotMounted(_)
                 | Self::Waiting(_)
                 | Self::NotMapped
         )
     }
 
-    /// The word for it, which does not change from one version to the next.
+    /// The word in the output. Programs depend on it, so it does not change.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Failed(_) => "failed",
             Self::Broken(_) => "broken",
-            Self::NotMounted(..) => "not-mounted",
+            Self::NotMounted(_) => "not-mounted",
             Self::Waiting(_) => "waiting",
             Self::NotMapped => "not-mapped",
             Self::LeftOver => "left-over",
@@ -183,148 +184,22 @@ impl State {
         }
     }
 
-    /// What there is to say beyond the word: why, and what to do.
+    /// The cause and the next step, if there is anything to add to the word.
     pub fn remark(&self) -> Option<String> {
         match self {
-            Self::Failed(reason) | Self::Waiting(reason) => {
-                Some(reason.clone()).filter(|reason| !reason.is_empty())
-            }
-            Self::Broken(harm) => Some(harm.advice()),
-            Self::NotMounted(target, reason) if reason.is_empty() => {
+            Self::Failed(reason) | Self::Waiting(reason) if reason.is_empty() => None,
+            Self::Failed(reason) | Self::Waiting(reason) => Some(reason.clone()),
+            Self::Broken(error) => Some(error.advice()),
+            Self::NotMounted(MissingMount { target, reason }) if reason.is_empty() => {
                 Some(format!("nothing is mounted on {}", target.display()))
             }
-            Self::NotMounted(target, reason) => Some(format!("{}: {reason}", target.display())),
-            Self::NotMapped => Some("nobody has asked for it; `rbdmap map` does".to_owned()),
+            Self::NotMounted(MissingMount { target, reason }) => {
+                Some(format!("{}: {reason}", target.display()))
+            }
+            Self::NotMapped => Some("nothing has tried to map it; `rbdmap map` maps it".to_owned()),
             Self::LeftOver => Some("no longer listed; `rbdmap reload` unmaps it".to_owned()),
-            Self::Hidden => Some("by whom, only root can see".to_owned()),
+            Self::Hidden => Some("run as root to see who mapped it".to_owned()),
             Self::Mapped | Self::Mounted | Self::ByHand | Self::Foreign => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::owner_tag::OwnerTag;
-
-    fn mapping(origin: Option<owner_tag::Origin>) -> Mapping {
-        let (spec, tag) = (
-            "rbd/a".parse().unwrap(),
-            origin.map(|origin| OwnerTag::new(origin, [0; 8])),
-        );
-        Mapping {
-            id: 0,
-            spec,
-            fsid: String::new(),
-            read_only: false,
-            tag,
-            number: (252, 0),
-        }
-    }
-
-    fn word(
-        mapping: Option<&Mapping>,
-        is_wanted: bool,
-        active: &str,
-        missing: bool,
-    ) -> &'static str {
-        let (active, is_aside) = active
-            .strip_suffix(" aside")
-            .map_or((active, false), |active| (active, true));
-        let unit = UnitFacts {
-            active: active.to_owned(),
-            reason: "why".to_owned(),
-            is_aside,
-        };
-        let missing = missing.then(|| ("/a".into(), String::new()));
-        ImageFacts {
-            is_wanted,
-            mapping,
-            harm: None,
-            unit: Some(&unit),
-            missing,
-            has_mounts: true,
-        }
-        .state()
-        .word()
-    }
-
-    #[test]
-    fn what_is_wanted_is_told_by_what_there_is() {
-        let table = mapping(Some(owner_tag::Origin::Table));
-        let rows = [
-            (Some(&table), "active", false, "mounted"),
-            (Some(&table), "active", true, "not-mounted"),
-            (None, "failed", true, "failed"),
-            (None, "activating", true, "waiting"),
-            (None, "inactive", true, "not-mapped"),
-            (None, "inactive aside", true, "waiting"),
-            (None, "failed aside", true, "failed"),
-        ];
-        for (mapping, active, missing, expected) in rows {
-            assert_eq!(word(mapping, true, active, missing), expected);
-        }
-    }
-
-    #[test]
-    fn what_is_not_wanted_is_told_by_who_mapped_it() {
-        assert_eq!(
-            word(
-                Some(&mapping(Some(owner_tag::Origin::Table))),
-                false,
-                "active",
-                false
-            ),
-            "left-over"
-        );
-        assert_eq!(
-            word(
-                Some(&mapping(Some(owner_tag::Origin::Hand))),
-                false,
-                "inactive",
-                false
-            ),
-            "by-hand"
-        );
-    }
-
-    #[test]
-    fn what_does_not_work_is_told_before_all_else() {
-        let (mapping, harm) = (
-            mapping(None),
-            Some(WriteError {
-                errno: 108,
-                data_lost: false,
-            }),
-        );
-        for is_wanted in [true, false] {
-            let facts = ImageFacts {
-                is_wanted,
-                mapping: Some(&mapping),
-                harm,
-                unit: None,
-                missing: None,
-                has_mounts: true,
-            };
-            assert_eq!(facts.state().word(), "broken");
-        }
-    }
-
-    #[test]
-    fn problems_say_what_to_do_or_why() {
-        let states = [
-            State::Failed("no key".into()),
-            State::Broken(WriteError {
-                errno: 5,
-                data_lost: true,
-            }),
-            State::NotMounted("/a".into(), String::new()),
-            State::Waiting("a monitor".into()),
-            State::NotMapped,
-        ];
-        for state in states {
-            assert!(state.is_problem() && state.remark().is_some(), "{state:?}");
-        }
-        assert!(!State::ByHand.is_problem());
     }
 }

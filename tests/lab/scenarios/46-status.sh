@@ -91,6 +91,6 @@ for_programs() {
 
 without_root() {
   ends 1 setpriv --reuid=65534 --regid=65534 --clear-groups rbdmap status
-  says "by whom, only root can see"
+  says "run as root to see who mapped it"
   grep -qP "^$POOL/status-mounted\tmounted\t/dev/rbd" <<<"$SAID" || fail "what is mounted: $SAID"
 }
