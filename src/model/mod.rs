@@ -14,4 +14,5 @@ pub mod owner_tag; // the tag by which a mapping is known as ours
 pub mod secret; // a cluster key
 pub mod timeouts; // the time limits of the settings
 pub mod unit_name; // systemd's names
+pub mod unit_status; // what a unit waits for
 pub mod wanted; // what an entry asks for

@@ -6,16 +6,18 @@ use std::time::Duration;
 use super::layer::{LayerKey, LayerState};
 use super::shutdown_check::ShutdownCheck;
 use super::unmap_run::{UnmapItem, UnmapRun, UnmapStage};
+use crate::engine::progress;
 use crate::model::block_node::BlockNode;
 use crate::model::holder::{self, Holder};
 use crate::model::mapping::Mapping;
+use crate::model::unit_status::{Activity, UnitStatus};
 use crate::plan::teardown::{Layer, MountStack, TeardownStep};
 use crate::report::event::Event;
 use crate::runtime::deadline::Deadline;
 use crate::runtime::root::Root;
 use crate::sys::holders::{self, Held};
+use crate::sys::mounts;
 use crate::sys::rbd::bus;
-use crate::sys::{mounts, notify};
 
 /// How long a last try may take, at the end.
 const LAST_TRY_LIMIT: Duration = Duration::from_secs(1);
@@ -86,8 +88,9 @@ impl UnmapRun<'_> {
                 DeviceUsage { name, .. } => format!("{name} is in use"),
             };
             let spec = item.mapping.spec.clone();
-            notify::status(&format!("waiting: {sentence}"));
-            self.hope.tell(&spec, &sentence);
+            let status = UnitStatus::new(Activity::Blocked, sentence);
+            progress::show(&status);
+            self.hope.tell(&spec, &status);
         }
     }
 

@@ -14,11 +14,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::layer::{self, LayerKey, LayerState, busy_pause};
-use super::loss::LostWrites;
 use super::shutdown_progress::ShutdownProgress;
 use super::unmap_image::{self, Removal};
 use super::unmap_run::{UnmapItem, UnmapJobDone, UnmapRun, UnmapSettings, UnmapStage};
 use crate::engine::hook::ImageHook;
+use crate::engine::write_errors::LostWrites;
 use crate::model::hook_call::{DeclaredHooks, HookCall};
 use crate::model::mapping::Mapping;
 use crate::plan::teardown::{Layer, MountStack, TeardownStep};
@@ -252,7 +252,7 @@ impl UnmapRun<'_> {
                             mapping,
                             format!("unmapped /dev/{device}"),
                         );
-                        self.losses.tell(mapping, &mut self.report);
+                        self.losses.report(mapping, &mut self.report);
                         self.go_on();
                     }
                     Removal::Failed(why) => {

@@ -21,6 +21,7 @@ use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
 use crate::model::messenger::Messenger;
 use crate::model::owner_tag::{Origin, OwnerTag};
+use crate::model::unit_status::{Activity, UnitStatus};
 use crate::report::event::{Event, Subject};
 use crate::runtime::backoff::Backoff;
 use crate::runtime::deadline::{Deadline, REPORT_AFTER, Wait};
@@ -28,7 +29,7 @@ use crate::runtime::root::Root;
 use crate::sys::rbd::bus::{self, BusAccess};
 use crate::sys::rbd::mapping_cache::MappingCache;
 use crate::sys::rbd::{cluster_lock, image_lock, lock_owner, module, monitor_probe};
-use crate::sys::{kmsg, link, notify, resolver};
+use crate::sys::{kmsg, link, resolver};
 
 /// For how long a monitor that has greeted need not be asked again.
 const GREETING_HOLDS: Duration = Duration::from_secs(5);
@@ -184,10 +185,11 @@ impl Mapper {
             match monitor_probe::greeters(&whom.0, whom.1, &greeting) {
                 Ok(greeters) => Some(greeters),
                 Err(said) => {
-                    let text = format!("waiting for a monitor: {said}");
-                    notify::status(&text);
+                    let subject = format!("a monitor: {said}");
+                    let status = UnitStatus::new(Activity::WaitingFor, subject);
+                    progress::show(&status);
                     if deadline.elapsed() > REPORT_AFTER && !told {
-                        Event::MapWaits.log(&request.wanted.spec, text);
+                        Event::MapWaits.log(&request.wanted.spec, status);
                         told = true;
                     }
                     complaint = said;
@@ -233,10 +235,10 @@ impl Mapper {
             }
             if failure.why != told {
                 let about = Subject::from(&entry.wanted.spec).errno(failure.errno);
-                Event::MapRetry.log(about, format!("{failure}; trying again"));
+                Event::MapRetry.log(about, format!("{failure}; retrying"));
                 told = failure.why;
             }
-            notify::status(&format!("trying again: {told}"));
+            progress::show(&UnitStatus::new(Activity::Retrying, told.as_str()));
             sleep(pause);
         }
     }

@@ -6,7 +6,6 @@ pub mod blockers; // what keeps an image from being unmapped
 mod double_mount; // a mount that systemd made at the same moment
 pub mod down; // unmaps many images
 mod layer; // takes one layer of a stack away
-pub mod loss;
 pub mod map_image; // maps one image
 mod mount_job; // mounts one entry
 mod shutdown; // how long a shutdown waits

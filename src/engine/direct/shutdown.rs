@@ -13,7 +13,9 @@ use super::shutdown_check::ShutdownCheck;
 use super::shutdown_progress::ProgressSigns;
 use super::unmap_image;
 use super::unmap_run::{UnmapItem, UnmapRun, UnmapStage};
+use crate::engine::progress;
 use crate::model::holder::{self, Holder};
+use crate::model::unit_status::{Activity, UnitStatus};
 use crate::plan::teardown::{Layer, MountStack, TeardownStep};
 use crate::report::event::Event;
 use crate::sys::rbd::bus;
@@ -106,12 +108,13 @@ impl UnmapRun<'_> {
             signs.stopping |= holders
                 .iter()
                 .any(|holder| is_being_stopped(holder, &stopping));
-            let (spec, sentence) = (&item.mapping.spec, holder::describe(&usage.name, &holders));
+            let status =
+                UnitStatus::new(Activity::Blocked, holder::describe(&usage.name, &holders));
             // Who holds it for a moment, such as udev, has often gone before it is found.
             if !holders.is_empty() || self.start.elapsed() > NOBODY_FOUND {
-                self.hope.tell(spec, &sentence);
+                self.hope.tell(&item.mapping.spec, &status);
             }
-            notify::status(&format!("waiting: {sentence}"));
+            progress::show(&status);
         }
         signs
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crate::model::image_spec::ImageSpec;
+use crate::model::unit_status::UnitStatus;
 use crate::report::event::Event;
 
 /// Until the first look: what is quicker is worth none.
@@ -42,9 +43,9 @@ impl ShutdownProgress {
     }
 
     /// Tells what is waited for, once.
-    pub fn tell(&mut self, spec: &ImageSpec, sentence: &str) {
-        if self.told.insert(sentence.to_owned()) {
-            Event::UnmapWaits.log(spec, format!("waiting: {sentence}"));
+    pub fn tell(&mut self, spec: &ImageSpec, status: &UnitStatus) {
+        if self.told.insert(status.subject.clone()) {
+            Event::UnmapWaits.log(spec, status);
         }
     }
 

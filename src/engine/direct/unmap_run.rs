@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::layer::{LayerKey, LayerState};
-use super::loss::LostWrites;
 use super::shutdown_check::ShutdownCheck;
 use super::shutdown_progress::ShutdownProgress;
 use super::unmap_image::Removal;
+use crate::engine::write_errors::LostWrites;
 use crate::model::block_node::BlockNode;
 use crate::model::hook_call::DeclaredHooks;
 use crate::model::mapping::Mapping;

@@ -90,7 +90,7 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, manner: MapSettings) -> Report {
         match work.pool.next(Duration::MAX) {
             Some(done) => work.take(done),
             None => {
-                write_errors::warn(root, work.adopted());
+                write_errors::warn_about(root, work.adopted());
                 return work.report;
             }
         }

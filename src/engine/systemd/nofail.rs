@@ -15,12 +15,13 @@ use super::connect;
 use crate::ceph::file_cache::FileCache;
 use crate::ceph::request;
 use crate::config::table::Entry;
+use crate::engine::progress;
 use crate::model::image_spec::ImageSpec;
 use crate::model::messenger::Messenger;
 use crate::model::unit_name;
+use crate::model::unit_status::{Activity, UnitStatus};
 use crate::runtime::deadline::Deadline;
 use crate::runtime::root::Root;
-use crate::sys::notify;
 use crate::sys::rbd::monitor_probe;
 use crate::sys::systemd::{JobOutcome, SystemState};
 
@@ -35,9 +36,8 @@ pub fn start_nofail(root: &Root, entries: &[Entry], units: &[String]) -> Result<
     let (at_once, by_monitors) = sort(root, entries, units);
     start(root, &at_once)?;
     if let Some(units) = by_monitors.values().map(Vec::len).reduce(|a, b| a + b) {
-        notify::status(&format!(
-            "waiting for monitors, or for the end of the boot, with {units} images"
-        ));
+        let subject = format!("the monitors of {units} images, or for the end of boot");
+        progress::show(&UnitStatus::new(Activity::WaitingFor, subject));
     }
     let wait = |whom: &Whom, units: &[String]| {
         if wait(root, whom) {

@@ -58,7 +58,7 @@ pub fn map(
         .iter()
         .map(|(unit, (spec, what))| what.awaited(unit, spec))
         .collect();
-    let waits = asking.block.then(|| job_progress::tell(root, awaited));
+    let waits = asking.block.then(|| job_progress::report(root, awaited));
     let mut report = Report::default();
     let lost = work.start(&units, &mut report)?;
     drop(waits);
@@ -72,7 +72,7 @@ pub fn map(
     } else {
         let is_wanted =
             |mapping: &&Mapping| plan.images.iter().any(|entry| entry.spec == mapping.spec);
-        write_errors::warn(root, work.before.iter().filter(is_wanted));
+        write_errors::warn_about(root, work.before.iter().filter(is_wanted));
     }
     Ok(report)
 }

@@ -10,8 +10,8 @@ use anyhow::Result;
 use super::job_progress::{self, WatchedUnit};
 use super::{JOURNAL, JobOptions, connect, stop_remapping, stop_remapping_after_stop, why};
 use crate::config::table::Entry;
-use crate::engine::direct::loss::LostWrites;
 use crate::engine::direct::{down, unmap_run::UnmapSettings};
+use crate::engine::write_errors::LostWrites;
 use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
 use crate::model::unit_name;
@@ -69,7 +69,7 @@ pub fn unmap(
     let names: Vec<String> = aside.into_iter().chain(held.keys().cloned()).collect();
     let waits = asking
         .block
-        .then(|| job_progress::tell(root, awaited(root, &held, &plan.mappings)));
+        .then(|| job_progress::report(root, awaited(root, &held, &plan.mappings)));
     let jobs = stop(&manager, &names, &interrupted, limit)?;
     drop(waits);
     let journal = Journal::new(root, JOURNAL);
@@ -97,7 +97,7 @@ pub fn unmap(
             mapping,
             format!("unmapped /dev/{}", mapping.name()),
         );
-        losses.tell(mapping, &mut report);
+        losses.report(mapping, &mut report);
     }
     // What a unit tried and could not do is told; what no unit held is done here.
     let (tried, ours): (Vec<Mapping>, Vec<Mapping>) =
@@ -164,12 +164,7 @@ fn awaited(
         .values()
         .map(|spec| WatchedUnit::instance(spec))
         .collect();
-    let hook = |spec: &ImageSpec| WatchedUnit {
-        unit: unit_name::hook(spec),
-        spec: spec.clone(),
-        job: Some("its hook".to_owned()),
-    };
-    awaited.extend(held.values().map(|spec| hook(spec)));
+    awaited.extend(held.values().map(|spec| WatchedUnit::hook(spec)));
     for mapping in mappings {
         for step in picture.standing_on(&device::nodes(root, &mapping.name())) {
             let Layer::Mount(mount) = step.layer else {

@@ -54,9 +54,9 @@ by_name() {
   echo "$FRAIL monitor-a.example" >>/etc/hosts
   wait $map || fail "it said '$(cat said)'"
   cat said
-  expect "trying again" <said
+  expect "retrying" <said
   expect "monitor-b.example cannot be looked up" <said
-  same 1 "$(grep -c "trying again" said)" "what is said of each try"
+  same 1 "$(grep -c "retrying" said)" "what is said of each try"
   is_mapped_once monitored
   rbdmap unmap --direct
   # A name that does not exist is not retried.
