@@ -62,8 +62,9 @@ test: setup build check oracle
 	tests/lab/lab run
 	tests/lab/lab cuts 3
 
-# What takes hours: every scenario for longer, and twenty power cuts. `make soak SEED=N` repeats what was drawn by chance.
+# What takes hours: the boot storm, every scenario for longer, and twenty power cuts. `make soak SEED=N` repeats a random sequence.
 soak: setup build
+	cargo test --quiet --locked --test boot-storm
 	SEED=$(SEED) tests/lab/lab soak $(SCENARIO)
 
 # What needs no lab, in seconds.

@@ -1,45 +1,42 @@
-//! When to try again.
+//! The pauses between retries.
 //!
-//! Machines that lost a cluster at the same moment would all come back at the same moment, again and again. So a pause is any
-//! part of a span, which doubles with each try up to a cap ("full jitter": M. Brooker, Exponential Backoff And Jitter,
-//! 2015). What that does for ten thousand machines is computed in `simulation`, and the table is in rbdmap(8).
-
-#[cfg(test)]
-mod simulation;
+//! Machines that lost a cluster at the same moment would all reconnect at the same moment, and do so at every retry. So a
+//! pause is a random part of an interval that doubles with each retry up to a cap ("full jitter": M. Brooker, Exponential
+//! Backoff And Jitter, 2015). tests/boot_storm computes the effect for ten thousand machines; rbdmap(8) has the figures.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// The first span.
-const FIRST: Duration = Duration::from_secs(1);
-/// The longest: what a machine waits in vain, at most, when the cluster is back.
-const CAP: Duration = Duration::from_secs(10);
+const FIRST_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest pause is the longest that a machine waits in vain after the cluster has come back.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The pauses of one who tries again and again.
+/// The pauses of one retry loop.
 #[derive(Debug)]
 pub struct Backoff {
-    span: Duration,
+    interval: Duration,
     random: Rng,
 }
 
 impl Backoff {
-    /// Nobody else has the same.
+    /// A sequence with a seed of its own.
     pub fn new() -> Self {
-        Self::of(Rng::new())
+        Self::with_random(Rng::new())
     }
 
-    fn of(random: Rng) -> Self {
+    /// A sequence that can be repeated.
+    pub fn with_random(random: Rng) -> Self {
         Self {
-            span: FIRST,
+            interval: FIRST_INTERVAL,
             random,
         }
     }
 
     /// The next pause.
     pub fn pause(&mut self) -> Duration {
-        let pause = self.span.mul_f64(self.random.f64());
-        self.span = (self.span * 2).min(CAP);
+        let pause = self.interval.mul_f64(self.random.f64());
+        self.interval = (self.interval * 2).min(LONGEST_INTERVAL);
         pause
     }
 }
@@ -49,17 +46,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_are_within_spans_that_grow_up_to_the_cap() {
-        let spans = [1, 2, 4, 8, 10, 10, 10].map(Duration::from_secs);
+    fn pauses_are_within_intervals_that_grow_up_to_the_cap() {
+        let intervals = [1, 2, 4, 8, 10, 10, 10].map(Duration::from_secs);
         for seed in 0..100 {
-            let mut backoff = Backoff::of(Rng::with_seed(seed));
-            assert!(spans.iter().all(|span| backoff.pause() < *span));
+            let mut backoff = Backoff::with_random(Rng::with_seed(seed));
+            assert!(intervals.iter().all(|interval| backoff.pause() < *interval));
         }
     }
 
     #[test]
-    fn no_two_have_the_same_pauses() {
-        let (mut one, mut other) = (Backoff::new(), Backoff::new());
+    fn two_sequences_have_different_pauses() {
+        let mut one = Backoff::new();
+        let mut other = Backoff::new();
         assert_ne!(
             [(); 8].map(|()| one.pause()),
             [(); 8].map(|()| other.pause())

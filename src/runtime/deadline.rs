@@ -1,4 +1,4 @@
-//! A moment until which something may take: every wait of the program has one.
+//! Time limits. Every wait of the program has one.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::sleep;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::background::spawn;
 
-/// A point in time that has passed or not.
+/// The time at which a wait ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     start: Instant,
@@ -22,40 +22,42 @@ impl Deadline {
         }
     }
 
-    /// What is left of it; zero once it has passed.
+    /// The time until the deadline; zero after it.
     pub fn remaining(&self) -> Duration {
         self.limit.saturating_sub(self.elapsed())
     }
 
-    /// The same time once more, from now: something has come of the wait.
+    /// Sets the deadline to the same limit from now, for waits that made progress.
     pub fn restart(&mut self) {
         self.start = Instant::now();
     }
 
-    /// How long it was when it was made, for messages.
+    /// The time between start and deadline, for messages.
     pub fn limit(&self) -> Duration {
         self.limit
     }
 
-    /// How long ago it was made.
+    /// The time since the start.
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// Does something that may hang, in a thread of its own; `None` if it has not ended in time. It is left behind then,
-    /// and ends with the process.
+    /// Runs something that may hang, in a thread of its own. Returns `None` if it has not ended by the deadline; the thread is
+    /// abandoned then and ends with the process.
     pub fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         self.receive(&spawn(work))
     }
 
-    /// What a thread that was begun sends; `None` if that does not come in time.
+    /// What a thread sends; `None` if it sends nothing before the deadline.
     pub fn receive<T>(&self, receiver: &Receiver<T>) -> Option<T> {
         receiver.recv_timeout(self.remaining()).ok()
     }
 
-    /// Asks again and again until there is an answer or the deadline has passed (then `None`). What comes soon is seen soon,
-    /// and what takes long costs little: at boot hundreds of processes wait at a time, and what they use up is what they
-    /// wait for. No inotify(7) therefore: of its instances there are 128 for all that root runs.
+    /// Calls `ask` until it returns a value or the deadline passes; then returns `None`. The pause grows with the time waited:
+    /// short waits end promptly, long waits cost little.
+    ///
+    /// At boot hundreds of processes wait in parallel, and polling takes processor time from what they wait for. inotify(7) is
+    /// no alternative, because root has only 128 instances for all its processes (fs.inotify.max_user_instances).
     pub fn poll<T>(&self, ask: impl FnMut() -> Option<T>) -> Option<T> {
         let start = Instant::now();
         self.poll_with(
@@ -64,9 +66,10 @@ impl Deadline {
         )
     }
 
-    /// The same, with a pause of the caller's own making, which must be short.
+    /// As [`Deadline::poll`], but the caller pauses. A pause is not cut off at the deadline, so it must be short.
     pub fn poll_with<T>(&self, pause: impl Fn(), mut ask: impl FnMut() -> Option<T>) -> Option<T> {
         loop {
+            // Ask before looking at the clock, so that a deadline of zero still asks once.
             if let Some(answer) = ask() {
                 return Some(answer);
             }
@@ -78,20 +81,20 @@ impl Deadline {
     }
 }
 
-/// What comes sooner is worth no word.
+/// A wait is reported once it has taken this long.
 pub const REPORT_AFTER: Duration = Duration::from_secs(4);
 
-/// A deadline, and how to tell whoever waits for it what for.
+/// A deadline, and a report for waits that take long.
 #[derive(Clone, Copy)]
 pub struct Wait<'a> {
-    /// Until when.
+    /// When the wait ends.
     pub deadline: &'a Deadline,
-    /// Tells; called once, when it has become worth a word.
+    /// Called once, when the wait has taken [`REPORT_AFTER`].
     pub on_delay: &'a dyn Fn(),
 }
 
 impl<'a> Wait<'a> {
-    /// One of which somebody else tells, or nobody.
+    /// A wait that reports nothing.
     pub fn silent(deadline: &'a Deadline) -> Self {
         Self {
             deadline,
@@ -101,12 +104,13 @@ impl<'a> Wait<'a> {
 
     /// As [`Deadline::poll`].
     pub fn poll<T>(&self, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-        let (start, mut is_told) = (Instant::now(), false);
+        let start = Instant::now();
+        let mut is_reported = false;
         self.deadline.poll(|| {
             let answer = ask();
-            if answer.is_none() && !is_told && start.elapsed() >= REPORT_AFTER {
+            if answer.is_none() && !is_reported && start.elapsed() >= REPORT_AFTER {
                 (self.on_delay)();
-                is_told = true;
+                is_reported = true;
             }
             answer
         })
@@ -117,7 +121,7 @@ impl<'a> Wait<'a> {
         self.receive(&spawn(work))
     }
 
-    /// What somebody else sends.
+    /// As [`Deadline::receive`].
     pub fn receive<T>(&self, receiver: &Receiver<T>) -> Option<T> {
         match receiver.recv_timeout(REPORT_AFTER.min(self.deadline.remaining())) {
             Err(RecvTimeoutError::Timeout) if !self.deadline.remaining().is_zero() => {
@@ -129,25 +133,24 @@ impl<'a> Wait<'a> {
     }
 }
 
-/// An eighth of what has been waited already.
+/// An eighth of the time waited so far.
 fn pause_after(waited: Duration) -> Duration {
-    (waited / 8).clamp(SHORTEST, LONGEST)
+    (waited / 8).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
 }
 
-/// Between two questions.
-const SHORTEST: Duration = Duration::from_millis(5);
-const LONGEST: Duration = Duration::from_millis(500);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn who_waits_for_a_minute_asks_fewer_than_two_hundred_times_and_comes_an_eighth_too_late() {
+    fn a_minute_of_polling_asks_fewer_than_two_hundred_times_and_is_at_most_an_eighth_late() {
         let mut waited = Duration::ZERO;
         let pauses = std::iter::repeat_with(|| {
             let pause = pause_after(waited);
-            assert!(pause <= SHORTEST.max(waited / 8));
+            assert!(pause <= SHORTEST_PAUSE.max(waited / 8));
             waited += pause;
             waited
         });
@@ -160,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn polling_ends_with_an_answer_or_with_the_deadline() {
+    fn polling_ends_with_an_answer_or_at_the_deadline() {
         let mut asked = 0;
         let third = Deadline::after(Duration::from_secs(60)).poll(|| {
             asked += 1;
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_is_left_behind() {
+    fn work_that_hangs_is_abandoned_at_the_deadline() {
         assert_eq!(Deadline::after(Duration::from_secs(60)).run(|| 7), Some(7));
         let start = Instant::now();
         let hung =

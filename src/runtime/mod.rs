@@ -1,6 +1,6 @@
 //! What every layer needs of the process itself: paths, time limits, threads, pauses. It knows nothing of RBD.
 
-pub mod background; // work in a thread of its own
+pub mod background; // work in a thread that can be abandoned
 pub mod backoff; // pauses between retries
 pub mod deadline; // time limits
 #[cfg(test)]
