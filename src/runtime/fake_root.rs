@@ -1,4 +1,4 @@
-//! A directory that stands for `/` in unit tests, with the files that a test puts there. It removes itself.
+//! A directory that stands for `/` in unit tests, with the files that a test writes. It is removed when it is dropped.
 
 use std::fs;
 use std::ops::Deref;
@@ -9,14 +9,14 @@ use tempfile::TempDir;
 
 use super::root::Root;
 
-/// The directory, used as the [`Root`] that it is.
+/// The directory. It dereferences to its [`Root`].
 pub struct FakeRoot {
     directory: TempDir,
     root: Root,
 }
 
 impl FakeRoot {
-    /// An empty machine.
+    /// An empty root.
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = Root::new(directory.path());
@@ -28,7 +28,7 @@ impl FakeRoot {
         self.directory.path()
     }
 
-    /// Writes a file, and makes the directories above it.
+    /// Writes a file, and makes its parent directories.
     pub fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
         let path = self.root.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

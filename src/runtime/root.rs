@@ -1,16 +1,16 @@
-//! Every absolute path that the program touches is made here, below one root: `/` in production, a folder in tests,
-//! so that both run the same code. What the files mean is the business of their readers.
+//! Every absolute path that the program uses is made here, below one root: `/` in production, a directory in tests, so that
+//! both run the same code. The formats of the files belong to the code that reads them.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The folder that stands for `/`.
+/// The directory that stands for `/`.
 #[derive(Debug, Clone)]
 pub struct Root(PathBuf);
 
 impl Root {
-    /// A root at `path`; `/` for the machine itself.
+    /// A root at `path`; `/` in production.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
@@ -21,27 +21,27 @@ impl Root {
         self.0.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// The table of images to map, one a line (rbdmap(5)).
+    /// The table of images to map, one in each line (rbdmap(5)).
     pub fn table(&self) -> PathBuf {
         self.join("etc/ceph/rbdmap")
     }
 
-    /// How the program works, and images declared with their mounts.
+    /// The settings of the program, and images declared with their mounts (rbdmap.toml(5)).
     pub fn settings(&self) -> PathBuf {
         self.join("etc/rbdmap.toml")
     }
 
-    /// More of the same, a file each.
+    /// The directory of further settings files.
     pub fn settings_fragments(&self) -> PathBuf {
         self.join("etc/rbdmap.toml.d")
     }
 
-    /// ceph.conf of a cluster where nobody names another, as configuration writes it.
+    /// The default ceph.conf of a cluster, as a path on the machine: it is joined when the file is read.
     pub fn ceph_conf_of(cluster: &str) -> String {
         format!("/etc/ceph/{cluster}.conf")
     }
 
-    /// Files of assignments that Ceph's packages have for their services, a later one wins (systemd.exec(5), EnvironmentFile=).
+    /// The environment files of Ceph's packages for their services (systemd.exec(5), EnvironmentFile=). The later one has priority.
     pub fn service_environments(&self) -> [PathBuf; 2] {
         [
             self.join("etc/default/ceph"),
@@ -49,7 +49,7 @@ impl Root {
         ]
     }
 
-    /// A path as the machine has it, without this root.
+    /// The path as a process inside this root sees it; other paths stay as they are.
     pub fn path_inside<'a>(&self, path: &'a Path) -> &'a Path {
         let root = self.0.as_os_str().as_bytes();
         let root = root.strip_suffix(b"/").unwrap_or(root);
@@ -69,22 +69,22 @@ impl Root {
         self.join("etc/fstab")
     }
 
-    /// Where an administrator's own units and masks are (systemd.unit(5)).
+    /// The units and masks of the administrator (systemd.unit(5)).
     pub fn administrator_units(&self) -> PathBuf {
         self.join("etc/systemd/system")
     }
 
-    /// The same until the next boot: `systemctl mask --runtime` writes here.
+    /// The same, until the next boot: `systemctl mask --runtime` writes here.
     pub fn runtime_units(&self) -> PathBuf {
         self.join("run/systemd/system")
     }
 
-    /// The rbd bus of the kernel; missing until the module is loaded.
+    /// The rbd bus of the kernel. It exists once the module is loaded.
     pub fn rbd_bus(&self) -> PathBuf {
         self.join("sys/bus/rbd")
     }
 
-    /// A block device of the kernel by its name.
+    /// The directory of a disk in sysfs.
     pub fn block(&self, name: &str) -> PathBuf {
         self.join("sys/block").join(name)
     }
@@ -94,17 +94,17 @@ impl Root {
         self.join("dev").join(name)
     }
 
-    /// udev's record of a block device: there once its rules have been applied.
+    /// udev's record of a block device. It exists once udev has applied its rules.
     pub fn udev_record(&self, major: u32, minor: u32) -> PathBuf {
         self.join("run/udev/data").join(format!("b{major}:{minor}"))
     }
 
-    /// The socket of udevd: there while it runs.
+    /// The socket of udevd. It exists while udevd runs.
     pub fn udev_control(&self) -> PathBuf {
         self.join("run/udev/control")
     }
 
-    /// Every mount of this process's namespace.
+    /// The mounts of this process's namespace (proc_pid_mountinfo(5)).
     pub fn mountinfo(&self) -> PathBuf {
         self.join("proc/self/mountinfo")
     }
@@ -124,52 +124,52 @@ impl Root {
         self.join("proc/sys/kernel/hostname")
     }
 
-    /// The kernel's log.
+    /// The kernel log.
     pub fn kernel_log(&self) -> PathBuf {
         self.join("dev/kmsg")
     }
 
-    /// There exactly in an initrd (systemd's `ConditionPathExists=/etc/initrd-release`).
+    /// Exists only in an initrd (systemd tests for it with `ConditionPathExists=`).
     pub fn initrd_release(&self) -> PathBuf {
         self.join("etc/initrd-release")
     }
 
-    /// There exactly when PID 1 is systemd (sd_booted(3)).
+    /// Exists if and only if process 1 is systemd (sd_booted(3)).
     pub fn systemd(&self) -> PathBuf {
         self.join("run/systemd/system")
     }
 
-    /// PID 1's own D-Bus socket, open to root while dbus-daemon may not run.
+    /// The private D-Bus socket of systemd, which root can use while no D-Bus daemon runs.
     pub fn systemd_socket(&self) -> PathBuf {
         self.join("run/systemd/private")
     }
 
-    /// What the container manager says of itself; there exactly in a container (systemd's container interface).
+    /// The name of the container manager. Exists only in a container (systemd's container interface).
     pub fn container(&self) -> PathBuf {
         self.join("run/systemd/container")
     }
 
-    /// Where systemd's generators write, `generator`, `generator.early` or `generator.late`.
-    pub fn generated_units(&self, folder: &str) -> PathBuf {
-        self.join("run/systemd").join(folder)
+    /// An output directory of systemd's generators: `generator`, `generator.early` or `generator.late`.
+    pub fn generated_units(&self, name: &str) -> PathBuf {
+        self.join("run/systemd").join(name)
     }
 
-    /// Our lock files.
+    /// The directory of our lock files.
     pub fn locks(&self) -> PathBuf {
         self.join("run/rbdmap")
     }
 
-    /// Names of what is mapped, as earlier runs have read them.
+    /// The names of mapped images, as earlier runs have read them.
     pub fn names(&self) -> PathBuf {
         self.locks().join("names")
     }
 
-    /// What this boot is called by the kernel (random(4)).
+    /// The identifier of this boot (random(4)).
     pub fn boot_id(&self) -> PathBuf {
         self.join("proc/sys/kernel/random/boot_id")
     }
 
-    /// modprobe(8), where the kernel looks for it as well.
+    /// modprobe(8), at the path that the kernel uses too.
     pub fn modprobe(&self) -> PathBuf {
         self.join("sbin/modprobe")
     }
@@ -189,32 +189,32 @@ impl Root {
         self.join("bin/udevadm")
     }
 
-    /// rbd(8), Ceph's own command, where it is installed.
+    /// rbd(8), Ceph's command, which need not be installed.
     pub fn rbd(&self) -> PathBuf {
         self.join("usr/bin/rbd")
     }
 
-    /// All block devices by name, disks and partitions.
+    /// The directory of all block devices, disks and partitions.
     pub fn block_class(&self) -> PathBuf {
         self.join("sys/class/block")
     }
 
-    /// The folders of the kernel's disks.
+    /// The directory of all disks in sysfs.
     pub fn blocks(&self) -> PathBuf {
         self.join("sys/block")
     }
 
-    /// The kernel's folders of file systems, by type.
+    /// The directory of file systems in sysfs, by type.
     pub fn file_systems(&self) -> PathBuf {
         self.join("sys/fs")
     }
 
-    /// The folders of processes, and other views of the kernel's (proc(5)).
+    /// A file or directory in /proc (proc(5)).
     pub fn proc(&self, name: impl AsRef<Path>) -> PathBuf {
         self.join("proc").join(name)
     }
 
-    /// The administrator's hooks, one an image.
+    /// The administrator's hooks, one for each image.
     pub fn hooks(&self) -> PathBuf {
         self.join("etc/ceph/rbd.d")
     }
