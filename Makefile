@@ -59,10 +59,10 @@ demo: setup build
 
 # Everything: unit tests, golden folders, Ceph's own commands as oracles, the scenarios in the lab, and three power cuts.
 test: setup build check oracle
-	tests/lab/lab run
-	tests/lab/lab cuts 3
+	tests/lab/lab test 3
 
-# What takes hours: the boot storm, every scenario for longer, and twenty power cuts. `make soak SEED=N` repeats a random sequence.
+# What takes hours: the boot storm, kills, power cuts, 500 images and more. `make soak SCENARIO="killed-many power-cuts"` runs these parts,
+# `tests/lab/lab soak --list` names them, `make soak SEED=N` repeats the random choices of a run.
 soak: setup build
 	cargo test --quiet --locked --test boot-storm
 	SEED=$(SEED) tests/lab/lab soak $(SCENARIO)

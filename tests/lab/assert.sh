@@ -71,5 +71,5 @@ wait_for() {
   done
 }
 
-# longer SHORT LONG: how long, or how often; in a soak the second.
+# longer SHORT LONG: a duration or a number of repetitions; in a soak the second.
 longer() { if [ -n "${SOAK:-}" ]; then echo "$2"; else echo "$1"; fi; }

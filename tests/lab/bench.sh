@@ -1,12 +1,12 @@
-# bench.sh: the same guest on the same files, once with ceph-common's script and unit, once with ours; figures side by side.
-# Owns the boots and the table that is printed; what is measured is in guest/lab/scenarios/00-bench.sh.
+# bench.sh: the same guest with the same files, with ceph-common's script and unit and with ours; figures side by side.
+# Owns the boots and the table that is printed; guest/lab/scenarios/00-bench.sh measures.
 # shellcheck shell=bash
 
-# Boots that are measured, for each of the two. Medians are printed.
+# Measured boots for each of the two. The table has their medians.
 BENCH_BOOTS=3
 
-# The guest's network takes as long as a link that is negotiated and a lease that is asked for. So what else a boot does has
-# been done when it is there, for both, and what is measured is what comes after it.
+# The guest's network starts as late as one with a link to negotiate and a DHCP lease. So the rest of the boot is complete by then, for
+# both, and the figures contain only what follows.
 bench() {
   local GUEST=bookworm POOL=bookworm NETWORK_DELAY=2
   guest_has_ceph "$GUEST" || die "the comparison needs a guest with ceph-common"
@@ -16,8 +16,8 @@ bench() {
   bench_print
 }
 
-# Whole boots and poweroffs with many images (guest/lab/scenarios/00-bench-boots.sh): 16 mounts beside the script's, an image with
-# `nofail` whose monitors are dead beside none, 64 mounts going down beside what a shell takes for the bare work, 300 mounts by themselves.
+# Whole boots and poweroffs with many images (guest/lab/scenarios/00-bench-boots.sh): 16 mounts, compared with the script; an image with
+# `nofail` whose monitors are dead, compared with none; 64 mounts at poweroff, compared with the bare work in a shell; 300 mounts.
 # bench_whole [sixteen] [dead] [poweroff] [hundreds]: only these.
 bench_whole() {
   local GUEST=bookworm POOL=bookworm NETWORK_DELAY=2 STEP_SECONDS=600 BENCH=bench-boots part parts=("$@")
@@ -64,7 +64,7 @@ bench_series() {
   done
 }
 
-# bench_file_systems NUMBER: so many images, each with an ext4 of its own. Made here, for the guest takes two seconds for each.
+# bench_file_systems NUMBER: images with an ext4 each. Made on the host, because the guest takes two seconds for each.
 bench_file_systems() {
   local image file=$LOGS/bench/file-system
   mkdir -p "${file%/*}"
@@ -82,7 +82,7 @@ took_down() {
   awk -F '[][ .]+' '/Unmounting mnt-bench/ && !first { first = $2 $3 } /: unmapped \/dev\/rbd/ { last = $2 $3 } END { print int((last - first) / 1000) }' "$1"
 }
 
-# bench_boots NAME INSTALL: a fresh pool and disk, one boot to write the files, then those that are measured.
+# bench_boots NAME INSTALL: a fresh pool and disk, one boot that writes the files, then the measured boots.
 bench_boots() {
   local name=$1 boot
   pool_create "$POOL"
@@ -150,13 +150,13 @@ bench_row() {
   printf '%-44s %12s %12s %8s\n' "$1" "$2" "$3" "$(awk -v a="$2" -v b="$3" 'BEGIN { printf "%.2f", b / a }')"
 }
 
-# Many images, by themselves: one boot, a step for each network, number and way (guest/lab/scenarios/00-bench-many.sh).
-# bench_many [NETWORK-NUMBER-WAY…]: only these; the way `race` is ours and the floor in turns, `systemd` our units by our hand and by
-# systemctl, `units` by our hand alone, `idle` that and, by systemctl, the same units with nothing to do, `look` what there
-# is to see when all are mapped. Beside those that are measured when nothing is said: plain-200-look, plain-500-race, plain-16-units,
-# plain-200-idle, plain-500-units. Where there is no ceph-common: `units` and `idle` only.
+# Many images: one boot, a step for each network, number and way (guest/lab/scenarios/00-bench-many.sh).
+# bench_many [NETWORK-NUMBER-WAY…]: only these. The way `race` is --direct and the floor in turns; `systemd` our units by rbdmap and by
+# systemctl; `units` by rbdmap only; `idle` that and, by systemctl, the same units without any work; `look` the commands that list, with all
+# images mapped. Not measured by default: plain-200-look, plain-500-race, plain-16-units, plain-200-idle, plain-500-units. A guest without
+# ceph-common can run `units` and `idle` only.
 bench_many() {
-  # shellcheck disable=SC2034 # boot.sh's, in the place of which these are
+  # shellcheck disable=SC2034 # BOOT_LIMIT and STEP_SECONDS are of boot.sh
   local GUEST=${CHOSEN_GUESTS[0]} POOL=${CHOSEN_GUESTS[0]} BOOT_LIMIT=3600 STEP_SECONDS=1500 number network way directory step steps=("$@")
   [ $# -gt 0 ] || steps=({plain,slow}-{1,16,64}-{race,systemd,script,loop,parallel})
   guest_ready "$GUEST"
@@ -182,7 +182,7 @@ bench_many() {
   bench_many_print_growth
   bench_many_print_looks
 }
-# bench_many_has_figures NETWORK-NUMBER-WAY: each way that this step measures, as bench-many writes its name.
+# bench_many_has_figures NETWORK-NUMBER-WAY: the step wrote each figure that it should.
 bench_many_has_figures() {
   local network number way name ways
   IFS=- read -r network number way <<<"$1"
@@ -203,8 +203,8 @@ bench_many_has_figures() {
 # The largest number of images among the steps.
 most() { printf '%s\n' "$@" | cut -d - -f 2 | sort -n | tail -n 1; }
 
-# What one of many images takes beside one of 16, by systemd. With MACHINE=qemu that depends on what is done, and not on what
-# it costs User Mode Linux that process 1, which has grown, forks.
+# The time for one of many images, compared with one of 16, through systemd. In User Mode Linux it also contains the cost of a fork of
+# PID 1, which grows with its memory; with MACHINE=qemu it does not.
 bench_many_print_growth() {
   local number way few many
   for number in 64 200 500; do
@@ -222,13 +222,13 @@ bench_many_print_looks() {
   for number in 64 200; do
     [ -n "$(median many "$number-status")" ] || continue
     printf '\n%-44s %12s %12s %8s\n' "$number images, all mapped already" rbdmap other ratio
-    bench_row "map beside list, ms" "$(median many "$number-again")" "$(median many "$number-list")"
-    bench_row "status beside rbd device list, ms" "$(median many "$number-status")" "$(median many "$number-rbd_list")"
+    bench_row "map; list, ms" "$(median many "$number-again")" "$(median many "$number-list")"
+    bench_row "status; rbd device list, ms" "$(median many "$number-status")" "$(median many "$number-rbd_list")"
     bench_figure "peak memory of mapping them, KiB" "$(median many "$number-peak_kib")"
   done
 }
 
-# bench_many_print plain|slow map|unmap: milliseconds, and in brackets how many times the floor's, if that was measured.
+# bench_many_print plain|slow map|unmap: milliseconds, and in brackets the ratio to the floor, if that was measured.
 bench_many_print() {
   local number way floor figure text="no delay"
   [ "$1" = plain ] || text="every packet 20 ms later"
@@ -247,7 +247,7 @@ bench_many_print() {
   echo
 }
 
-# The generator beside systemd's own, each on the same fstab of a thousand lines, in memory, in turns; needs no guest.
+# The generator and systemd's own, in turns, on the same fstab of a thousand lines in memory. Needs no guest.
 bench_generator() {
   local directory options
   directory=$(mktemp -d -p /dev/shm)

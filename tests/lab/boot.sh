@@ -1,23 +1,22 @@
-# boot.sh: one boot of a guest, from its first process to the end of the last, and what is in the guest beside Debian.
-# Owns the User Mode Linux process (another machine is qemu.sh's), the disk (a copy-on-write file over the image) and the directory of logs
-# of each boot.
-# The surprises: a guest is several processes on the machine, and only the first is our child. They share its session. And its disk must
-# not be on a tmpfs, which cannot fallocate(2) zeros: the guest's kernel complains of WRITE_ZEROES, and at the next boot inodes that it
-# wrote had invalid checksums (seen with Linux 6.1).
+# boot.sh: one boot of a guest, from its first process to the end of the last, and what the guest contains besides Debian.
+# Owns the User Mode Linux process (qemu.sh has the other machine), the disk (a copy-on-write file over the image) and the directory of
+# logs of each boot.
+# A guest is several processes, of which only the first is our child; they share its session. The disk must not be on a tmpfs, which
+# cannot fallocate(2) zeros: the guest's kernel logs failed WRITE_ZEROES, and inodes had invalid checksums at the next boot (Linux 6.1).
 # shellcheck shell=bash
 
 GUEST_MEMORY=1024M
-# Seconds for a boot and its poweroff, and for each step in between; one that hangs at shutdown takes for ever.
+# Seconds for a boot and its poweroff, and for each step in between. A guest that hangs at shutdown would run for ever.
 BOOT_LIMIT=600
 STEP_LIMIT=40
-# A process costs this kernel ten milliseconds and more, so a boot is as short as what it does not start.
+# A process takes this kernel 10 ms and more, so a boot is shorter without these.
 MASKED_UNITS=(
-  ceph.target                                             # ceph-common's: the program must do without it
+  ceph.target                                             # of ceph-common: the program must work without it
   getty.target console-getty.service getty@tty1.service   # nobody logs in
   systemd-logind.service systemd-user-sessions.service systemd-ask-password-{console,wall}.path
   {apt-daily,apt-daily-upgrade,dpkg-db-backup,fstrim,e2scrub_all,xfs_scrub_all,systemd-tmpfiles-clean}.timer e2scrub_reap.service
   systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-random-seed.service
-  modprobe@{configfs,drm,efi_pstore,fuse}.service         # devices and file systems that this kernel does not have
+  modprobe@{configfs,drm,efi_pstore,fuse}.service         # this kernel has no such devices and file systems
   {dev-hugepages,dev-mqueue,sys-kernel-config,sys-kernel-debug,sys-kernel-tracing,sys-fs-fuse-connections}.mount
   proc-sys-fs-binfmt_misc.automount systemd-binfmt.service
   kmod-static-nodes.service systemd-udev-load-credentials.service systemd-remount-fs.service
@@ -28,8 +27,8 @@ MASKED_GENERATORS=(systemd-{gpt-auto,hibernate-resume,bless-boot,getty,rc-local,
 guest_directory() { echo "$LAB_DIR/guests/$1"; }
 boot_directory() { echo "$LOGS/$1/boot-$2"; }
 
-# Once before the first boot: what is copied over the guest's root at every boot, and an empty disk.
-# The program as `make install` leaves it, the lab's units, the scenarios, and Ceph's files as an administrator gets them.
+# Once before the first boot: an empty disk, and the overlay that is copied over the guest's root at every boot: the program as
+# `make install` installs it, the lab's units, the scenarios, and Ceph's files as an administrator receives them.
 guest_prepare() {
   local guest=$1 overlay prefix=/usr
   overlay=$(guest_directory "$guest")/overlay
@@ -46,7 +45,7 @@ guest_prepare() {
   guest_mask_generators "$overlay/etc/systemd/system-generators"
   install -m 600 "$CLUSTER/boot.keyring" "$overlay/etc/ceph/ceph.client.boot.keyring"
   { echo '[global]'; grep -E '^(fsid|mon_host) ' "$CLUSTER/ceph.conf"; } >"$overlay/etc/ceph/ceph.conf"
-  # With ceph-common in the guest, /usr/local shadows its command, unit and rule by search path.
+  # /usr/local precedes the command, unit and rule of ceph-common in each search path.
   ! guest_has_ceph "$guest" || prefix=/usr/local
   # shellcheck disable=SC2086 # a command with its arguments
   logged "$LOGS/$guest/install" ${LAB_INSTALL:-make -s -C "$REPO" install} DESTDIR="$overlay" PREFIX=$prefix
@@ -58,8 +57,8 @@ guest_mask_generators() {
   for name in "${MASKED_GENERATORS[@]}"; do ln -s /dev/null "$1/$name"; done
 }
 
-# guest_start GUEST BOOT UNIT: becomes the guest's first process; the unit is the lab's own that this boot is for. Its clock is off by
-# CLOCK seconds.
+# guest_start GUEST BOOT UNIT: becomes the guest's first process. UNIT is the unit of the lab that this boot starts. The guest's clock is
+# off by CLOCK seconds.
 guest_start() {
   local guest=$1 boot=$2 unit=$3 directory
   directory=$(guest_directory "$guest")
@@ -67,15 +66,15 @@ guest_start() {
     "STEP_SECONDS=${STEP_SECONDS:-240}" "SOAK=${SOAK:-}" "SEED=${SEED:-1}" >"$directory/overlay/lab/guest.env"
   set -- systemd.show_status=0 systemd.wants="$unit" lab_clock="${CLOCK:-0}"
   ! is_qemu || qemu_start "$guest" "$boot" "$@"
-  # The kernel's memory is a file in TMPDIR, mapped executable: on a disk the guest would crawl.
+  # The guest's memory is a file in TMPDIR, mapped executable: on a disk the guest would be very slow.
   TMPDIR=/dev/shm exec setsid --wait ip netns exec "$NAMESPACE" linux.uml mem=$GUEST_MEMORY umid="$guest" uml_dir="$directory" \
     ubd0="$directory/disk,$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \
     vec0:transport=tap,ifname="$(guest_tap "$guest")",depth=128,gro=1 \
     "$@" lab_in="$directory/overlay" lab_log="$(boot_directory "$guest" "$boot")"
 }
 
-# guest_boot GUEST BOOT: boots, runs the steps on standard input, and is over when the guest has powered itself off.
-# What went wrong with the boot itself is in the file `complaints` of its directory.
+# guest_boot GUEST BOOT: boots, runs the steps on standard input, and returns when the guest has powered itself off.
+# Problems of the boot itself are in the file `complaints` of its directory.
 guest_boot() {
   local guest=$1 boot=$2 directory limit
   directory=$(boot_directory "$guest" "$boot")
@@ -85,11 +84,11 @@ guest_boot() {
   : >"$directory/complaints"
   date +%s >"$directory/started"
   guest_start "$guest" "$boot" lab-agent.service </dev/null >"$directory/console" 2>&1 {LOCK}>&- &
-  # Not a job of this shell's, which would announce its death.
+  # Not a job of this shell, which would report its end.
   disown $!
   echo $! >"$directory/machine"
   if ! wait_until "$limit" has_ended_or_asks $! "$directory"; then
-    echo "the guest was still there after $limit s" >>"$directory/complaints"
+    echo "the guest still ran after $limit s" >>"$directory/complaints"
     guest_kill $!
   fi
   date +%s >"$directory/ended"
@@ -115,7 +114,7 @@ nobody_needs_the_cluster() {
   for machine in "${MACHINES[@]}"; do [ -e "$LOGS/without-cluster-$machine" ] || return 1; done
 }
 
-# Ends one guest, by the session of its processes; and all of them, by the namespace they are in.
+# guest_kill PID: ends one guest, by the session of its processes.  guests_kill: all guests, by the namespace.
 guest_kill() {
   local pids
   mapfile -t pids < <(ps -o pid= --sid "$1" | tr -d ' ')
@@ -128,7 +127,7 @@ guests_kill() {
   done
 }
 
-# On this terminal. The cluster is there, the pool is empty but for one image.
+# On this terminal, with the cluster and a pool with one image.
 boot_shell() {
   local guest=$1 terminal
   [ -t 0 ] || die "a shell needs a terminal"

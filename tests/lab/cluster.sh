@@ -1,13 +1,13 @@
-# cluster.sh: a Ceph cluster of one monitor and one OSD, as small as one can be that the kernel client takes for a real one.
-# Owns the daemons, the pools (one for each guest, so that guests do not meet) and what is asked of the cluster from outside.
-# The surprise: the OSD's mkfs already talks to the monitor, so it too runs inside the namespace; and a ceph command with
-# no cluster behind it waits for ever, so that every one has a limit.
+# cluster.sh: a Ceph cluster of one monitor and one OSD, the smallest that the kernel client can use.
+# Owns the daemons, the pools (one for each machine, so that machines do not share images) and the queries from the host.
+# The OSD's mkfs connects to the monitor, so it runs inside the namespace too. A ceph command without a cluster waits for ever, so each has
+# a time limit.
 # shellcheck shell=bash
 
 CLUSTER=$LAB_MEMORY/cluster
 MONITOR="[v2:$CLUSTER_ADDRESS:3300,v1:$CLUSTER_ADDRESS:6789]"
 
-# One command of Ceph inside the lab's network; the lock is ours, a daemon must not keep it.
+# One command of Ceph inside the lab's network. A daemon must not inherit the lab's lock.
 cluster() {
   CEPH_CONF=$CLUSTER/ceph.conf CEPH_ARGS='' timeout -k 5 60 ip netns exec "$NAMESPACE" "$@" {LOCK}>&-
 }
@@ -42,19 +42,19 @@ public_addr = $CLUSTER_ADDRESS
 auth_cluster_required = cephx
 auth_service_required = cephx
 auth_client_required = cephx
-# One disk, so one copy, and that is allowed.
+# One disk, so one copy.
 osd_pool_default_size = 1
 osd_pool_default_min_size = 1
 osd_crush_chooseleaf_type = 0
 mon_allow_pool_size_one = true
 # Every run begins with an empty pool.
 mon_allow_pool_delete = true
-# Eight placement groups are plenty, and the autoscaler would need a manager.
+# Eight placement groups suffice; the autoscaler would need a manager.
 osd_pool_default_pg_num = 8
 osd_pool_default_pg_autoscale_mode = off
-# Silences a warning about old clients; the kernel's is not one of them.
+# Avoids a warning about old clients, which do not exist here.
 auth_allow_insecure_global_id_reclaim = true
-# The machine's disk may be fuller than a monitor likes.
+# The host's disk may be fuller than a monitor allows by default.
 mon_data_avail_crit = 1
 # The disk is a sparse file in memory; the images in it hold a few megabytes.
 osd_objectstore = bluestore
@@ -69,7 +69,7 @@ run_dir = $CLUSTER
 log_file = $CLUSTER/log/\$name.log
 pid_file = $CLUSTER/\$name.pid
 admin_socket = $CLUSTER/\$name.asok
-# Two commands at once would quarrel over theirs.
+# Two commands at once would use the same socket.
 [client]
 admin_socket =
 CONF
@@ -94,7 +94,7 @@ cluster_start_osd() {
   cluster ceph-osd -i 0
 }
 
-# As a power cut would end it. Nothing brings it back; the next run of the lab starts another.
+# SIGKILL, like a power cut. The next run of the lab starts another cluster.
 cluster_kill() {
   local daemon
   for daemon in osd.0 mon.a; do
@@ -102,15 +102,15 @@ cluster_kill() {
   done
 }
 
-# An empty pool of this name, whatever was in it, and whoever still watches that.
+# An empty pool of this name. An old one is deleted, even if clients watch its images.
 pool_create() {
   cluster ceph osd pool rm "$1" "$1" --yes-i-really-really-mean-it
   cluster ceph osd pool create "$1"
   cluster ceph osd pool application enable "$1" rbd
 } >>"$CLUSTER/log/pools" 2>&1
 
-# Who holds an image of this pool: a line for each watcher (a client at that address) and each lock, nothing if nobody does.
-# Watchers are asked of the OSD, all at once: `rbd status` takes a moment for each image.
+# pool_holders POOL ADDRESS: a line for each watcher of its images (a client at that address) and each lock.
+# The OSD lists all watchers at once: `rbd status` would be a command for each image.
 pool_holders() {
   local pool=$1 address=$2 image
   cluster ceph --admin-daemon "$CLUSTER/osd.0.asok" dump_watchers |
@@ -120,5 +120,5 @@ pool_holders() {
   done
 }
 
-# Clients at this address that the cluster has shut out, a line each.
+# blocklisted ADDRESS: the blocklist entries of clients at this address, a line each.
 blocklisted() { cluster ceph osd blocklist ls 2>/dev/null | grep "^$1:" || true; }

@@ -1,10 +1,11 @@
-# host_actions.sh: what a step in a guest can have done outside, by `on_host WORD…` (guest/lab/guest_lib.sh): harm to a cluster, above all.
-# Owns the exchange, by files in the directory of the boot's logs, and the words; what is harmed is a cluster of the guest's own, so that
-# the other guest does not notice: one monitor and one OSD more, made when first asked for.
+# host_actions.sh: what the lab does on the host for a step in a guest, by `on_host WORD…` (guest/lab/guest_lib.sh): above all, failures of
+# a cluster.
+# Owns the requests and answers, which are files in the directory of the boot's logs, and the actions. Each machine has a cluster of its own
+# for failures, `frail`, so that others are not affected: one monitor and one OSD, started with the first request.
 # shellcheck shell=bash
 # shellcheck disable=SC2030,SC2031,SC2034 # frail() has variables of its own on purpose; cluster.sh reads them
 
-# answer DIRECTORY: if there is a request in it, does it. The answer's first line is the exit status.
+# answer DIRECTORY: carries out the request in it, if any. The first line of the answer is the exit status.
 answer() {
   local words status=0
   [ -e "$1/ask" ] || return 0
@@ -24,14 +25,14 @@ asked() {
     hold-lock) hold_lock "$2" ;;
     drop-lock) pkill -KILL -f "hold-lock.py $2\$" ;;
     cut-power) cut_power "$2" ;;
-    *) die "nothing here is called '$1'" ;;
+    *) die "there is no action '$1'" ;;
   esac
 }
 
-# frail up: makes the guest's own cluster, with a pool of the guest's name, and prints its fsid and the key of client.boot.
-# frail mon|osd stop|kill|freeze|thaw|start: a daemon of it.  frail repair: both run again.  frail later SECONDS mon|osd …: the same, so long from now.
-# frail quorumless: beside it a monitor that knows of two more, which do not exist: it greets at port 3400 and lets nobody in.
-# frail rbd|ceph|rados …: a command to it.
+# frail up: starts the machine's own cluster, with a pool of the machine's name, and prints its fsid and the key of client.boot.
+# frail mon|osd stop|kill|freeze|thaw|start: a daemon of it.  frail repair: starts or thaws both.  frail later SECONDS mon|osd …: after a delay.
+# frail quorumless: adds a monitor at port 3400 whose monmap has two more that do not exist: it sends its banner, and refuses clients.
+# frail rbd|ceph|rados …: a command to the cluster.
 frail() (
   CLUSTER=$LAB_MEMORY/frail-$GUEST
   CLUSTER_ADDRESS=$(frail_address "$GUEST")
@@ -56,7 +57,7 @@ frail_up() {
   cluster_start >"$CLUSTER/log/start" 2>&1
   pool_create "$GUEST"
 }
-# Ends the daemons of that cluster, if there are any.
+# Ends the daemons of that cluster, if any.
 frail_end() {
   local daemon
   for daemon in mon.a osd.0 mon.m0; do frail_signal KILL "$daemon"; done
@@ -74,7 +75,7 @@ frail_daemon() {
     *) die "frail: no '$2'" ;;
   esac
 }
-# Both daemons are there and run.
+# Both daemons run again.
 frail_repair() {
   local daemon
   [ -d "$CLUSTER" ] || return 0
@@ -97,7 +98,7 @@ frail_quorumless() {
 
 frail_name() { case $1 in mon) echo mon.a ;; osd) echo osd.0 ;; *) die "frail: no daemon '$1'" ;; esac; }
 frail_pid() { cat "$CLUSTER/$1.pid" 2>/dev/null; }
-# By its id, if that is still the daemon's.
+# By its pid, if that is still the daemon's.
 frail_signal() {
   local pid
   pid=$(frail_pid "$2") || return 0
@@ -105,8 +106,8 @@ frail_signal() {
 }
 frail_is_gone() { ! kill -0 "$(frail_pid "$1")" 2>/dev/null; }
 
-# hold_lock SECONDS:POOL/IMAGE: a client of the cluster's own takes the image's exclusive lock and gives it to nobody, for so long; with
-# 0 seconds it is killed at once, as by a power cut, and leaves lock and watch.
+# hold_lock SECONDS:POOL/IMAGE: a client on the host takes the image's exclusive lock, and does not release it for so long. With 0 seconds
+# it is killed at once, and leaves lock and watch, as after a power cut.
 hold_lock() {
   rm -f "$CLUSTER/log/hold-$GUEST"
   local seconds=${1%%:*} image=${1#*:} pid
@@ -121,7 +122,7 @@ hold_lock() {
   echo "by $pid"
 }
 
-# cut_power SECONDS: so long from now, the guest's kernel is killed. The boot's directory remembers.
+# cut_power SECONDS: kills the guest's kernel after that time. The file power-cut in the boot's directory records it.
 cut_power() {
   local directory=$BOOT_DIRECTORY
   (sleep "$1"; date +%s.%N >"$directory/power-cut"; guest_kill "$(cat "$directory/machine")") >/dev/null 2>&1 &

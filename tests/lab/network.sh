@@ -1,6 +1,6 @@
-# network.sh: the lab's own network: a namespace with a bridge (the cluster's address) and a tap for each guest.
-# Nothing in it can reach the machine's network, and nothing outside can reach it.
-# The surprise: the namespace is also the register of what the lab started. A lab that was killed is found and ended through it.
+# network.sh: the lab's own network: a namespace with a bridge (the cluster's address) and a tap for each machine.
+# Processes in it cannot reach the host's network, and others cannot reach it.
+# The namespace also registers what the lab has started: the next lab finds and ends the processes of one that was killed.
 # shellcheck shell=bash
 
 in_network() { ip netns exec "$NAMESPACE" "$@"; }
@@ -23,7 +23,7 @@ network_create() {
   done
 }
 
-# The guest's place in GUEST_NAMES gives its tap and its address.
+# The guest's index in GUEST_NAMES determines its tap and its addresses.
 guest_number() {
   local number
   for number in "${!GUEST_NAMES[@]}"; do
@@ -33,13 +33,13 @@ guest_number() {
 }
 guest_tap() { echo "tap$(guest_number "$1")"; }
 guest_address() { echo "10.77.0.$((10 + $(guest_number "$1")))"; }
-# Of the cluster that the guest's scenarios may harm.
+# The address of the machine's own cluster for failures.
 frail_address() { echo "10.77.0.$((40 + $(guest_number "$1")))"; }
 
 network_pids() { ip netns pids "$NAMESPACE" 2>/dev/null || true; }
 
-# Ends every process of the lab, by its id (five seconds, then SIGKILL), and the namespace; what the clusters stored goes with
-# them, their logs stay.
+# Ends every process of the lab by its pid (SIGKILL after five seconds), and removes the namespace and the data of the clusters. Their
+# logs stay.
 network_down() {
   local pids
   mapfile -t pids < <(network_pids)

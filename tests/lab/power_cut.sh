@@ -1,6 +1,6 @@
-# power_cut.sh: power cuts: a guest's kernel is killed while it maps, writes and unmaps, again and again; the next boot must have all
-# images mapped and mounted within 90 s, and every write that was confirmed. Nor does the clock matter, which is a year off by turns.
-# What the guest does is in guest/lab/scenarios/00-power-cut.sh. The moments are drawn from SEED, which is printed.
+# power_cut.sh: power cuts: a guest's kernel is killed while it maps, writes and unmaps. The next boot must have all images mapped and
+# mounted within 90 s, with every write that was confirmed. The clock is right, a year slow or a year fast, in turns.
+# The guest's part is guest/lab/scenarios/00-power-cut.sh. SEED, which is printed, determines the moments.
 # shellcheck shell=bash
 
 CUT_WHILE=(map write unmap)
@@ -14,8 +14,8 @@ power_cuts() {
   testers_end
 }
 
-# cut_machine MACHINE NUMBER: a boot that makes the images, one for each cut, and one that ends in order. In the first of those that are
-# cut the other cluster's monitor is away at first; in the last boot it does not come back.
+# cut_machine MACHINE NUMBER: a boot that makes the images, one boot for each cut, and one that powers off in order. In the first boot with
+# a cut, the monitor of the machine's own cluster starts late; in the last boot it does not start.
 cut_machine() {
   local GUEST=$1 POOL=$1 number=$2 BOOT=1 BOOT_DIRECTORY image confirmed=0 while seed=${SEED:-$RANDOM}
   progress "$GUEST: power cuts with SEED=$seed"
@@ -24,28 +24,28 @@ cut_machine() {
   pool_create "$POOL"
   for image in 1 2 3 4; do cluster rbd create "$POOL/cut-$image" --size 64M; done
   cut_boot configure
-  cut_result "images are made" || return 0
+  cut_result "the images are made" || return 0
   for BOOT in $(seq 2 $((number + 1))); do
     while=${CUT_WHILE[BOOT % 3]}
     cut_boot "$while"
-    cut_result "boot $BOOT: $(what_was_there), $confirmed confirmed writes among it; then cut while it was to $while" || break
+    cut_result "boot $BOOT: $(cut_state), with all $confirmed confirmed writes; then a power cut during $while" || break
     confirmed=$(tail -n 1 "$BOOT_DIRECTORY/confirmed")
   done
   BOOT=$((BOOT + 1))
   (frail mon stop)
   cut_boot last
-  cut_result "boot $BOOT: $(what_was_there), when it was given up; $confirmed confirmed writes among it" || true
+  cut_result "boot $BOOT: $(cut_state "fails"), with all $confirmed confirmed writes" || true
   machine_done "$GUEST"
 }
-what_was_there() {
-  echo "by a clock that is $(clock_is_off_by | sed 's/^0$/right/; s/^-.*/a year slow/; s/^[0-9].*/a year fast/'), all is there $(cat "$BOOT_DIRECTORY/took" 2>/dev/null) s after the start, what is in the other cluster after $(cat "$BOOT_DIRECTORY/late-took" 2>/dev/null) s"
+cut_state() {
+  echo "with a clock that is $(clock_is_off_by | sed 's/^0$/right/; s/^-.*/a year slow/; s/^[0-9].*/a year fast/'), all images are mounted $(cat "$BOOT_DIRECTORY/took" 2>/dev/null) s after the start, that of the other cluster ${1:-is mounted} after $(cat "$BOOT_DIRECTORY/late-took" 2>/dev/null) s"
 }
 
-# A clock without its battery: from boot to boot it is right, a year slow, or a year fast.
+# As if the clock had no battery: from boot to boot it is right, a year slow, or a year fast.
 YEAR=31536000
 clock_is_off_by() { case $((BOOT % 3)) in 0) echo -$YEAR ;; 1) echo $YEAR ;; *) echo 0 ;; esac; }
 
-# One boot with one step. When the power goes is said beforehand.
+# One boot with one step. The file cut-after has the moment of the cut.
 cut_boot() {
   local CLOCK
   # shellcheck disable=SC2034 # boot.sh reads it
@@ -61,7 +61,7 @@ cut_boot() {
   echo "$1 power-cut" | guest_boot "$GUEST" "$BOOT"
 }
 
-# Whether the boot's step came as far as it should: to its end, or to the cut.
+# Whether the step of this boot reached its end, or the cut.
 cut_result() {
   local log status
   log=$(find "$BOOT_DIRECTORY" -name 'power-cut.*' ! -name '*.status')

@@ -1,17 +1,17 @@
-# qemu.sh: another machine for a guest (MACHINE=qemu): Debian's own kernel in an emulated PC, in the place of User Mode Linux.
-# For what depends on a kernel's own costs: to User Mode Linux a page of a process that forks or ends is a call to the machine that
-# it runs on, here it is instructions, as on a server. Owns that kernel, its initramfs and the QEMU process; what is in the guest is
-# the same (guest.sh). There is no KVM: the processor is emulated, too, and a guest about as fast as one of User Mode Linux.
+# qemu.sh: another machine for a guest (MACHINE=qemu): Debian's own kernel in an emulated PC, instead of User Mode Linux.
+# For measurements that depend on the cost of kernel operations: in User Mode Linux each page of a process that forks or ends is a system
+# call of the host, here it is instructions, as on a server. Owns that kernel, its initramfs and the QEMU process; the guest's disk image is
+# the same (guest.sh). There is no KVM: the processor is emulated too, and a guest about as fast as one of User Mode Linux.
 # shellcheck shell=bash
 
-# What mounts the guest's root and the lab's directories.
+# For the guest's root and the lab's directories.
 QEMU_MODULES=(virtio_pci virtio_blk virtio_net virtio_rng crc32c_generic ext4 9p 9pnet_virtio)
 
 is_qemu() { [ "${MACHINE:-}" = qemu ]; }
 
 qemu_kernel() { echo "$LAB_DIR/kernels/$(guest_suite "$1")"; }
 
-# Debian's kernel of the guest's suite, fetched once. The kernel is moved to its place last, and says that all is there.
+# Debian's kernel of the guest's suite, fetched once. The file vmlinuz is moved to its place last, so that it marks the fetch as complete.
 qemu_kernel_ready() { [ -e "$(qemu_kernel "$1")/vmlinuz" ] || qemu_fetch "$1"; }
 qemu_fetch() {
   local directory version modules
@@ -30,7 +30,7 @@ qemu_fetch() {
   rm -rf --one-file-system "$directory/root"
 }
 
-# Busybox, the modules in the order in which they need each other, and the program that uses both.
+# Busybox, the modules in the order of their dependencies, and qemu/init.
 qemu_initramfs() {
   local kernel tree module path
   kernel=$(qemu_kernel "$1")
@@ -56,7 +56,7 @@ qemu_start() {
   shift 2
   directory=$(guest_directory "$guest")
   kernel=$(qemu_kernel "$guest")
-  # A sparse copy. Of qemu-utils, which could make a copy-on-write file, other versions than QEMU's keep it from being installed.
+  # A sparse copy, without qemu-img: an installed qemu-utils of another version than QEMU's conflicts with QEMU.
   [ -e "$directory/disk" ] || cp --reflink=auto --sparse=always "$(guest_image "$guest")" "$directory/disk"
   exec setsid --wait ip netns exec "$NAMESPACE" qemu-system-x86_64 -accel tcg -cpu max -m "$GUEST_MEMORY" -no-reboot \
     -display none -monitor none -serial stdio -kernel "$kernel/vmlinuz" -initrd "$directory/initramfs" \

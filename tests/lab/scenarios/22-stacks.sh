@@ -19,7 +19,7 @@ lines() {
   table stack-blank
   table stack-ext4
   fstab "overlay /mnt/merged overlay noauto,lowerdir=/mnt/base,upperdir=/mnt/stack/upper,workdir=/mnt/stack/work 0 0"
-  fstab "/mnt/stack/inner/folder /mnt/bound none noauto,bind 0 0"
+  fstab "/mnt/stack/inner/directory /mnt/bound none noauto,bind 0 0"
   fstab "/dev/rbd/$POOL/stack-blank /mnt/with\\040blank ext4 noauto 0 0"
   fstab "/dev/rbd/$POOL/stack-xfs /mnt/stack/inner xfs noauto 0 0"
   fstab "/dev/rbd/$POOL/stack-squashfs@v1 /mnt/base squashfs noauto,ro 0 0"
@@ -29,7 +29,7 @@ lines() {
 by_hand() {
   trap take_down EXIT
   fresh stack-ext4 ext4 mkdir /mnt/upper /mnt/work /mnt/inner
-  fresh stack-xfs xfs mkdir /mnt/folder
+  fresh stack-xfs xfs mkdir /mnt/directory
   fresh stack-blank ext4
   mkdir -p /mnt/stack /mnt/base /mnt/merged /mnt/bound /mnt/elsewhere "/mnt/with blank"
   lines
@@ -39,7 +39,7 @@ by_hand() {
   echo "from above" >/mnt/merged/new
   expect "from above" </mnt/stack/upper/new
   echo "through the bind" >/mnt/bound/data
-  expect "through the bind" </mnt/stack/inner/folder/data
+  expect "through the bind" </mnt/stack/inner/directory/data
 
   local before
   before=$(cat /proc/self/mountinfo)
@@ -73,7 +73,7 @@ stands() {
   same "$device ext4" "$(findmnt -rn -o SOURCE,FSTYPE /mnt/stack)" /mnt/stack
   device=$(devices_of stack-xfs)
   same "$device xfs" "$(findmnt -rn -o SOURCE,FSTYPE /mnt/stack/inner)" /mnt/stack/inner
-  same "${device}[/folder] xfs" "$(findmnt -rn -o SOURCE,FSTYPE /mnt/bound)" /mnt/bound
+  same "${device}[/directory] xfs" "$(findmnt -rn -o SOURCE,FSTYPE /mnt/bound)" /mnt/bound
   device=$(devices_of stack-squashfs)
   same "$device squashfs" "$(findmnt -rn -o SOURCE,FSTYPE /mnt/base)" /mnt/base
   same overlay "$(findmnt -n -o FSTYPE /mnt/merged)" /mnt/merged

@@ -128,7 +128,7 @@ a_long_name() {
 
 tables() {
   RBDMAPFILE=$PWD/folder ends 1 rbdmap map --direct
-  same "rbdmap: $PWD/folder: Is a directory (os error 21)" "$SAID" "what map says of a table that is a folder"
+  same "rbdmap: $PWD/folder: Is a directory (os error 21)" "$SAID" "what map says of a table that is a directory"
   RBDMAPFILE=$PWD/binary ends 1 rbdmap map --direct
   RBDMAPFILE=/nowhere ends 0 rbdmap map --direct
   seq -f "$POOL/image%.0f id=boot" 10000 | sed '7777s/id=/ib=/' >long

@@ -61,7 +61,7 @@ links_by_hand() {
   rm -r /dev/rbd
   ends 0 rbdmap unmap --direct
   mkdir -p "/dev/rbd/$POOL"
-  goes_up_and_down "folders made by hand"
+  goes_up_and_down "directories made by hand"
   mkdir -p "/dev/rbd/$POOL"
   echo "by hand" >"/dev/rbd/$POOL/degraded"
   rbdmap map --direct --no-mount --timeout 10 >said 2>&1 || expect "/dev/rbd/$POOL/degraded" <said

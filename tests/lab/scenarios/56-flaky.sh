@@ -75,5 +75,5 @@ breaks_under_a_mount() {
   same "" "$(findmnt -n /mnt/flaky)" "what is mounted on it"
   is_mapped_once flaky
   works
-  e2fsck -fp /dev/mapper/flaky || [ $? = 1 ] || fail "its file system cannot be mended"
+  e2fsck -fp /dev/mapper/flaky || [ $? = 1 ] || fail "its file system cannot be repaired"
 }

@@ -1,18 +1,18 @@
-# guest_lib.sh: what scenarios use in the guest: the files an administrator edits, and the kernel's own word on what is mapped.
-# Nothing here calls the program under test: it is the scenario that does.
+# guest_lib.sh: functions for the steps of scenarios in the guest: the administrator's files, and the mappings as the kernel lists them.
+# Nothing here calls the program under test; the scenarios do.
 # shellcheck shell=bash
 
 KEYRING=/etc/ceph/ceph.client.boot.keyring
 ADD=/sys/bus/rbd/add_single_major
 REMOVE=/sys/bus/rbd/remove_single_major
 
-# The administrator's two files: a line for an image, with further options if any, and a line for its mount.
+# table IMAGE [OPTIONS], fstab FIELD…: a line in the administrator's files.
 table() { echo "$POOL/$1 id=boot,keyring=$KEYRING${2:+,$2}" >>/etc/ceph/rbdmap; }
 fstab() { echo "$*" >>/etc/fstab; }
 
 instance() { systemd-escape --template=rbdmap@.service "$POOL/$1"; }
 
-# Every mapping, a line `SPEC rbdN rw|ro` each, from sysfs. Without a process, of which this kernel starts few in a second.
+# Every mapping, a line `SPEC rbdN rw|ro` each, from sysfs. Without starting processes, which is slow in this kernel.
 mappings() {
   local device pool_name namespace name snapshot ro
   for device in /sys/bus/rbd/devices/*; do
@@ -24,7 +24,7 @@ mappings() {
   done
 }
 
-# The devices that an image is mapped as, a line each; from sysfs, as udev may lag behind.
+# The devices that an image is mapped as, a line each; from sysfs, because udev may be late.
 devices_of() {
   local device
   for device in /sys/bus/rbd/devices/*; do
@@ -39,11 +39,11 @@ is_mapped_once() { same 1 "$(devices_of "$1" | wc -l)" "mappings of $1"; }
 is_not_mapped() { same "" "$(devices_of "$1")" "mappings of $1"; }
 has_ceph() { command -v rbd >/dev/null; }
 
-# What two mappings of one image differ in: device, client, and the line with our token.
+# What distinguishes two mappings of one image: device, client, and the line with our tag.
 state() { grep -H . /sys/bus/rbd/devices/*/{client_id,config_info}; }
 
-# ends STATUS COMMAND…: with that exit status. What it said, on either channel, is in SAID, how long it took, in
-# milliseconds, in TOOK.
+# ends STATUS COMMAND…: the command ends with that exit status. SAID is its output on both streams, TOOK its time in milliseconds.
+# says TEXT: SAID contains it.  within MILLISECONDS: TOOK is no longer.
 ends() {
   local wanted=$1 status=0 start=${EPOCHREALTIME/[.,]/}
   shift
@@ -54,7 +54,7 @@ ends() {
 says() { expect "$1" <<<"$SAID" >/dev/null; }
 within() { [ "$TOOK" -le "$1" ] || fail "it took $TOOK ms, more than $1 ms"; }
 
-# Maps an image with neither our program nor Ceph's: a bare write of the line, the key in it.
+# Maps an image without a program: writes the line, with the key in it.
 map_by_hand() {
   modprobe rbd
   local secret
@@ -68,7 +68,7 @@ unmap_by_hand() {
   for device in $(devices_of "$1"); do echo -n "${device#/dev/rbd}" >"$REMOVE"; done
 }
 
-# fresh NAME TYPE [COMMAND…]: a new file system on the image; the command, if any, is run with it mounted on /mnt.
+# fresh NAME TYPE [COMMAND…]: makes a file system on the image, and runs the command, if any, with it mounted on /mnt.
 fresh() {
   local image=$1 type=$2
   shift 2
@@ -82,7 +82,7 @@ fresh() {
   unmap_by_hand "$image"
 }
 
-# Nothing of rbd anywhere: links, devices, mounts, keys.
+# No link, device, mount or key of rbd.
 nothing_left() {
   udevadm settle
   same "" "$(find /dev/rbd -type l 2>/dev/null)" "links in /dev/rbd"
@@ -91,7 +91,7 @@ nothing_left() {
   same "" "$(awk '$8 == "ceph"' /proc/keys)" "keys"
 }
 
-# on_host WORD…: has it done on the machine outside (host_actions.sh), and prints what was said there.
+# on_host WORD…: asks the lab to do this on the host (host_actions.sh), and prints the output.
 on_host() {
   local status
   rm -f /lab/log/answer
@@ -103,8 +103,8 @@ on_host() {
   [ "$status" = 0 ] || fail "on_host: '$*' ended with $status"
 }
 
-# A cluster of this guest's own, which may be harmed: its monitor's address in FRAIL, and lines of the table for it. The first
-# scenario that needs it has it made; who harms it, mends it.
+# A cluster of this machine's own, for failures. The first scenario that needs it starts it, and each repairs what it breaks.
+# FRAIL is the address of its monitor. frail_table IMAGE [OPTIONS]: a line in the table for an image of it.
 frail_up() {
   local said
   [ ! -e /etc/ceph/frail/keyring ] || return 0

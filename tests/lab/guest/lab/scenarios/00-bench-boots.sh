@@ -1,10 +1,10 @@
-# bench-boots: many images over whole boots, for `lab bench boots`; what figure and moment are is in 00-bench.sh.
+# bench-boots: many images over whole boots, for `lab bench boots`. 00-bench.sh has figure and moment.
 # shellcheck shell=bash
 
 # shellcheck source=SCRIPTDIR/00-bench.sh
 . /lab/scenarios/00-bench.sh
 
-# What the boots after this one have: so many images with the file system that each has, by the files of every guide.
+# files NUMBER: lines for so many images and their file systems, for the boots after this one.
 files() {
   local number
   for number in $(seq "$1"); do
@@ -42,7 +42,7 @@ mounted() {
 all_mounted() { [ "$(grep -c ' /mnt/bench-' /proc/self/mountinfo)" = "$(grep -c '^/dev/rbd.*/mnt/bench-' /etc/fstab)" ]; }
 last_moment() { grep "$1" journal | tail -n 1 | sed -nE 's/^\[ *([0-9]+)\.([0-9]{3}).*/\1\2/p'; }
 
-# What a shell takes to have them all unmounted and removed, everything at once.
+# The time in which a shell unmounts and unmaps all, in parallel.
 bare() {
   wait_for 300 all_mounted
   timed bare take_down

@@ -1,9 +1,9 @@
-# bench-many: 1 to 500 images, mapped and unmapped in seven ways, with and without a slow network; for `lab bench many`.
-# Each way is a step of its own, named NETWORK-NUMBER-WAY, for which it appends `NETWORK-NUMBER-WAY-map MILLISECONDS` and the like.
-# The surprise: the parallel floor is a race that no program can win: a shell's bare writes, all at once, and udev's work.
+# bench-many: 1 to 500 images, mapped and unmapped in eight ways, with and without a slow network; for `lab bench many`.
+# Each way is a step, named NETWORK-NUMBER-WAY, with figures `NETWORK-NUMBER-WAY-map` and `-unmap`.
+# The floor, parallel writes from a shell and udevadm settle, is a lower limit for every program.
 # shellcheck shell=bash
 
-# What timed and figure are, and whose udev rule makes the links.
+# For timed, figure and rules.
 # shellcheck source=SCRIPTDIR/00-bench.sh
 . /lab/scenarios/00-bench.sh
 
@@ -13,9 +13,8 @@ for step in {plain,slow}-{1,16,64,200,500}-{race,systemd,units,idle,look,script,
   eval "$step() { measure ${step//-/ }; }"
 done
 
-# measure NETWORK NUMBER WAY: nothing is mapped before, and nothing after. The ways of a race take turns, so that what else this
-# machine does is everybody's; so do those of systemd, which knows the images only for that long: where it does, it starts an
-# image's unit when a device of that name appears.
+# measure NETWORK NUMBER WAY: nothing is mapped before and after. The ways of `race` take turns, so that other load on the host affects both;
+# so do those of `systemd`. systemd has the units of the images only during those: it starts an image's unit when the device appears.
 measure() {
   local network=$1 number=$2 ways=("$3") rules=ceph is_known="" way
   case $3 in
@@ -41,7 +40,7 @@ measure() {
   : >$TABLE
   [ -z "$is_known" ] || systemctl daemon-reload
 }
-# As many as a step has time for.
+# rounds NUMBER WAY: as many as the time limit of a step allows.
 rounds() { case $1-$2 in 64-script | 64-loop | 200-* | 500-*) echo 1 ;; 64-parallel) echo 3 ;; *) echo 5 ;; esac; }
 
 # once NETWORK-NUMBER-WAY WAY
@@ -55,8 +54,7 @@ once() {
   is_mapped 0
 }
 
-# idle NAME: what systemd takes by itself for the same units, which start and do nothing, and end, with their images mapped, and do
-# nothing.
+# idle NAME: the time of systemd itself: the same units start without work, and stop without work while their images are mapped.
 idle() {
   only ExecStart=/bin/true ExecStopPost=
   timed "$1-map" map_by_systemctl
@@ -69,16 +67,16 @@ idle() {
   rbdmap unmap --direct
   is_mapped 0
 }
-# only [LINE…]: what the units of images do instead, if anything.
+# only [LINE…]: replaces commands of the units of images.
 only() {
-  local folder=/run/systemd/system/rbdmap@.service.d line
-  rm -rf $folder
-  mkdir -p $folder
-  for line; do printf '[Service]\n%s=\n%s\n' "${line%%=*}" "$line" >"$folder/${line%%=*}.conf"; done
+  local directory=/run/systemd/system/rbdmap@.service.d line
+  rm -rf $directory
+  mkdir -p $directory
+  for line; do printf '[Service]\n%s=\n%s\n' "${line%%=*}" "$line" >"$directory/${line%%=*}.conf"; done
   systemctl daemon-reload
 }
 
-# What there is to see when all are mapped, by us and by rbd.
+# The commands that list, with all images mapped: ours and rbd.
 look_at_many() {
   /usr/bin/time -f %M -o peak rbdmap map --direct --no-mount
   figure "$number-peak_kib" "$(tail -n 1 peak)"
@@ -105,7 +103,7 @@ unmap_by_ours() { rbdmap unmap --direct; }
 map_by_units() { rbdmap map --no-mount; }
 unmap_by_units() { rbdmap unmap; }
 
-# The same units, by nothing but systemctl.
+# The same units, by systemctl only.
 # shellcheck disable=SC2046 # a list
 map_by_systemctl() { systemctl start $(instances); }
 # shellcheck disable=SC2046

@@ -1,14 +1,13 @@
-# bench: what is measured in the guest while `lab bench` runs. The same means as a scenario, but it is not one.
-# Each function appends lines "NAME VALUE" to /lab/log/figures: milliseconds, but for *_kib and *_kb.
-# The surprise: this kernel pays dearly for each process and each system call, so that all figures are larger than on a
-# server; what counts is their ratio in one boot.
+# bench: what `lab bench` measures in the guest. Written like a scenario, but not one.
+# Each function appends lines "NAME VALUE" to /lab/log/figures: milliseconds, except *_kib.
+# Processes and system calls are expensive in this kernel, so all figures are larger than on a server. Compare figures of one boot only.
 # shellcheck shell=bash
 
 ROUNDS=7
 
 figure() { echo "$1 $2" >>/lab/log/figures; }
 
-# timed NAME COMMAND…: how long it takes, until it has returned.
+# timed NAME COMMAND…: the time until the command returns.
 timed() {
   local name=$1 start=${EPOCHREALTIME/[.,]/}
   shift
@@ -24,7 +23,7 @@ configure() {
   systemctl enable rbdmap.service
 }
 
-# A boot: from the moment the network is up to that at which the file system is mounted, by the journal's clock.
+# A boot: from network-online.target to the mount of the file system, by the journal's clock.
 booted() {
   wait_for 100 mountpoint -q /mnt/bench
   journalctl -b -o short-monotonic --no-hostname >journal
@@ -38,8 +37,8 @@ booted() {
 milliseconds() { awk '{ for (i = 1; i <= NF; i++) sum += $i * ($i ~ /min/ ? 60000 : $i ~ /ms/ ? 1 : 1000); print int(sum) }'; }
 moment() { grep -m 1 -F "$1" journal | sed -nE 's/^\[ *([0-9]+)\.([0-9]{3}).*/\1\2/p'; }
 
-# One image, mapped in five ways, in turn: nothing is mapped before, and the client of the cluster is new each time.
-# Neither table nor fstab names it at first: systemd would start the instance for whatever appears as the image's device.
+# One image, mapped in five ways, in turns. Nothing is mapped before, and the client of the cluster is new each time.
+# Neither table nor fstab names it at first: systemd would start the instance when the device of the image appears.
 by_hand() {
   rbdmap unmap
   rm -f /etc/ceph/rbdmap
@@ -69,7 +68,7 @@ by_hand() {
   figure installed_stock_kib "$(installed_size)"
 }
 
-# The least that a shell can do: one write, and udev has done its work.
+# The minimum in a shell: one write, and udevadm settle.
 floor() {
   echo "$LINE" >"$ADD"
   udevadm settle
@@ -90,7 +89,7 @@ peak() {
   unmap_by_hand bench
 }
 
-# Whose udev rule makes the links: ours shadows ceph-common's by its place.
+# rules ours|ceph: whose udev rule makes the links. Ours, in /usr/local, shadows that of ceph-common.
 rules() {
   local ours=/usr/local/lib/udev/rules.d/50-rbd.rules
   case $1 in
@@ -100,7 +99,7 @@ rules() {
   udevadm control --reload
 }
 
-# ceph-common and what was installed only for it.
+# ceph-common and the packages that only it needs.
 installed_size() {
   # shellcheck disable=SC2016 # dpkg-query expands it
   apt-get --simulate --quiet autoremove --purge ceph-common | sed -n 's/^Purg \([^ ]*\).*/\1/p' |

@@ -1,7 +1,7 @@
-# demo: what is typed in the guest while `lab demo` shows it. The same means as a scenario, but it is not one.
+# demo: the commands that `lab demo` shows. Written like a scenario, but not one.
 # shellcheck shell=bash
 
-# Types a command: it and its output go to the screen that demo.sh shows.
+# typed COMMAND…: appends the command and its output to the file that demo.sh shows.
 typed() {
   echo "# $*" >>/lab/log/screen
   bash -c "$*" >>/lab/log/screen 2>&1

@@ -1,5 +1,5 @@
-# power-cut: what a guest does until its power is cut, and what the boot after it must find; for `lab cuts`.
-# The surprise: a client that was cut off keeps its watches and locks for half a minute, which the next boot comes upon.
+# power-cut: what a guest does until the power cut, and what the next boot must find; for `lab cuts`.
+# The watches and locks of a client that was cut off stay for 30 s, so that the next boot meets them.
 # shellcheck shell=bash
 
 CUT=(cut-1 cut-2 cut-3 cut-4)
@@ -17,8 +17,7 @@ configure() {
   systemctl enable rbdmap.service
 }
 
-# An image of another cluster, whose monitor is away when the next boot begins, and comes back when that has waited for it for
-# about 40 s: nobody but its own mount has waited.
+# An image of another cluster, whose monitor starts when the next boot has waited for it for about 40 s: only its own mount waits.
 late_monitor() {
   frail_up
   frail_image cut-late 32M
@@ -49,21 +48,21 @@ write() {
   while true; do
     number=$((number + 1))
     dd of=$RECORDS oflag=append,dsync conv=notrunc status=none <<<"$number"
-    # Outside, and only when the file system has it.
+    # On the host, and only after the write to the image has returned.
     dd of=/lab/log/confirmed oflag=append,sync conv=notrunc status=none <<<"$number"
   done
 }
 
 unmap() {
   all_is_there
-  # What is to be written back is part of it.
+  # Dirty pages to write back are part of the unmap.
   dd if=/dev/zero of=/mnt/cut-2/dirty bs=1M count=8 status=none
   cut_soon
   rbdmap unmap
   not_cut
 }
 
-# The other cluster's monitor is away for good.
+# The monitor of the other cluster does not start.
 last() {
   all_but_the_late_are_there
   local name given_up
@@ -80,10 +79,10 @@ last() {
 cut_soon() { on_host cut-power "$(cat /lab/log/cut-after)"; }
 not_cut() {
   sleep 60
-  fail "the power is still there"
+  fail "the power was not cut within 60 s"
 }
 
-# Every image once, every mount since 90 s after the kernel's start, every write that was confirmed.
+# Every image is mapped once and mounted within 90 s of the kernel's start, with every confirmed write.
 all_is_there() {
   same "" "$(systemctl list-units --failed --plain --no-legend)" "failed units"
   all_but_the_late_are_there
@@ -105,7 +104,7 @@ all_but_the_late_are_there() {
   touch $RECORDS
   there=$(tail -n 1 $RECORDS)
   confirmed=$(tail -n 1 /lab/log/confirmed)
-  [ "${there:-0}" -ge "$confirmed" ] || fail "confirmed: $confirmed, there: ${there:-none}"
+  [ "${there:-0}" -ge "$confirmed" ] || fail "confirmed: $confirmed, on the image: ${there:-none}"
   date >/mnt/cut-3/date
   sync -f /mnt/cut-3
 }
