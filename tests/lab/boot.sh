@@ -69,7 +69,7 @@ guest_start() {
   # The guest's memory is a file in TMPDIR, mapped executable: on a disk the guest would be very slow.
   TMPDIR=/dev/shm exec setsid --wait ip netns exec "$NAMESPACE" linux.uml mem=$GUEST_MEMORY umid="$guest" uml_dir="$directory" \
     ubd0="$directory/disk,$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \
-    vec0:transport=tap,ifname="$(guest_tap "$guest")",depth=128,gro=1 \
+    vec0:transport=tap,ifname="$(guest_tap "$guest")",mac="$(guest_mac "$guest")",depth=128,gro=1 \
     "$@" lab_in="$directory/overlay" lab_log="$(boot_directory "$guest" "$boot")"
 }
 

@@ -32,6 +32,8 @@ guest_number() {
   die "no guest is named '$1'; there are: ${GUESTS[*]}"
 }
 guest_tap() { echo "tap$(guest_number "$1")"; }
+# Without one, User Mode Linux draws the same address in several machines, and QEMU has a fixed one.
+guest_mac() { printf '02:00:0a:4d:00:%02x\n' "$((10 + $(guest_number "$1")))"; }
 guest_address() { echo "10.77.0.$((10 + $(guest_number "$1")))"; }
 # The address of the machine's own cluster for failures.
 frail_address() { echo "10.77.0.$((40 + $(guest_number "$1")))"; }

@@ -61,7 +61,7 @@ qemu_start() {
   exec setsid --wait ip netns exec "$NAMESPACE" qemu-system-x86_64 -accel tcg -cpu max -m "$GUEST_MEMORY" -no-reboot \
     -display none -monitor none -serial stdio -kernel "$kernel/vmlinuz" -initrd "$directory/initramfs" \
     -append "console=ttyS0 quiet loglevel=4 net.ifnames=0 rw $*" -drive file="$directory/disk",format=raw,if=virtio,cache=unsafe \
-    -netdev tap,id=lab,ifname="$(guest_tap "$guest")",script=no,downscript=no -device virtio-net-pci,netdev=lab \
+    -netdev tap,id=lab,ifname="$(guest_tap "$guest")",script=no,downscript=no -device "virtio-net-pci,netdev=lab,mac=$(guest_mac "$guest")" \
     -virtfs local,path="$directory/overlay",mount_tag=lab_in,security_model=none,multidevs=remap \
     -virtfs local,path="$(boot_directory "$guest" "$boot")",mount_tag=lab_log,security_model=none \
     -virtfs local,path="$kernel/lib/modules",mount_tag=modules,security_model=none,readonly=on -device virtio-rng-pci
