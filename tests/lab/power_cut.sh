@@ -14,18 +14,25 @@ power_cuts() {
   testers_end
 }
 
-# cut_machine MACHINE NUMBER: a boot that makes the images, one boot for each cut, and one that powers off in order. In the first boot with
-# a cut, the monitor of the machine's own cluster starts late; in the last boot it does not start.
+# cut_machine MACHINE NUMBER
 cut_machine() {
-  local GUEST=$1 POOL=$1 number=$2 BOOT=1 BOOT_DIRECTORY image confirmed=0 while seed=${SEED:-$RANDOM}
+  local GUEST=$1 POOL=$1 seed=${SEED:-$RANDOM} image
   progress "$GUEST: power cuts with SEED=$seed"
   guest_prepare "$GUEST"
   RANDOM=$((seed + $(guest_number "$GUEST")))
   pool_create "$POOL"
   for image in 1 2 3 4; do cluster rbd create "$POOL/cut-$image" --size 64M; done
+  cut_boots "$2"
+  machine_done "$GUEST"
+}
+
+# cut_boots NUMBER: a boot that makes file systems and files, one boot for each cut, and one that powers off in order. In the first boot with
+# a cut, the monitor of the machine's own cluster starts late; in the last boot it does not start. A failure ends the series of cuts.
+cut_boots() {
+  local BOOT=1 BOOT_DIRECTORY confirmed=0 while
   cut_boot configure
   cut_result "the images are made" || return 0
-  for BOOT in $(seq 2 $((number + 1))); do
+  for BOOT in $(seq 2 $(($1 + 1))); do
     while=${CUT_WHILE[BOOT % 3]}
     cut_boot "$while"
     cut_result "boot $BOOT: $(cut_state), with all $confirmed confirmed writes; then a power cut during $while" || break
@@ -35,7 +42,6 @@ cut_machine() {
   (frail mon stop)
   cut_boot last
   cut_result "boot $BOOT: $(cut_state "fails"), with all $confirmed confirmed writes" || true
-  machine_done "$GUEST"
 }
 cut_state() {
   echo "with a clock that is $(clock_is_off_by | sed 's/^0$/right/; s/^-.*/a year slow/; s/^[0-9].*/a year fast/'), all images are mounted $(cat "$BOOT_DIRECTORY/took" 2>/dev/null) s after the start, that of the other cluster ${1:-is mounted} after $(cat "$BOOT_DIRECTORY/late-took" 2>/dev/null) s"

@@ -34,8 +34,7 @@ scenario_machine() {
   fi
   echo "$machine"
 }
-machine_name() { echo "$1${2:+-$2}" | sed 's/-boots$//'; }
-
+machine_name() { case $2 in boots) echo "$1" ;; *) echo "$1-$2" ;; esac; }
 
 # run_scenarios [NAME…]: these, or all.  test_all CUTS: all, and so many power cuts.
 run_scenarios() {
@@ -50,7 +49,7 @@ test_all() {
 }
 
 # test_guests CUTS NAME…: in all guests at once. Machines share a cluster, and have a pool, a disk and an address each. The power cuts
-# begin when the machine `hand` has ended, so that a guest has at most three machines at once.
+# begin when the machine `faults` has ended, so that a guest has at most three machines at once.
 test_guests() {
   local guest machine cuts=$1
   local -A names=()
@@ -66,15 +65,15 @@ test_guests() {
   for guest in "${CHOSEN_GUESTS[@]}"; do test_guest "$guest"; done
   testers_end
 }
-# An emulated processor leaves nothing to run other machines with.
+# With an emulated processor, one machine at a time.
 # shellcheck disable=SC2086 # lists
 test_guest() {
   if is_qemu; then
     tester one_after_the_other "$1"
   else
     tester test_machine "$1" ${names[boots]}
-    tester test_machine "$1-faults" ${names[faults]}
-    tester test_hand_then_cuts "$1"
+    tester test_machine "$1-hand" ${names[hand]}
+    tester test_faults_then_cuts "$1"
   fi
 }
 
@@ -85,14 +84,14 @@ of_machine() {
 }
 
 # shellcheck disable=SC2086
-test_hand_then_cuts() {
-  test_machine "$1-hand" ${names[hand]}
+test_faults_then_cuts() {
+  test_machine "$1-faults" ${names[faults]}
   [ "$cuts" = 0 ] || cut_machine "$1-cuts" "$cuts"
 }
 # shellcheck disable=SC2086
 one_after_the_other() {
-  test_hand_then_cuts "$1"
-  test_machine "$1-faults" ${names[faults]}
+  test_faults_then_cuts "$1"
+  test_machine "$1-hand" ${names[hand]}
   test_machine "$1" ${names[boots]}
 }
 
@@ -127,9 +126,9 @@ machine_done() {
 summary() {
   local results=$LOGS/results passed failed machine
   for machine in "${MACHINES[@]}"; do
-    grep -qx "done $machine" "$results" || result FAIL "$machine" "the lab itself broke off; the rest was not run"
+    grep -qx "done $machine" "$results" || result FAIL "$machine" "the lab ended early; the remaining steps did not run"
   done
-  lab_times
+  lab_times || true
   progress "logs: $LOGS/MACHINE/boot-N/"
   passed=$(grep -c '^ok' "$results") || true
   failed=$(grep -c '^FAIL' "$results") || true
@@ -141,7 +140,7 @@ summary() {
   echo "$SUMMARY"
 }
 
-# result ok|FAIL GUEST TEXT [LOG]: one line, and for a failure what failed first and the end of its log. Guests take turns.
+# result ok|FAIL GUEST TEXT [LOG]: one line, and for a failure what failed first and the end of its log. A lock keeps the results of machines apart.
 result() {
   {
     flock "$turn"
@@ -178,7 +177,7 @@ test_machine() {
   done
   machine_done "$GUEST"
 }
-# One boot, and what can be said after it. Boot 0 is what comes before the first: the images are made.
+# One boot and its results. Boot 0 stands for the time before the first boot: it makes the images.
 boot_of_test() {
   local name phase
   if [ "$BOOT" -gt 0 ]; then
@@ -204,7 +203,7 @@ phases_in_guest() {
     6) echo cut_off ;;
   esac
 }
-# systemd has it from version 254.
+# systemd has soft-reboot since version 254.
 guest_soft_reboots() { [[ $1 == trixie* ]]; }
 
 # The last boot in which the scenario has a step.
@@ -218,7 +217,7 @@ scenario_last_boot() {
   echo "$last"
 }
 
-# What the agent in the guest is asked to do, a line each.
+# The lines of the file `steps`, for the agent in the guest.
 steps() {
   local phase name some
   for phase in $(phases_in_guest); do
@@ -232,7 +231,7 @@ before_phase() {
   case $1 in arrange) echo forget ;; soft_rebooted) echo soft-reboot.target ;; rebooted) echo kexec.target ;; esac
 }
 
-# One function of a scenario in a shell of its own, every command traced; its log is where the agent puts those from inside.
+# One function of a scenario in a shell of its own, with every command traced. Its log is beside those of the agent.
 step_on_host() {
   local log=$BOOT_DIRECTORY/$2.$1 status=0 begun=$EPOCHREALTIME
   scenario_has "$2" "$1" || return 0
@@ -263,11 +262,11 @@ boot_result() {
   fi
 }
 
-# Passed if it had a step, and every step it has was run and ended with 0; else its first step that did not is shown.
+# A scenario passes if it has a step, and each of its steps ran and ended with 0. Else its first step that did not is shown.
 scenario_result() {
   local name=$1 BOOT phase log status steps=0
   for BOOT in $(seq 0 "$(scenario_last_boot "$name")"); do
-    # Boots in which no scenario of this run has a step are left out.
+    # Boots without a step in this run are skipped.
     [ -d "$(boot_directory "$GUEST" "$BOOT")" ] || continue
     for phase in $(phases_in_guest) $(phases_on_host); do
       scenario_has "$name" "$phase" || continue

@@ -28,13 +28,15 @@ QEMU_PACKAGES=(
 )
 
 setup_host() {
-  local entry missing=() packages=("${HOST_PACKAGES[@]}")
+  local entry removed missing=() packages=("${HOST_PACKAGES[@]}")
   [ "${MACHINE:-}" != qemu ] || packages+=("${QEMU_PACKAGES[@]}")
   for entry in "${packages[@]}"; do has_package "$entry" || missing+=("${entry%%:*}"); done
   [ ${#missing[@]} -gt 0 ] || return 0
   progress "installing Debian packages: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq >&2 || progress "apt-get update failed; using the package lists that are there"
+  removed=$(apt-get install -s --no-install-recommends "${missing[@]}" | sed -n 's/^Remv \([^ ]*\).*/\1/p' | paste -sd ' ')
+  [ -z "$removed" ] || progress "apt-get removes for that: $removed"
   apt-get install -qq -y --no-install-recommends "${missing[@]}" >&2 || die "apt-get install failed for: ${missing[*]}"
   # apt-get may have removed one package to install another.
   for entry in "${packages[@]}"; do

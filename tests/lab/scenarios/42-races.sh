@@ -1,4 +1,5 @@
 # races: two commands at once never map twice, map against unmap leaves all or nothing, and an image in use is named and stays usable
+# soak: twice to four times as many rounds of each race
 # shellcheck shell=bash
 
 images() {
@@ -25,7 +26,7 @@ by_hand() {
 # systemd starts the unit of an image when its device appears; when that unit runs, the image has been unmapped already.
 behind_systemd() {
   systemctl daemon-reload
-  for _ in 1 2 3 4 5; do
+  for _ in $(seq "$(longer 2 5)"); do
     rbdmap map --direct
     rbdmap unmap --direct
     sleep 1
@@ -98,7 +99,7 @@ EOF
 
 map_against_map() {
   local first second
-  for _ in 1 2 3; do
+  for _ in $(seq "$(longer 2 5)"); do
     timeout 30 rbdmap map --direct &
     first=$!
     timeout 30 rbdmap map --direct &
@@ -117,7 +118,7 @@ map_against_map() {
 # Either command may win and the other may fail; but both end, and each image is either mapped and mounted, or neither.
 map_against_unmap() {
   local map unmap image round
-  for round in $(seq 10); do
+  for round in $(seq "$(longer 5 20)"); do
     timeout 30 rbdmap map --direct >map.said 2>&1 &
     map=$!
     timeout 30 rbdmap unmap --direct >unmap.said 2>&1 &
