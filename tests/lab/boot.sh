@@ -67,10 +67,18 @@ guest_start() {
   set -- systemd.show_status=0 systemd.wants="$unit" lab_clock="${CLOCK:-0}"
   ! is_qemu || qemu_start "$guest" "$boot" "$@"
   # The guest's memory is a file in TMPDIR, mapped executable: on a disk the guest would be very slow.
-  TMPDIR=/dev/shm exec setsid --wait ip netns exec "$NAMESPACE" linux.uml mem=$GUEST_MEMORY umid="$guest" uml_dir="$directory" \
+  TMPDIR=/dev/shm guest_exec "$guest" linux.uml mem=$GUEST_MEMORY umid="$guest" uml_dir="$directory" \
     ubd0="$directory/disk,$(guest_image "$guest")" root=/dev/ubda rw init=/lab/init con0=fd:0,fd:1 con=null console=tty0 \
     vec0:transport=tap,ifname="$(guest_tap "$guest")",mac="$(guest_mac "$guest")",depth=128,gro=1 \
     "$@" lab_in="$directory/overlay" lab_log="$(boot_directory "$guest" "$boot")"
+}
+
+# guest_exec GUEST COMMAND…: becomes the command, in a session of its own and the lab's network. Machines whose scenarios wait for time
+# limits use little of the processors, and have priority.
+guest_exec() {
+  local priority=0
+  case $1 in *-faults | *-cuts) priority=-10 ;; esac
+  exec setsid --wait "$LAB/with-priority" "$priority" ip netns exec "$NAMESPACE" "${@:2}"
 }
 
 # guest_boot GUEST BOOT: boots, runs the steps on standard input, and returns when the guest has powered itself off.

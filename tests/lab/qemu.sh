@@ -58,7 +58,7 @@ qemu_start() {
   kernel=$(qemu_kernel "$guest")
   # A sparse copy, without qemu-img: an installed qemu-utils of another version than QEMU's conflicts with QEMU.
   [ -e "$directory/disk" ] || cp --reflink=auto --sparse=always "$(guest_image "$guest")" "$directory/disk"
-  exec setsid --wait ip netns exec "$NAMESPACE" qemu-system-x86_64 -accel tcg -cpu max -m "$GUEST_MEMORY" -no-reboot \
+  guest_exec "$guest" qemu-system-x86_64 -accel tcg -cpu max -m "$GUEST_MEMORY" -no-reboot \
     -display none -monitor none -serial stdio -kernel "$kernel/vmlinuz" -initrd "$directory/initramfs" \
     -append "console=ttyS0 quiet loglevel=4 net.ifnames=0 rw $*" -drive file="$directory/disk",format=raw,if=virtio,cache=unsafe \
     -netdev tap,id=lab,ifname="$(guest_tap "$guest")",script=no,downscript=no -device "virtio-net-pci,netdev=lab,mac=$(guest_mac "$guest")" \
