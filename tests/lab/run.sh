@@ -55,12 +55,12 @@ test_guests() {
   local -A names=()
   shift
   for machine in boots hand faults; do names[$machine]=$(of_machine "$machine" "$@" | paste -sd ' '); done
-  for guest in "${CHOSEN_GUESTS[@]}"; do
-    for machine in boots hand faults; do
+  for machine in boots hand faults; do
+    for guest in "${CHOSEN_GUESTS[@]}"; do
       [ -z "${names[$machine]}" ] || MACHINES+=("$(machine_name "$guest" "$machine")")
     done
-    [ "$cuts" = 0 ] || MACHINES+=("$guest-cuts")
   done
+  [ "$cuts" = 0 ] || MACHINES+=("${CHOSEN_GUESTS[@]/%/-cuts}")
   testers_begin
   for guest in "${CHOSEN_GUESTS[@]}"; do test_guest "$guest"; done
   testers_end
