@@ -1,4 +1,4 @@
-//! The end of an unmapping from which nothing more has come: says of each mapping that is left what is in the way, and who.
+//! What keeps a mapping from being unmapped, and who. Adds to [`UnmapRun`] the reports while it waits and at its end.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,166 +13,26 @@ use crate::model::mapping::Mapping;
 use crate::model::unit_status::{Activity, UnitStatus};
 use crate::plan::teardown::{Layer, MountStack, TeardownStep};
 use crate::report::event::Event;
-use crate::runtime::deadline::Deadline;
+use crate::runtime::deadline::{Deadline, WORTH_A_WORD};
 use crate::runtime::root::Root;
 use crate::sys::holders::{self, Held};
 use crate::sys::mounts;
 use crate::sys::rbd::bus;
 
-/// How long a last try may take, at the end.
-const LAST_TRY_LIMIT: Duration = Duration::from_secs(1);
+/// How long attempts that run at the end may take.
+const LAST_ATTEMPTS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// By hand, what comes sooner is worth no word; and how long until somebody else may be in the way.
-const REPORT_AFTER: Duration = Duration::from_secs(4);
-const LOOK_PAUSE: Duration = Duration::from_secs(10);
+/// The time between two reports of who uses what.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Of how many images it is found out who uses them, each time.
-const LOOKS: usize = 3;
+/// For how many images each report names who uses them. The search reads all of /proc for each, and nothing else happens
+/// meanwhile.
+const IMAGES_PER_REPORT: usize = 3;
 
-/// How long looking for holders may take, at the end.
-const LOOK_LIMIT: Duration = Duration::from_secs(3);
+/// How long the search for holders may take.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(3);
 
-impl UnmapRun<'_> {
-    /// Reports every mapping that is left; at shutdown, if that is wanted, it is removed by force.
-    pub(super) fn give_up(&mut self) {
-        self.await_last_tries();
-        let seen = mounts::look(self.root).unwrap_or_default();
-        let picture = MountStack::new(&seen);
-        for at in 0..self.items.len() {
-            let item = &self.items[at];
-            if item.stage == UnmapStage::Over {
-                continue;
-            }
-            let (mapping, device) = (item.mapping.clone(), item.mapping.name());
-            if item.stage == UnmapStage::Removing
-                && bus::find(self.root, item.mapping.id).as_ref() != Some(&item.mapping)
-            {
-                self.report
-                    .succeeded(Event::Unmapped, &mapping, format!("unmapped /dev/{device}"));
-                continue;
-            }
-            let steps = picture.standing_on(&item.nodes);
-            let why = self.obstacle(item, &steps);
-            self.report.image_failed(
-                Event::UnmapFailed,
-                &mapping,
-                format!("it stays mapped as /dev/{device}: {why}"),
-            );
-            if self.shutdown.is_some_and(ShutdownCheck::uses_force) {
-                self.force(at, &steps);
-            }
-        }
-    }
-
-    /// Says what is waited for, when nobody is going down and somebody may wait for the answer.
-    pub(super) fn tell_waits(&mut self) {
-        if self.start.elapsed() < REPORT_AFTER || !self.hope.is_time(LOOK_PAUSE) {
-            return;
-        }
-        let seen = mounts::look(self.root).unwrap_or_default();
-        let picture = MountStack::new(&seen);
-        // Looking for holders is reading all of /proc for each, and meanwhile nothing else is done.
-        let busy: Vec<usize> = (0..self.items.len())
-            .filter(|at| self.is_in_use(&self.items[*at]))
-            .take(LOOKS)
-            .collect();
-        for at in busy {
-            let item = &self.items[at];
-            let sentence = match self.usage(item, &picture.standing_on(&item.nodes), LOOK_LIMIT) {
-                DeviceUsage {
-                    name,
-                    holders: Some(holders),
-                } if !holders.is_empty() => holder::describe(&name, &holders),
-                // The kernel may be at it for good now, and what that waits for is told by who asked it.
-                _ if item.stage == UnmapStage::Removing => continue,
-                DeviceUsage { name, .. } => format!("{name} is in use"),
-            };
-            let spec = item.mapping.spec.clone();
-            let status = UnitStatus::new(Activity::Blocked, sentence);
-            progress::show(&status);
-            self.hope.tell(&spec, &status);
-        }
-    }
-
-    /// Whether it, or something on it, was tried and found in use. It may be being tried once more.
-    pub(super) fn is_in_use(&self, item: &UnmapItem) -> bool {
-        let is_busy = |key: &LayerKey| matches!(self.things.get(key), Some(LayerState::Again(_)));
-        let is_left = matches!(item.stage, UnmapStage::Stack | UnmapStage::Removing);
-        is_left && (item.was_busy || item.things.iter().any(is_busy))
-    }
-
-    /// What keeps a mapping from going.
-    fn obstacle(&self, item: &UnmapItem, steps: &[TeardownStep<'_>]) -> String {
-        let seconds = self.start.elapsed().as_secs();
-        if item.stage == UnmapStage::Removing {
-            return format!(
-                "the kernel has not unmapped it for {seconds} s; is the cluster there?"
-            );
-        }
-        self.known_obstacle(steps).unwrap_or_else(|| {
-            let DeviceUsage { name, holders } = self.usage(item, steps, LOOK_LIMIT);
-            holders.map_or_else(
-                || format!("{name} is in use; `fuser -vm {name}` shows by whom"),
-                |holders| holder::describe(&name, &holders),
-            )
-        })
-    }
-
-    /// As [`usage`], with what is known already.
-    pub(super) fn usage(
-        &self,
-        item: &UnmapItem,
-        steps: &[TeardownStep<'_>],
-        limit: Duration,
-    ) -> DeviceUsage {
-        let name = steps
-            .iter()
-            .find_map(target)
-            .unwrap_or_else(|| format!("/dev/{}", item.mapping.name()));
-        let holders = look(self.root, &item.nodes, steps, limit);
-        DeviceUsage { name, holders }
-    }
-
-    /// A try that is under way at the end ends in a moment, busy or not; only one that hangs does not.
-    fn await_last_tries(&mut self) {
-        let deadline = Deadline::after(LAST_TRY_LIMIT);
-        while self
-            .things
-            .values()
-            .any(|tried| matches!(tried, LayerState::UnderWay))
-            && !deadline.remaining().is_zero()
-        {
-            if let Some(done) = self.pool.next(deadline.remaining()) {
-                self.take(done);
-            }
-        }
-    }
-
-    /// What is in the way without being anybody's doing.
-    fn known_obstacle(&self, steps: &[TeardownStep<'_>]) -> Option<String> {
-        steps.iter().find_map(|step| {
-            let name = target(step)?;
-            match (
-                self.things.get(&LayerKey::of(&step.layer)),
-                step.hidden_below,
-            ) {
-                (Some(LayerState::UnderWay), _) => {
-                    let seconds = self.start.elapsed().as_secs();
-                    Some(format!(
-                        "unmounting {name} has not ended for {seconds} s; is the cluster there?"
-                    ))
-                }
-                (_, Some(above)) => Some(format!(
-                    "{name} is hidden below the mount on {}; unmount that first",
-                    above.display()
-                )),
-                _ => None,
-            }
-        })
-    }
-}
-
-/// Who uses a device.
+/// Who uses a mapping.
 pub struct DeviceUsage {
     /// The topmost mount point, or the device where nothing is mounted.
     pub name: String,
@@ -182,33 +42,157 @@ pub struct DeviceUsage {
 
 /// Finds who uses a mapping.
 pub fn usage(root: &Root, mapping: &Mapping, limit: Duration) -> DeviceUsage {
-    let item = UnmapItem::new(root, mapping, UnmapStage::Stack);
-    let seen = mounts::look(root).unwrap_or_default();
-    let picture = MountStack::new(&seen);
-    let steps = picture.standing_on(&item.nodes);
-    let name = steps
-        .iter()
-        .find_map(target)
-        .unwrap_or_else(|| format!("/dev/{}", mapping.name()));
-    let holders = look(root, &item.nodes, &steps, limit);
-    DeviceUsage { name, holders }
+    let item = UnmapItem::new(root, mapping, UnmapStage::Layers);
+    let snapshot = mounts::look(root).unwrap_or_default();
+    let steps = MountStack::new(&snapshot).standing_on(&item.nodes);
+    item.usage(root, &steps, limit)
 }
 
-fn look(
+impl UnmapItem {
+    /// Finds who uses the mapping or the layers on it.
+    pub(super) fn usage(
+        &self,
+        root: &Root,
+        steps: &[TeardownStep<'_>],
+        limit: Duration,
+    ) -> DeviceUsage {
+        let name = steps
+            .iter()
+            .find_map(target)
+            .unwrap_or_else(|| format!("/dev/{}", self.mapping.name()));
+        let mount_points = steps.iter().filter_map(mount_point).collect();
+        let holders = find_holders(root, &self.nodes, mount_points, limit);
+        DeviceUsage { name, holders }
+    }
+}
+
+/// `None` if the search does not end in time; it may block where a disk does not answer.
+fn find_holders(
     root: &Root,
     nodes: &[BlockNode],
-    steps: &[TeardownStep<'_>],
+    mount_points: Vec<PathBuf>,
     limit: Duration,
 ) -> Option<Vec<Holder>> {
-    let mount_points = steps.iter().filter_map(mount_point).collect();
-    let (root, held) = (
-        root.clone(),
-        Held {
-            nodes: nodes.to_vec(),
-            mount_points,
-        },
-    );
+    let root = root.clone();
+    let held = Held {
+        nodes: nodes.to_vec(),
+        mount_points,
+    };
     Deadline::after(limit).run(move || holders::find(&root, &held))
+}
+
+impl UnmapRun<'_> {
+    /// Reports every mapping that is left, and removes it by force if the settings want that at shutdown.
+    pub(super) fn give_up(&mut self) {
+        self.wait_for_last_attempts();
+        let snapshot = mounts::look(self.root).unwrap_or_default();
+        let stack = MountStack::new(&snapshot);
+        for at in 0..self.items.len() {
+            let item = &self.items[at];
+            if item.stage == UnmapStage::Finished {
+                continue;
+            }
+            let mapping = item.mapping.clone();
+            let device = mapping.name();
+            // The kernel may have completed a removal whose result has not arrived here.
+            if item.stage == UnmapStage::Removing
+                && bus::find(self.root, mapping.id).as_ref() != Some(&mapping)
+            {
+                self.report
+                    .done(Event::Unmapped, &mapping, format!("unmapped /dev/{device}"));
+                continue;
+            }
+            let steps = stack.standing_on(&item.nodes);
+            let reason = self.obstacle(item, &steps);
+            self.report.image_failed(
+                Event::UnmapFailed,
+                &mapping,
+                format!("it stays mapped as /dev/{device}: {reason}"),
+            );
+            if self.shutdown.is_some_and(ShutdownCheck::uses_force) {
+                self.force(at, &steps);
+            }
+        }
+    }
+
+    /// An attempt that runs at the end takes a moment, whether the layer is in use or not, unless it hangs.
+    fn wait_for_last_attempts(&mut self) {
+        let deadline = Deadline::after(LAST_ATTEMPTS_TIMEOUT);
+        while self.is_removing_layers() && !deadline.remaining().is_zero() {
+            if let Some(done) = self.pool.next(deadline.remaining()) {
+                self.take(done);
+            }
+        }
+    }
+
+    fn is_removing_layers(&self) -> bool {
+        self.layers
+            .values()
+            .any(|state| matches!(state, LayerState::Running))
+    }
+
+    /// Why a mapping is still there.
+    fn obstacle(&self, item: &UnmapItem, steps: &[TeardownStep<'_>]) -> String {
+        if item.stage == UnmapStage::Removing {
+            return format!(
+                "the kernel did not unmap it within {} s; check that the cluster is reachable",
+                self.start.elapsed().as_secs()
+            );
+        }
+        if let Some(reason) = steps.iter().find_map(|step| self.known_obstacle(step)) {
+            return reason;
+        }
+        let DeviceUsage { name, holders } = item.usage(self.root, steps, SEARCH_TIMEOUT);
+        match holders {
+            Some(holders) => holder::sentence(&name, &holders),
+            None => format!("{name} is in use; `fuser -vm {name}` shows the processes"),
+        }
+    }
+
+    /// Why a layer is still there, if no process is the reason.
+    fn known_obstacle(&self, step: &TeardownStep<'_>) -> Option<String> {
+        let name = target(step)?;
+        if let Some(LayerState::Running) = self.layers.get(&LayerKey::new(&step.layer)) {
+            return Some(format!(
+                "unmounting {name} has not finished after {} s; check that the cluster is reachable",
+                self.start.elapsed().as_secs()
+            ));
+        }
+        step.hidden_below.map(|above| {
+            format!(
+                "{name} is hidden below the mount on {}; unmount that mount first",
+                above.display()
+            )
+        })
+    }
+
+    /// Reports who uses what is left. For a run outside of a shutdown, where somebody may wait for the answer.
+    pub(super) fn report_users(&mut self) {
+        if self.start.elapsed() < WORTH_A_WORD || !self.progress.start_look(REPORT_INTERVAL) {
+            return;
+        }
+        let snapshot = mounts::look(self.root).unwrap_or_default();
+        let stack = MountStack::new(&snapshot);
+        let in_use: Vec<&UnmapItem> = self
+            .items
+            .iter()
+            .filter(|item| self.is_in_use(item))
+            .take(IMAGES_PER_REPORT)
+            .collect();
+        for item in in_use {
+            let DeviceUsage { name, holders } =
+                item.usage(self.root, &stack.standing_on(&item.nodes), SEARCH_TIMEOUT);
+            let reason = match holders {
+                Some(holders) if !holders.is_empty() => holder::sentence(&name, &holders),
+                // The kernel may have begun the removal; the job that asked for it then reports what the kernel waits for.
+                _ if item.stage == UnmapStage::Removing => continue,
+                _ => format!("{name} is in use"),
+            };
+            let status = UnitStatus::new(Activity::Blocked, reason);
+            progress::show(&status);
+            self.progress.report_once(&item.mapping.spec, &status);
+        }
+    }
 }
 
 fn mount_point(step: &TeardownStep<'_>) -> Option<PathBuf> {

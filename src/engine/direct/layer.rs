@@ -1,68 +1,73 @@
-//! One thing that stands on a mapping, and one try to take it away.
+//! One layer that stands on a mapping, a mount or a loop device, and one attempt to remove it.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::engine::progress;
+use crate::model::unit_status::{Activity, UnitStatus};
 use crate::plan::teardown::Layer;
 use crate::runtime::root::Root;
-use crate::sys::{loops, notify};
+use crate::sys::loops;
 
-/// Between two tries while a device or a file system is in use: short at first, for most are free in a moment, then so long
-/// that waiting costs nothing.
-pub fn busy_pause(waited: Duration) -> Duration {
-    Duration::from_millis(if waited < Duration::from_secs(5) {
-        100
+/// The pause between two attempts while a device or a file system is in use. Most are free after a moment, so the first
+/// pauses are short; later ones are so long that waiting costs nothing.
+pub fn retry_pause(elapsed: Duration) -> Duration {
+    if elapsed < Duration::from_secs(5) {
+        Duration::from_millis(100)
     } else {
-        500
-    })
+        Duration::from_millis(500)
+    }
 }
 
-/// Something on a mapping, across rounds.
+/// Identifies a layer from one look at the mounts to the next.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LayerKey {
-    /// By the mount's id.
+    /// The ID of the mount.
     Mount(i32),
-    /// By the loop device's name.
+    /// The name of the loop device.
     Loop(String),
 }
 
 impl LayerKey {
-    /// The key of what was seen.
-    pub fn of(thing: &Layer<'_>) -> Self {
-        match thing {
+    /// The key of a layer that a look found.
+    pub fn new(layer: &Layer<'_>) -> Self {
+        match layer {
             Layer::Mount(mount) => Self::Mount(mount.id),
             Layer::Loop(device) => Self::Loop(device.name.clone()),
         }
     }
 }
 
-/// What has been tried with it.
+/// The result of the last attempt to remove a layer.
+#[derive(Debug)]
 pub enum LayerState {
-    /// It is being taken away.
-    UnderWay,
-    /// It has been unmounted.
+    /// The attempt is running.
+    Running,
+    /// The mount point is unmounted.
     Unmounted(PathBuf),
-    /// It was in use, or its going takes a moment.
-    Again(Instant),
-    /// It cannot be taken away; why.
-    InVain(String),
+    /// The layer was in use, or is removed a moment later; the next attempt is at this time.
+    RetryAt(Instant),
+    /// The layer cannot be removed, for this reason.
+    Failed(String),
 }
 
 /// Unmounts a mount point.
 pub fn unmount(target: &Path, pause: Duration) -> LayerState {
     match libmount::unmount(target) {
         Ok(()) => LayerState::Unmounted(target.to_owned()),
-        // By whom is told in time (`busy`).
-        Err(error) if error.is_busy() => LayerState::Again(Instant::now() + pause),
-        // If another has unmounted it meanwhile, the next look finds it gone.
-        Err(error) => LayerState::InVain(format!("unmounting {}: {error}", target.display())),
+        // `blockers` reports in time who uses it.
+        Err(error) if error.is_busy() => LayerState::RetryAt(Instant::now() + pause),
+        // If another process has unmounted it meanwhile, the next look does not find it any more.
+        Err(error) => LayerState::Failed(format!("unmounting {}: {error}", target.display())),
     }
 }
 
-/// The kernel gives a loop device back after its last close, so whether it is gone, the next look must tell.
+/// Detaches a loop device from its file. The kernel does so after the last close, so only the next look shows whether it is
+/// detached.
 pub fn detach(root: &Root, name: &str, pause: Duration) -> LayerState {
     if let Err(error) = loops::detach(root, name) {
-        notify::status(&format!("/dev/{name}: {error}"));
+        let reason = format!("detaching /dev/{name}: {error}");
+        progress::show(&UnitStatus::new(Activity::Retrying, reason));
     }
-    LayerState::Again(Instant::now() + pause)
+    LayerState::RetryAt(Instant::now() + pause)
 }

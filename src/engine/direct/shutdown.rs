@@ -1,11 +1,12 @@
-//! At shutdown: for how long what is in use is waited for. The network stays up meanwhile, for systemd stops it only after
-//! the unit that waits here.
+//! How long a run in a unit waits at shutdown for what is in use. Adds the decision to [`UnmapRun`]. The network stays up
+//! meanwhile: systemd stops it only after the unit that waits here.
 //!
-//! Applications that do not say which mounts they need are stopped at the same time as these, and may take long to end
-//! (90 s if their units say nothing, then systemd kills them); and a file system with much to write back takes its time.
-//! Both are worth waiting for. A process that nobody stops and a cluster that does not answer are not. So the wait goes on
-//! as long as there is hope (`hope`): systemd is stopping the unit of a holder, the image is being written to, or others go.
-//! systemd is asked for more time meanwhile (sd_notify(3), EXTEND_TIMEOUT_USEC=), and told for whom.
+//! Two things are worth the wait. Applications that do not declare which mounts they need are stopped at the same time as
+//! the mounts, and may take long to end (90 s by default, then systemd kills them). And a file system with much to write
+//! back takes its time. A process that nobody stops and a cluster that does not answer are not worth it. So the run
+//! continues while there is progress (`shutdown_progress`): systemd stops the unit of a process that uses the image, data is
+//! written to the image, or other images are removed. Meanwhile the unit asks systemd for more time (sd_notify(3),
+//! `EXTEND_TIMEOUT_USEC=`) and reports what it waits for.
 
 use std::time::{Duration, Instant};
 
@@ -22,138 +23,135 @@ use crate::sys::rbd::bus;
 use crate::sys::systemd::Manager;
 use crate::sys::{device, mounts, notify};
 
-/// How long a look for holders may take.
-const LOOK_LIMIT: Duration = Duration::from_secs(10);
-/// Between two looks.
-const LOOK_PAUSE: Duration = Duration::from_secs(2);
-/// What systemd is asked for at each look, from then on.
+/// How long the search for holders of one image may take.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The shortest time between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The time that each look asks systemd for, from then on.
 const EXTENSION: Duration = Duration::from_secs(30);
 
-/// How long nobody may be found to use what is in use before that is told.
-const NOBODY_FOUND: Duration = Duration::from_secs(10);
+/// How long an image may be in use without a holder that can be found, before that is reported.
+const UNKNOWN_HOLDER_DELAY: Duration = Duration::from_secs(10);
 
-/// How long to go on without hope, at most.
-const WITHOUT_HOPE: Duration = Duration::from_secs(20);
+/// How long the run continues without progress, at most.
+const NO_PROGRESS_LIMIT: Duration = Duration::from_secs(20);
 
 impl UnmapRun<'_> {
-    /// Something has gone, and so may the rest: of hundreds, the kernel takes one after the other.
-    pub(super) fn go_on(&mut self) {
-        self.patience.restart();
-        self.hope.something_went(Instant::now());
+    /// Something was removed, so the rest may follow: the kernel removes hundreds of images one after the other.
+    pub(super) fn note_progress(&mut self) {
+        self.deadline.restart();
+        self.progress.note(Instant::now());
         if self.shutdown.is_some() && self.start.elapsed() > EXTENSION {
             notify::extend(EXTENSION);
         }
     }
 
-    /// Whether to go on no longer with what is left.
-    pub(super) fn is_over(&mut self) -> bool {
-        let (now, elapsed) = (Instant::now(), self.start.elapsed());
-        if self.hope.may_look()
-            && bus::entries(self.root).is_ok_and(|mapped| self.hope.is_fewer(mapped.len()))
+    /// Whether to wait no longer for what is left.
+    pub(super) fn should_give_up(&mut self) -> bool {
+        let now = Instant::now();
+        let elapsed = self.start.elapsed();
+        if self.progress.is_look_due()
+            && bus::entries(self.root).is_ok_and(|mapped| self.progress.is_fewer(mapped.len()))
         {
-            self.go_on();
+            self.note_progress();
         }
         let Some(ShutdownCheck { timeouts, .. }) = self.shutdown else {
-            self.tell_waits();
-            return self.patience.remaining().is_zero();
+            self.report_users();
+            return self.deadline.remaining().is_zero();
         };
         let is_early = elapsed < timeouts.unmap.min(timeouts.shutdown);
-        // Of many units that wait for the kernel at a time, each that asks systemd has it send all its news once more.
-        if is_early && (!self.hope.may_look() || self.is_up_to_the_kernel()) {
-            self.hope.is_time(LOOK_PAUSE);
+        // systemd sends all its signals to each client, so it must not be asked by hundreds of units that only wait for the
+        // kernel.
+        if is_early && (!self.progress.is_look_due() || self.waits_only_for_kernel()) {
+            self.progress.start_look(LOOK_INTERVAL);
             return false;
         }
         let Some(manager) = self.shutdown.and_then(ShutdownCheck::manager) else {
-            self.tell_waits();
-            return self.patience.elapsed() >= timeouts.unmap;
+            self.report_users();
+            return self.deadline.elapsed() >= timeouts.unmap;
         };
         if elapsed >= timeouts.shutdown {
             return true;
         }
         let signs = self.look(manager);
         notify::extend(EXTENSION);
-        // On a machine where looking takes long, it is not to take the time of those who are ending.
-        self.hope
-            .look_again_after(LOOK_PAUSE.max(now.elapsed() * 3));
-        !self
-            .hope
-            .remains(&signs, timeouts.unmap.min(WITHOUT_HOPE), now)
+        // On a machine where a look takes long, looks must not take the CPU time of the processes that are ending.
+        self.progress
+            .look_after(LOOK_INTERVAL.max(now.elapsed() * 3));
+        let limit = timeouts.unmap.min(NO_PROGRESS_LIMIT);
+        !self.progress.continues(&signs, limit, now)
     }
 
+    /// Looks for signs of progress, and reports who uses what.
     fn look(&mut self, manager: &Manager) -> ProgressSigns {
-        let stopping = manager.stopping_units().unwrap_or_default();
-        let seen = mounts::look(self.root).unwrap_or_default();
-        let picture = MountStack::new(&seen);
+        let stopping = manager.being_stopped().unwrap_or_default();
+        let snapshot = mounts::look(self.root).unwrap_or_default();
+        let stack = MountStack::new(&snapshot);
         let mut signs = ProgressSigns::default();
-        for item in self
-            .items
-            .iter()
-            .filter(|item| item.stage != UnmapStage::Over)
-        {
-            signs.written += item
+        for item in &self.items {
+            if item.stage == UnmapStage::Finished {
+                continue;
+            }
+            signs.written_sectors += item
                 .nodes
                 .first()
                 .and_then(|disk| device::written(self.root, &disk.name))
                 .unwrap_or(0);
-            // What the kernel is removing nobody uses; of many, most are still in the queue for that at the first look.
+            // Nobody uses an image that the kernel removes. At the first look, most of hundreds wait for their removal.
             if item.stage == UnmapStage::Removing {
                 continue;
             }
-            let usage = self.usage(item, &picture.standing_on(&item.nodes), LOOK_LIMIT);
-            // Who has not been found in time may be anybody who is being stopped.
+            let usage = item.usage(self.root, &stack.standing_on(&item.nodes), SEARCH_TIMEOUT);
             let Some(holders) = usage.holders else {
-                signs.stopping |= !stopping.is_empty();
+                // A holder that was not found in time may belong to any of the units that are being stopped.
+                signs.is_stopping |= !stopping.is_empty();
                 continue;
             };
-            signs.stopping |= holders
+            signs.is_stopping |= holders
                 .iter()
                 .any(|holder| is_being_stopped(holder, &stopping));
-            let status =
-                UnitStatus::new(Activity::Blocked, holder::describe(&usage.name, &holders));
-            // Who holds it for a moment, such as udev, has often gone before it is found.
-            if !holders.is_empty() || self.start.elapsed() > NOBODY_FOUND {
-                self.hope.tell(&item.mapping.spec, &status);
+            let reason = holder::sentence(&usage.name, &holders);
+            let status = UnitStatus::new(Activity::Blocked, reason);
+            // A program that holds a device for a moment, such as udev's, has often ended before the search finds it.
+            if !holders.is_empty() || self.start.elapsed() > UNKNOWN_HOLDER_DELAY {
+                self.progress.report_once(&item.mapping.spec, &status);
             }
             progress::show(&status);
         }
         signs
     }
 
-    /// The last resort. What the kernel does not give back in time is left to it; what was mounted on a device that is gone
-    /// is taken out of sight.
-    pub(super) fn force(&mut self, item: usize, steps: &[TeardownStep<'_>]) {
-        let UnmapItem { mapping, .. } = &self.items[item];
-        let spec = mapping.spec.clone();
-        let forced = unmap_image::by_force(self.root, mapping);
-        let mounted = steps.iter().filter_map(|step| match step.layer {
-            Layer::Mount(mount) if forced.is_ok() => Some(&mount.target),
-            _ => None,
-        });
-        for error in mounted.filter_map(|target| libmount::detach(target).err()) {
-            tracing::warn!("{spec}: {error}");
+    /// Removes a mapping by force, as the last resort. Its mounts are detached, so that they are out of sight. If the kernel
+    /// does not remove it in time, everything stays as it is.
+    pub(super) fn force(&mut self, at: usize, steps: &[TeardownStep<'_>]) {
+        let UnmapItem { mapping, .. } = &self.items[at];
+        let spec = &mapping.spec;
+        let device = mapping.name();
+        if let Err(error) = unmap_image::remove_by_force(self.root, mapping) {
+            let text = format!("removing /dev/{device} by force: {error:#}");
+            self.report.image_failed(Event::UnmapFailed, spec, text);
+            return;
         }
-        match forced {
-            Ok(()) => self.report.image_failed(
-                Event::ForcedUnmap,
-                &spec,
-                format!(
-                    "removed /dev/{} by force, as shutdown_force says: what had not been written is lost",
-                    mapping.name()
-                ),
-            ),
-            Err(why) => self.report.image_failed(
-                Event::UnmapFailed,
-                &spec,
-                format!("removing /dev/{} by force: {why}", mapping.name()),
-            ),
+        for step in steps {
+            if let Layer::Mount(mount) = step.layer
+                && let Err(error) = libmount::detach(&mount.target)
+            {
+                tracing::warn!("{spec}: {error}");
+            }
         }
+        let text = format!(
+            "removed /dev/{device} by force because shutdown_force is set: data that was not written yet is lost"
+        );
+        self.report.image_failed(Event::Forced, spec, text);
     }
 }
 
-/// A process by its unit, unless it waits for the cluster itself, as LVM's programs do, which read every disk; for what is
-/// no process, anybody who is being stopped may be who holds it.
+/// Whether a shutdown ends this use. `stopping`: the units that systemd is stopping.
 fn is_being_stopped(holder: &Holder, stopping: &[String]) -> bool {
     match holder {
+        // A process that itself waits for the cluster does not end, such as one of LVM's programs, which read every disk.
         Holder::Process(process, _) | Holder::Namespace(process, _) => {
             !process.waits_for_disk
                 && process
@@ -161,8 +159,9 @@ fn is_being_stopped(holder: &Holder, stopping: &[String]) -> bool {
                     .as_ref()
                     .is_some_and(|unit| stopping.contains(unit))
         }
+        // Which unit has set up a device is unknown, so it may be any that is being stopped.
         Holder::Device(..) | Holder::Loop(..) | Holder::Swap(_) => !stopping.is_empty(),
-        // It is written to, or it is not.
+        // Whether it is still written back shows in the written sectors.
         Holder::FileSystem(..) => false,
     }
 }
@@ -172,38 +171,36 @@ mod tests {
     use super::*;
     use crate::model::holder::Process;
 
-    #[test]
-    fn a_holder_is_worth_waiting_for_if_its_own_unit_is_being_stopped() {
-        let stopping = ["database.service".to_owned(), "stuck.service".to_owned()];
-        let process = |unit: &str| Process {
+    fn process_of(unit: &str) -> Process {
+        Process {
             pid: 9,
             command: "x".into(),
             user: None,
             unit: Some(unit.to_owned()),
             waits_for_disk: unit.starts_with("stuck"),
-        };
+        }
+    }
+
+    #[test]
+    fn a_holder_is_waited_for_if_its_own_unit_is_being_stopped() {
+        let stopping = ["database.service".to_owned(), "stuck.service".to_owned()];
+        let database = process_of("database.service");
         let rows = [
+            (Holder::Process(database.clone(), "/srv".into()), true),
             (
-                Holder::Process(process("database.service"), "/srv".into()),
-                true,
-            ),
-            (
-                Holder::Process(process("other.service"), "/srv".into()),
+                Holder::Process(process_of("other.service"), "/srv".into()),
                 false,
             ),
             (
-                Holder::Process(process("stuck.service"), "/dev/rbd0".into()),
+                Holder::Process(process_of("stuck.service"), "/dev/rbd0".into()),
                 false,
             ),
-            (
-                Holder::Namespace(process("database.service"), "/srv".into()),
-                true,
-            ),
+            (Holder::Namespace(database, "/srv".into()), true),
             (Holder::Device("dm-0".into(), None), true),
             (Holder::FileSystem("ext4".into(), "rbd0".into()), false),
         ];
-        for (holder, worth_it) in rows {
-            assert_eq!(is_being_stopped(&holder, &stopping), worth_it, "{holder:?}");
+        for (holder, expected) in rows {
+            assert_eq!(is_being_stopped(&holder, &stopping), expected, "{holder:?}");
             assert!(!is_being_stopped(&holder, &[]));
         }
     }

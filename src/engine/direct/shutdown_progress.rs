@@ -1,91 +1,92 @@
-//! Whether it is worth waiting any longer for what is in use, from what was seen so far; and what has been said of it.
+//! Whether a run that unmaps makes progress at shutdown, from what its looks have found, and what it has reported.
 
 use std::collections::HashSet;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::model::image_spec::ImageSpec;
 use crate::model::unit_status::UnitStatus;
 use crate::report::event::Event;
 
-/// Until the first look: what is quicker is worth none.
-const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// The time until the first look; most runs end sooner.
+const FIRST_LOOK_DELAY: Duration = Duration::from_secs(2);
 
-/// What the looks so far have seen.
+/// What the looks have found so far.
 #[derive(Debug)]
 pub struct ShutdownProgress {
     next_look: Instant,
-    last_sign: Instant,
-    written: u64,
+    last_progress: Instant,
+    written_sectors: u64,
     mapped: usize,
-    told: HashSet<String>,
+    reported: HashSet<String>,
 }
 
-/// What one look sees.
+/// What one look finds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ProgressSigns {
-    /// Somebody who holds something is being stopped, or somebody who may.
-    pub stopping: bool,
-    /// Sectors that have ever been written to what is left.
-    pub written: u64,
+    /// systemd stops a unit that uses an image, or that may use one.
+    pub is_stopping: bool,
+    /// The sectors that have ever been written to the images that are left.
+    pub written_sectors: u64,
 }
 
 impl ShutdownProgress {
-    /// Before the first look.
+    /// The state before the first look.
     pub fn new() -> Self {
         let now = Instant::now();
         Self {
-            next_look: now + FIRST_LOOK,
-            last_sign: now,
-            written: 0,
+            next_look: now + FIRST_LOOK_DELAY,
+            last_progress: now,
+            written_sectors: 0,
             mapped: 0,
-            told: HashSet::new(),
+            reported: HashSet::new(),
         }
     }
 
-    /// Tells what is waited for, once.
-    pub fn tell(&mut self, spec: &ImageSpec, status: &UnitStatus) {
-        if self.told.insert(status.subject.clone()) {
-            Event::UnmapWaits.log(spec, status);
+    /// Reports what the run waits for, each reason once.
+    pub fn report_once(&mut self, spec: &ImageSpec, status: &UnitStatus) {
+        if self.reported.insert(status.subject.clone()) {
+            Event::Waiting.tell(spec, status);
         }
     }
 
-    /// Whether it is time to look again.
-    pub fn may_look(&self) -> bool {
+    /// Whether it is time for a look.
+    pub fn is_look_due(&self) -> bool {
         Instant::now() >= self.next_look
     }
 
-    /// Puts that time off.
-    pub fn look_again_after(&mut self, pause: Duration) {
+    /// Sets the time of the next look.
+    pub fn look_after(&mut self, pause: Duration) {
         self.next_look = Instant::now() + pause;
     }
 
-    /// Whether there are fewer mappings than at the last look. At a shutdown each image has a process of its own, and the
-    /// kernel takes one image after the other: to see others go is to be nearer to one's turn.
+    /// Whether it is time for a look; if so, the next one is due after `pause`.
+    pub fn start_look(&mut self, pause: Duration) -> bool {
+        let is_due = self.is_look_due();
+        if is_due {
+            self.look_after(pause);
+        }
+        is_due
+    }
+
+    /// Whether fewer images are mapped than at the last look. At shutdown each image has a process of its own, and the kernel
+    /// removes one image after the other, so this process comes nearer to its turn when others are removed.
     pub fn is_fewer(&mut self, mapped: usize) -> bool {
-        std::mem::replace(&mut self.mapped, mapped) > mapped
+        mem::replace(&mut self.mapped, mapped) > mapped
     }
 
-    /// Something that was to go has gone.
-    pub fn something_went(&mut self, now: Instant) {
-        self.last_sign = now;
+    /// A layer or an image was removed.
+    pub fn note(&mut self, now: Instant) {
+        self.last_progress = now;
     }
 
-    /// Whether it is time to look again; if so, that time is put off.
-    pub fn is_time(&mut self, pause: Duration) -> bool {
-        let is_time = self.may_look();
-        if is_time {
-            self.look_again_after(pause);
+    /// Takes what a look has found. Whether there was progress within the time limit before `now`.
+    pub fn continues(&mut self, signs: &ProgressSigns, limit: Duration, now: Instant) -> bool {
+        if signs.is_stopping || signs.written_sectors != self.written_sectors {
+            self.last_progress = now;
         }
-        is_time
-    }
-
-    /// Takes what was seen; whether to go on.
-    pub fn remains(&mut self, signs: &ProgressSigns, without_hope: Duration, now: Instant) -> bool {
-        if signs.stopping || signs.written != self.written {
-            self.last_sign = now;
-        }
-        self.written = signs.written;
-        now.duration_since(self.last_sign) < without_hope
+        self.written_sectors = signs.written_sectors;
+        now.duration_since(self.last_progress) < limit
     }
 }
 
@@ -93,49 +94,51 @@ impl ShutdownProgress {
 mod tests {
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(20);
+
     #[test]
-    fn there_is_hope_while_somebody_is_being_stopped_or_something_is_written() {
-        let mut hope = ShutdownProgress::new();
+    fn stopping_units_and_written_sectors_are_progress() {
+        let mut progress = ShutdownProgress::new();
         let start = Instant::now();
-        let mut after = |seconds, stopping, written| {
-            let now = start + Duration::from_secs(seconds);
-            hope.remains(
-                &ProgressSigns { stopping, written },
-                Duration::from_secs(20),
-                now,
-            )
+        let mut continues_at = |seconds, is_stopping, written_sectors| {
+            let signs = ProgressSigns {
+                is_stopping,
+                written_sectors,
+            };
+            progress.continues(&signs, LIMIT, start + Duration::from_secs(seconds))
         };
         assert!(
-            after(2, false, 100),
-            "what was written before is no sign, but the first look cannot know"
+            continues_at(2, false, 100),
+            "the first look cannot know that these sectors were written before"
         );
-        assert!(after(21, false, 100));
-        assert!(!after(22, false, 100), "nothing for 20 s");
-        assert!(after(23, true, 100));
-        assert!(after(42, true, 100), "as long as somebody is being stopped");
-        assert!(after(60, false, 108), "something was written");
-        assert!(after(79, false, 108) && !after(80, false, 108));
+        assert!(continues_at(21, false, 100));
+        assert!(!continues_at(22, false, 100), "no progress for 20 s");
+        assert!(continues_at(23, true, 100));
+        assert!(continues_at(42, true, 100), "a unit is still being stopped");
+        assert!(continues_at(60, false, 108), "sectors were written");
+        assert!(continues_at(79, false, 108) && !continues_at(80, false, 108));
     }
 
     #[test]
-    fn there_is_hope_while_others_go() {
-        let mut hope = ShutdownProgress::new();
-        assert_eq!(
-            [500, 500, 499, 600, 0].map(|mapped| hope.is_fewer(mapped)),
-            [false, false, true, false, true]
+    fn fewer_mapped_images_are_progress() {
+        let mut progress = ShutdownProgress::new();
+        let fewer = [500, 500, 499, 600, 0].map(|mapped| progress.is_fewer(mapped));
+        assert_eq!(fewer, [false, false, true, false, true]);
+    }
+
+    #[test]
+    fn noted_progress_starts_the_time_limit_again() {
+        let mut progress = ShutdownProgress::new();
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let nothing = ProgressSigns::default();
+        progress.note(at(15));
+        assert!(progress.continues(&nothing, LIMIT, at(34)));
+        progress.note(at(34));
+        assert!(progress.continues(&nothing, LIMIT, at(53)));
+        assert!(
+            !progress.continues(&nothing, LIMIT, at(60)),
+            "no progress for 20 s"
         );
-        let at = |seconds| Instant::now() + Duration::from_secs(seconds);
-        let mut remains = |went: Option<u64>, seconds| {
-            went.into_iter()
-                .for_each(|seconds| hope.something_went(at(seconds)));
-            hope.remains(
-                &ProgressSigns::default(),
-                Duration::from_secs(20),
-                at(seconds),
-            )
-        };
-        assert!(remains(Some(15), 34));
-        assert!(remains(Some(34), 53));
-        assert!(!remains(None, 60), "nothing for 20 s");
     }
 }

@@ -1,8 +1,9 @@
-//! Removes one mapping on which nothing stands: the write to the bus, then its links, which udev takes away or, where no
-//! udevd runs, we do.
+//! Removes one mapping on which nothing stands any more: the write to the bus, and then the links below /dev/rbd, which udev
+//! removes, or this process where udevd does not run.
 
 use std::time::Duration;
 
+use anyhow::{Result, bail};
 use nix::errno::Errno;
 
 use crate::engine::progress;
@@ -16,103 +17,105 @@ use crate::sys::rbd::image_lock;
 use crate::sys::{device, link};
 
 /// How long udev may take to remove the link of a device that is gone.
-const LINK_LIMIT: Duration = Duration::from_secs(5);
+const LINK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a removal by force is waited for.
-const FORCE_LIMIT: Duration = Duration::from_secs(10);
+/// How long the kernel may take to remove a mapping by force.
+const FORCE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a try came to.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removal {
-    /// It is not mapped any more.
-    Gone,
-    /// Somebody has it open.
-    Busy,
-    /// It cannot be removed; a sentence without the image's name.
+    /// The image is not mapped any more.
+    Done,
+    /// The device is open.
+    InUse,
+    /// The mapping cannot be removed. The reason does not name the image.
     Failed(String),
 }
 
-/// Tries once.
+/// Makes one attempt.
 pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
-    let say = |what: &str| progress::report_wait(Event::UnmapWaits, mapping, what);
-    let lock = match image_lock::image(
-        root,
-        &mapping.spec,
-        Wait {
-            deadline,
-            on_delay: &|| say(image_lock::WHOSE),
-        },
-    ) {
+    let wait_for_lock = Wait {
+        deadline,
+        tell: &|| progress::report_wait(Event::Waiting, mapping, image_lock::WHOSE),
+    };
+    let lock = match image_lock::image(root, &mapping.spec, wait_for_lock) {
         Ok(lock) => lock,
         Err(error) => return Removal::Failed(format!("{error:#}")),
     };
-    // While we waited, another of us may have unmapped it, and the number may be another image's now.
-    if bus::find(root, mapping.id).as_ref() != Some(mapping) {
-        return Removal::Gone;
+    // While this process waited for the lock, another may have unmapped the image, and the kernel may have given its number
+    // to another image.
+    if !is_mapped(root, mapping) {
+        return Removal::Done;
     }
+    // The names of the partitions; the kernel does not have them any more once the mapping is removed.
     let nodes = device::nodes(root, &mapping.name());
-    let unmapping = || {
-        say(&format!(
-            "the kernel to unmap /dev/{}, which waits for the cluster",
-            mapping.name()
-        ))
-    };
+    let subject = format!(
+        "the kernel to unmap /dev/{}, for which it needs the cluster",
+        mapping.name()
+    );
     let wait = Wait {
         deadline,
-        on_delay: &unmapping,
+        tell: &|| progress::report_wait(Event::Waiting, mapping, &subject),
     };
     let removal = match bus::remove(root, mapping.id, BusAccess { lock: &lock, wait }) {
-        Ok(()) => Removal::Gone,
-        Err(BusError::Kernel(error)) => match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
-            Errno::ENOENT => Removal::Gone,
-            Errno::EBUSY | Errno::EINPROGRESS => Removal::Busy,
-            _ => Removal::Failed(format!("unmapping /dev/{}: {error}", mapping.name())),
-        },
-        Err(BusError::Open(path, error)) => Removal::Failed(format!(
-            "{} cannot be opened: {error}; rbdmap must run as root",
-            path.display()
-        )),
-        Err(BusError::Key(error)) => Removal::Failed(error.to_string()),
-        Err(BusError::Unprivileged(why)) => Removal::Failed(why.to_owned()),
-        Err(BusError::NoAnswer) => {
-            let seconds = deadline.limit().as_secs();
-            Removal::Failed(format!(
-                "the kernel has not unmapped /dev/{} for {seconds} s; is the cluster there?",
-                mapping.name()
-            ))
-        }
-        Err(BusError::Killed) if bus::find(root, mapping.id).as_ref() != Some(mapping) => {
-            Removal::Gone
-        }
-        Err(BusError::Killed) => Removal::Failed(format!(
-            "the process that asked the kernel to unmap /dev/{} was killed; run it again",
-            mapping.name()
-        )),
+        Ok(()) => Removal::Done,
+        Err(error) => from_error(root, mapping, &error, deadline),
     };
-    if removal == Removal::Gone {
-        await_no_link(root, mapping, &nodes);
+    if removal == Removal::Done {
+        wait_for_links(root, mapping, &nodes);
     }
     removal
 }
 
-/// Removes it whoever has it open. The error is a sentence.
-pub fn by_force(root: &Root, mapping: &Mapping) -> Result<(), String> {
-    let deadline = Deadline::after(FORCE_LIMIT);
-    let wait = Wait::silent(&deadline);
-    let lock =
-        image_lock::image(root, &mapping.spec, wait).map_err(|error| format!("{error:#}"))?;
-    match bus::remove_by_force(root, mapping.id, BusAccess { lock: &lock, wait }) {
-        Ok(()) => Ok(()),
-        Err(BusError::Kernel(error)) => Err(error.to_string()),
-        _ => Err(format!(
-            "the kernel has not done it for {} s: it waits for what is being written",
-            FORCE_LIMIT.as_secs()
+fn is_mapped(root: &Root, mapping: &Mapping) -> bool {
+    bus::find(root, mapping.id).as_ref() == Some(mapping)
+}
+
+/// What an error of the write means.
+fn from_error(root: &Root, mapping: &Mapping, error: &BusError, deadline: &Deadline) -> Removal {
+    let device = mapping.name();
+    match error {
+        BusError::Kernel(error) => match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+            Errno::ENOENT => Removal::Done,
+            Errno::EBUSY | Errno::EINPROGRESS => Removal::InUse,
+            _ => Removal::Failed(format!("unmapping /dev/{device}: {error}")),
+        },
+        BusError::Open(path, error) => Removal::Failed(format!(
+            "{} cannot be opened: {error}; run rbdmap as root",
+            path.display()
+        )),
+        BusError::Key(error) => Removal::Failed(error.to_string()),
+        BusError::Unprivileged(reason) => Removal::Failed((*reason).to_owned()),
+        BusError::NoAnswer => Removal::Failed(format!(
+            "the kernel did not unmap /dev/{device} within {} s; check that the cluster is reachable",
+            deadline.limit().as_secs()
+        )),
+        // The kernel may have completed the request of the process that was killed.
+        BusError::Killed if !is_mapped(root, mapping) => Removal::Done,
+        BusError::Killed => Removal::Failed(format!(
+            "the process that asked the kernel to unmap /dev/{device} was killed; run the command again"
         )),
     }
 }
 
-/// Has the link taken away, so that what follows finds nothing left. A link that stays is told, no more.
-fn await_no_link(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) {
+/// Removes the mapping even if its device is open.
+pub fn remove_by_force(root: &Root, mapping: &Mapping) -> Result<()> {
+    let deadline = Deadline::after(FORCE_TIMEOUT);
+    let wait = Wait::in_silence(&deadline);
+    let lock = image_lock::image(root, &mapping.spec, wait)?;
+    match bus::remove_by_force(root, mapping.id, BusAccess { lock: &lock, wait }) {
+        Ok(()) => Ok(()),
+        Err(BusError::Kernel(error)) => Err(error.into()),
+        Err(_) => bail!(
+            "the kernel did not remove it within {} s, because it waits for writes that are in progress",
+            FORCE_TIMEOUT.as_secs()
+        ),
+    }
+}
+
+/// Waits until the links are gone, so that the caller's next step does not find them. A link that stays is only reported.
+fn wait_for_links(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) {
     let spec = &mapping.spec;
     if !root.udev_control().exists() {
         if let Err(error) = link::remove(root, spec, nodes) {
@@ -120,10 +123,11 @@ fn await_no_link(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) {
         }
         return;
     }
-    let gone = || (!link::link_leads_to(root, mapping)).then_some(());
-    if Deadline::after(LINK_LIMIT).poll(gone).is_none() {
+    let gone =
+        Deadline::after(LINK_TIMEOUT).poll(|| (!link::link_leads_to(root, mapping)).then_some(()));
+    if gone.is_none() {
         tracing::warn!(
-            "{spec}: unmapped, but udev left the link /dev/{}",
+            "{spec}: unmapped, but udev did not remove the link /dev/{}",
             spec.link().display()
         );
     }

@@ -63,7 +63,7 @@ under_a_mount() {
   ends 1 rbdmap unmap --direct --timeout 8 "$POOL/osd-a"
   echo "$TOOK ms: $SAID"
   within 20000
-  says "is the cluster there?"
+  says "reachable"
   on_host frail osd start
   wait_for 60 unmaps_at_last
   is_not_mapped osd-a

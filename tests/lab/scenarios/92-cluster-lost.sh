@@ -79,7 +79,7 @@ powered_off() {
   ended_as_stated
   local image
   for image in lost lost-osd; do
-    in_order "$POOL/$image: it stays mapped as /dev/rbd[0-9]+: .*is the cluster there"
+    in_order "$POOL/$image: it stays mapped as /dev/rbd[0-9]+: .*cluster.*reachable"
     grep -q "^still mapped: $POOL/$image as" "$BOOT_DIRECTORY/network-stopped" || fail "$image was not mapped any more: was it dirty at all?"
   done
 }
