@@ -16,7 +16,7 @@ mod unmap_all;
 
 use std::process::ExitCode;
 
-use detached::work::{self, Outcome};
+use detached::child::{self, Outcome};
 
 use crate::cli::{Cli, Command, UnmapAllArguments, UnmapArguments};
 use crate::generator::{self, Directories};
@@ -53,7 +53,7 @@ fn may_block(command: &Command) -> bool {
 fn run_in_child_process(work: impl FnOnce() -> u8) -> u8 {
     // A thread in mount(2) or umount(2) cannot be killed while the cluster does not answer, and its process does not end.
     // The child reports its exit status first, so that this process returns all the same.
-    match work::run(work) {
+    match child::run(work) {
         Ok(Outcome::Ended(status)) => status,
         Ok(Outcome::Killed(signal)) => fail(&format!(
             "killed by {signal}; run the command again to complete the work"

@@ -1,17 +1,17 @@
-//! A cluster's secret in the kernel keyring of the calling thread: `add_key(2)` of type `ceph`, unlinked when dropped.
+//! A Ceph key in the kernel keyring of the calling thread: `add_key(2)` with the type `ceph`, unlinked when dropped.
 //!
-//! Format: the payload is the key's decoded bytes (not base64), the description free text, `client.ID` by custom;
-//! the line written to the rbd bus then says `key=DESCRIPTION` (linux `net/ceph/ceph_common.c`, 2.6.39 and later).
-//! Loading libceph registers the type: before that, add_key fails with ENODEV.
+//! Format: the payload is the key's decoded bytes (not base64), the description any text, by convention `client.ID`;
+//! the line written to the rbd bus then contains `key=DESCRIPTION` (linux `net/ceph/ceph_common.c`, 2.6.39 and later).
+//! libceph registers the type when it is loaded: before that, add_key fails with ENODEV.
 //!
-//! The surprise: keyrings hang off a *thread's* credentials. A key added by one thread is not found by a write
-//! that another makes, and the failure is a plain EPERM. So the type here cannot leave its thread.
+//! A keyring belongs to the credentials of a *thread*. A key that one thread adds is not found by a write of another thread,
+//! which fails with EPERM. Therefore the type here cannot leave its thread.
 
 use std::ffi::{CStr, CString};
 use std::io;
 use std::marker::PhantomData;
 
-/// `KEY_SPEC_THREAD_KEYRING` of `<linux/keyctl.h>`: the calling thread's own keyring, made on first use.
+/// `KEY_SPEC_THREAD_KEYRING` of `<linux/keyctl.h>`: the calling thread's keyring, which the kernel creates on first use.
 const THREAD_KEYRING: libc::c_int = -1;
 /// `KEYCTL_UNLINK` of `<linux/keyctl.h>`.
 const UNLINK: libc::c_int = 9;
@@ -25,24 +25,23 @@ pub struct ThreadKey {
 }
 
 impl ThreadKey {
-    /// Adds a key of type `ceph`. Errors are those of add_key(2): ENODEV or ENOSYS without key support, EDQUOT when
-    /// the user's key quota is used up, EINVAL for a payload that is no Ceph key.
+    /// Adds a key of type `ceph`. Errors are those of add_key(2): ENODEV or ENOSYS without kernel support for the type, EDQUOT if
+    /// the user's key quota is exhausted, EINVAL for a payload that is not a Ceph key.
     pub fn add(description: &str, payload: &[u8]) -> io::Result<Self> {
         let description =
             CString::new(description).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
         let serial = add(&description, payload);
         if serial < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(Self {
-                serial,
-                _on_this_thread: PhantomData,
-            })
+            return Err(io::Error::last_os_error());
         }
+        Ok(Self {
+            serial,
+            _on_this_thread: PhantomData,
+        })
     }
 }
 
-/// The bare call: the key's serial number, or -1 and errno.
+/// The system call alone: returns the key's serial number, or -1 and errno.
 #[allow(
     unsafe_code,
     reason = "add_key(2) has no wrapper in the C library and no crate offers the type `ceph`"
@@ -65,7 +64,7 @@ pub(crate) fn add(description: &CStr, payload: &[u8]) -> libc::c_long {
 impl Drop for ThreadKey {
     #[allow(unsafe_code, reason = "keyctl(2) has no wrapper in the C library")]
     fn drop(&mut self) {
-        // SAFETY: numbers only. A failure leaves the key to the end of the thread, which unlinks it as well.
+        // SAFETY: numbers only. If it fails, the key stays until the end of the thread, which unlinks it as well.
         unsafe { libc::syscall(libc::SYS_keyctl, UNLINK, self.serial, THREAD_KEYRING) };
     }
 }
@@ -74,9 +73,9 @@ impl Drop for ThreadKey {
 mod tests {
     use super::*;
 
-    /// The type is known only where libceph is loaded; here we see that the call is made and its errno told.
+    /// The kernel knows the type only if libceph is loaded; this needs no kernel.
     #[test]
-    fn a_nul_in_the_description_is_refused_before_the_kernel_is_asked() {
+    fn a_nul_in_the_description_is_refused_before_the_system_call() {
         assert_eq!(
             ThreadKey::add("client.\0", b"x")
                 .unwrap_err()

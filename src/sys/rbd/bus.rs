@@ -1,23 +1,26 @@
-//! The kernel's rbd bus: what is mapped, mapping by one write, unmapping by one write.
+//! The kernel's rbd bus: which images are mapped, mapping by one write, unmapping by one write.
 //!
-//! Interface (linux `Documentation/ABI/testing/sysfs-bus-rbd`): `/sys/bus/rbd/devices/N/` has an attribute a file;
-//! `add_single_major` takes the line of `request`, `remove_single_major` takes `N`; without the module's
-//! parameter single_major they are `add` and `remove`. All want CAP_SYS_ADMIN. Surprises: the kernel executes each
-//! write(2) as a command of its own, so there is exactly one, never a loop; success does not tell the device's
-//! number, so it is found by the line's tag; `key=` is looked up in the credentials of whoever writes; and a fatal signal
-//! during the write does harm, so that each has a process of its own ([`detached::write`]).
+//! Interface (linux `Documentation/ABI/testing/sysfs-bus-rbd`): `/sys/bus/rbd/devices/N/` has a file for each attribute;
+//! `add_single_major` takes the line that `ceph::request` makes, `remove_single_major` takes `N`. If the module was loaded
+//! without single_major, the files are `add` and `remove`. All require CAP_SYS_ADMIN. The kernel
+//! - executes each write(2) as a separate command, so a line is written by exactly one call;
+//! - does not return the new device's number, so the device is found by the tag in its line;
+//! - looks for the key of `key=` in the credentials of the writing thread;
+//! - leaves an exclusive lock behind when a fatal signal interrupts the write, so a process of its own writes
+//!   ([`detached::write`]).
 
 use std::ffi::CString;
-use std::fs::{self, DirEntry, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use detached::write::{Answer, WriteRequest, write};
+use detached::write::{WriteOutcome, WriteRequest, write};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
+use zeroize::Zeroizing;
 
 use super::image_lock::Lock;
 use super::privilege;
@@ -28,27 +31,26 @@ use crate::model::secret::Secret;
 use crate::runtime::deadline::Wait;
 use crate::runtime::root::Root;
 use crate::sys::file;
-use zeroize::Zeroizing;
 
 /// How a write to the bus failed.
 #[derive(Debug)]
 pub enum BusError {
-    /// The kernel answered with an errno.
+    /// The kernel returned an errno.
     Kernel(io::Error),
     /// The file of the bus could not be opened.
     Open(PathBuf, io::Error),
-    /// The kernel would not take the secret into its keyring.
+    /// The kernel did not accept the key into its keyring.
     Key(io::Error),
-    /// The kernel would not hear us; why.
+    /// The kernel accepts no request from this process; why.
     Unprivileged(&'static str),
-    /// No answer until the deadline. The kernel is still at it, and the image's lock is held until it is not.
+    /// The kernel did not answer before the deadline. The request is still running, and holds the image's lock until it ends.
     NoAnswer,
-    /// The process that asked the kernel was killed.
+    /// The process that made the request was killed.
     Killed,
 }
 
 impl BusError {
-    /// The kernel's answer, if it gave one.
+    /// The errno that the kernel returned, if it returned one.
     pub fn answer(&self) -> Option<Errno> {
         match self {
             Self::Kernel(error) => error.raw_os_error().map(Errno::from_raw),
@@ -57,78 +59,126 @@ impl BusError {
     }
 }
 
-/// Every mapping, in the order in which `rbd device list` prints them: that of their numbers as text.
+/// A device on the bus. The kernel reuses numbers but not inodes, so the two together identify a device for as long as the
+/// kernel runs (linux `fs/kernfs/dir.c`, __kernfs_new_node).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeviceKey {
+    /// The N of rbdN.
+    pub id: u32,
+    /// The inode of its entry in `/sys/bus/rbd/devices`.
+    pub inode: u64,
+}
+
+/// All mappings in the order of `rbd device list`, which sorts their numbers as text.
 pub fn list(root: &Root) -> Result<Vec<Mapping>> {
-    let mut entries = entries(root)?;
-    entries.sort_by_cached_key(|(id, _)| id.to_string());
-    // A device that goes while it is read has no attributes any more: it is not mapped.
-    Ok(entries
-        .into_iter()
-        .filter_map(|(id, _)| find(root, id))
-        .collect())
+    let mut keys = entries(root)?;
+    keys.sort_by_cached_key(|key| key.id.to_string());
+    // A device that disappears while it is read has no attributes any more.
+    Ok(keys.iter().filter_map(|key| find(root, key.id)).collect())
 }
 
-/// The numbers of all mappings, sorted, each with the inode of its entry on the bus.
-pub fn entries(root: &Root) -> Result<Vec<(u32, u64)>> {
-    let folder = root.rbd_bus().join("devices");
-    let entries = match fs::read_dir(&folder) {
+/// All devices, sorted by their numbers.
+pub fn entries(root: &Root) -> Result<Vec<DeviceKey>> {
+    let directory = devices(root);
+    let entries = match fs::read_dir(&directory) {
         Ok(entries) => entries,
+        // The module is not loaded.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("reading {}", folder.display())),
+        Err(error) => {
+            return Err(error).with_context(|| format!("reading {}", directory.display()));
+        }
     };
-    let number = |entry: &DirEntry| entry.file_name().to_str()?.parse().ok();
-    let mut found: Vec<(u32, u64)> = entries
-        .flatten()
-        .filter_map(|entry| Some((number(&entry)?, entry.ino())))
-        .collect();
-    found.sort_unstable();
-    Ok(found)
+    let mut keys = Vec::new();
+    for entry in entries.flatten() {
+        // readdir(3) returns the inode as well, so no stat(2) is needed for hundreds of devices.
+        let inode = entry.ino();
+        let id = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        keys.extend(id.map(|id| DeviceKey { id, inode }));
+    }
+    keys.sort_unstable();
+    Ok(keys)
 }
 
-/// The mapping of this number, if there is one.
+/// The mapping with this number, if there is one.
 pub fn find(root: &Root, id: u32) -> Option<Mapping> {
-    look(root, id).map(|(mapping, _)| mapping)
+    read(root, id).map(|device| device.mapping)
 }
 
-/// The same, and whether it has its disk already, which tells that it is read-only.
-pub fn look(root: &Root, id: u32) -> Option<(Mapping, bool)> {
-    read(
-        root,
-        &root.rbd_bus().join("devices").join(id.to_string()),
+/// A mapping, as it is in sysfs at this moment.
+pub struct BusDevice {
+    /// The mapping.
+    pub mapping: Mapping,
+    /// Whether the kernel has created the disk already. Before that, `mapping.read_only` is not known.
+    pub has_disk: bool,
+}
+
+/// Reads the attributes of a device; `None` if there is no such device.
+pub fn read(root: &Root, id: u32) -> Option<BusDevice> {
+    let spec = ImageSpec {
+        pool: attribute(root, id, "pool")?,
+        namespace: attribute(root, id, "pool_ns").filter(|namespace| !namespace.is_empty()),
+        image: attribute(root, id, "name")?,
+        snapshot: attribute(root, id, "current_snap").filter(|snapshot| snapshot != "-"),
+    };
+    let read_only = file::attribute(&root.block(&format!("rbd{id}")).join("ro"));
+    let line = attribute(root, id, "config_info");
+    let mapping = Mapping {
         id,
-    )
+        spec,
+        fsid: attribute(root, id, "cluster_fsid").unwrap_or_default(),
+        read_only: read_only.as_deref() == Some("1"),
+        tag: line.and_then(|line| OwnerTag::from_config_info(&line)),
+        number: (
+            number(root, id, "major")?,
+            // Exists with single_major only; otherwise each disk has a major number of its own.
+            number(root, id, "minor").unwrap_or(0),
+        ),
+    };
+    Some(BusDevice {
+        mapping,
+        has_disk: read_only.is_some(),
+    })
 }
 
-/// An attribute of a mapping, such as `config_info`, the line that it was made with. Some are for root only.
+fn number(root: &Root, id: u32, name: &str) -> Option<u32> {
+    attribute(root, id, name)?.parse().ok()
+}
+
+/// An attribute of a mapping, such as `config_info`, the line that it was made with. Only root can read some of them.
 pub fn attribute(root: &Root, id: u32, name: &str) -> Option<String> {
-    file::attribute(
-        &root
-            .rbd_bus()
-            .join("devices")
-            .join(id.to_string())
-            .join(name),
-    )
+    file::attribute(&devices(root).join(id.to_string()).join(name))
 }
 
-/// Whether the bus would take what is written, as far as can be told without writing: before others are waited for.
+fn devices(root: &Root) -> PathBuf {
+    root.rbd_bus().join("devices")
+}
+
+/// Whether the bus would accept a write, as far as that is known without writing. Checked first, so that a caller without
+/// privileges does not wait for locks and monitors in vain.
 pub fn may_write(root: &Root) -> Result<(), BusError> {
     let mut path = root.rbd_bus().join("add_single_major");
     if !path.exists() {
         path.set_file_name("add");
     }
     access(&path, AccessFlags::W_OK).map_err(|errno| BusError::Open(path, errno.into()))?;
-    privilege::lacking(root).map_or(Ok(()), |why| Err(BusError::Unprivileged(why)))
+    match privilege::missing(root) {
+        Some(reason) => Err(BusError::Unprivileged(reason)),
+        None => Ok(()),
+    }
 }
 
 /// What maps an image: the line for the bus, and the key that the line names.
 pub struct AddCommand {
     /// The line, as `ceph::request` describes it.
     pub line: Zeroizing<String>,
-    /// `None` where the line names no key.
+    /// `None` if the line names no key.
     pub key: Option<ClientKey>,
 }
 
-/// A key under the name by which the kernel looks for it, `client.ID`.
+/// A key with the name by which the kernel looks for it.
 #[derive(Clone)]
 pub struct ClientKey {
     /// `client.ID`.
@@ -137,49 +187,40 @@ pub struct ClientKey {
     pub secret: Secret,
 }
 
-/// Maps an image: adds the key to the keyring of the writing process, then writes the line once. The caller holds the image's lock.
-pub fn add(root: &Root, command: &AddCommand, way: BusAccess<'_>) -> Result<(), BusError> {
-    write_once(
-        &root.rbd_bus(),
-        &Command {
-            verb: "add",
-            text: &command.line,
-            key: command.key.as_ref(),
-        },
-        way,
-    )
+/// Maps an image: the writing process adds the key to its keyring, then writes the line once. The caller holds the image's lock.
+pub fn add(root: &Root, command: &AddCommand, access: BusAccess<'_>) -> Result<(), BusError> {
+    let command = BusWrite {
+        file: "add",
+        text: &command.line,
+        key: command.key.as_ref(),
+    };
+    write_once(&root.rbd_bus(), &command, access)
 }
 
-/// Unmaps by number; whatever has the device open makes it fail with EBUSY.
-pub fn remove(root: &Root, id: u32, way: BusAccess<'_>) -> Result<(), BusError> {
-    write_once(
-        &root.rbd_bus(),
-        &Command {
-            verb: "remove",
-            text: &id.to_string(),
-            key: None,
-        },
-        way,
-    )
+/// Unmaps by number. The kernel returns EBUSY while anything has the device open.
+pub fn remove(root: &Root, id: u32, access: BusAccess<'_>) -> Result<(), BusError> {
+    let command = BusWrite {
+        file: "remove",
+        text: &id.to_string(),
+        key: None,
+    };
+    write_once(&root.rbd_bus(), &command, access)
 }
 
-/// Unmaps whoever has it open; what has not been written is lost. It waits for what is under way all the same.
-pub fn remove_by_force(root: &Root, id: u32, way: BusAccess<'_>) -> Result<(), BusError> {
-    write_once(
-        &root.rbd_bus(),
-        &Command {
-            verb: "remove",
-            text: &format!("{id} force"),
-            key: None,
-        },
-        way,
-    )
+/// Unmaps even if the device is open; data that has not been written is lost. The kernel waits for requests that are in flight.
+pub fn remove_by_force(root: &Root, id: u32, access: BusAccess<'_>) -> Result<(), BusError> {
+    let command = BusWrite {
+        file: "remove",
+        text: &format!("{id} force"),
+        key: None,
+    };
+    write_once(&root.rbd_bus(), &command, access)
 }
 
-/// How the bus may be written to.
+/// What a caller needs to write to the bus.
 #[derive(Clone, Copy)]
 pub struct BusAccess<'a> {
-    /// The image's lock. It is held until the kernel has answered, even if nobody waits for that any more.
+    /// The image's lock. It is held until the kernel has answered, even if the caller waits no longer.
     pub lock: &'a Lock,
     /// How long to wait for the answer.
     pub wait: Wait<'a>,
@@ -187,87 +228,64 @@ pub struct BusAccess<'a> {
 
 /// Eight random bytes for a tag.
 pub fn nonce(root: &Root) -> Result<[u8; 8]> {
-    let (path, mut bytes) = (root.dev("urandom"), [0; 8]);
-    let read = File::open(&path).and_then(|mut file| file.read_exact(&mut bytes));
-    read.with_context(|| format!("reading {}", path.display()))
-        .map(|()| bytes)
+    let path = root.dev("urandom");
+    let mut bytes = [0; 8];
+    let mut read = || File::open(&path)?.read_exact(&mut bytes);
+    read().with_context(|| format!("reading {}", path.display()))?;
+    Ok(bytes)
 }
 
 /// What is written to which file of the bus.
-struct Command<'a> {
-    verb: &'static str,
+struct BusWrite<'a> {
+    file: &'static str,
     text: &'a str,
     key: Option<&'a ClientKey>,
 }
 
-/// Writes once to `VERB_single_major`, or to `VERB` where the module gives each device a major number of its own.
-fn write_once(bus: &Path, command: &Command<'_>, way: BusAccess<'_>) -> Result<(), BusError> {
-    let file = open(bus, command.verb)?;
+fn write_once(bus: &Path, command: &BusWrite<'_>, access: BusAccess<'_>) -> Result<(), BusError> {
+    let file = open(bus, command.file)?;
     let length = command.text.len();
-    match have_written(file, command, way).map_err(BusError::Kernel)? {
-        Some(Answer::Wrote(Ok(written))) if written == length => Ok(()),
-        Some(Answer::Wrote(Ok(written))) => Err(BusError::Kernel(io::Error::other(format!(
+    match write_detached(file, command, access).map_err(BusError::Kernel)? {
+        Some(WriteOutcome::Written(written)) if written == length => Ok(()),
+        // Writing the rest would be a second command. The kernel takes a line whole, so this is a defect.
+        Some(WriteOutcome::Written(written)) => Err(BusError::Kernel(io::Error::other(format!(
             "the kernel accepted {written} of {length} bytes"
         )))),
-        Some(Answer::Wrote(Err(error))) => Err(BusError::Kernel(error)),
-        Some(Answer::NoKey(error)) => Err(BusError::Key(error)),
-        Some(Answer::Killed) => Err(BusError::Killed),
+        Some(WriteOutcome::WriteFailed(error)) => Err(BusError::Kernel(error)),
+        Some(WriteOutcome::KeyRefused(error)) => Err(BusError::Key(error)),
+        Some(WriteOutcome::Killed) => Err(BusError::Killed),
         None => Err(BusError::NoAnswer),
     }
 }
 
-/// The bus's file for a verb.
-fn open(bus: &Path, verb: &str) -> Result<File, BusError> {
-    let open = |path: &Path| OpenOptions::new().write(true).open(path);
-    let single = bus.join(format!("{verb}_single_major"));
-    let (path, opened) = match open(&single) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            (bus.join(verb), open(&bus.join(verb)))
-        }
-        opened => (single, opened),
-    };
+/// Opens `NAME_single_major`, or `NAME` if the module was loaded without single_major.
+fn open(bus: &Path, name: &str) -> Result<File, BusError> {
+    let mut path = bus.join(format!("{name}_single_major"));
+    let mut opened = OpenOptions::new().write(true).open(&path);
+    if matches!(&opened, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+        path = bus.join(name);
+        opened = OpenOptions::new().write(true).open(&path);
+    }
     opened.map_err(|error| BusError::Open(path, error))
 }
 
-/// The answer, or `None` if there is none before the deadline.
-fn have_written(
+/// Lets another process write; `None` if it has not ended before the deadline.
+fn write_detached(
     file: File,
-    command: &Command<'_>,
-    way: BusAccess<'_>,
-) -> io::Result<Option<Answer>> {
+    command: &BusWrite<'_>,
+    access: BusAccess<'_>,
+) -> io::Result<Option<WriteOutcome>> {
     let key = match command.key {
         Some(key) => Some((CString::new(key.name.as_str())?, key.secret.clone())),
         None => None,
     };
-    let keep = Some(way.lock.as_fd().try_clone_to_owned()?);
-    let answer = write(WriteRequest {
+    // If nobody waits for the kernel any more, the lock must still say that the image is in use.
+    let held_file = access.lock.as_fd().try_clone_to_owned()?;
+    let outcome = write(WriteRequest {
         file,
         text: command.text.as_bytes().to_owned(),
         key,
-        keep,
+        held_file: Some(held_file),
     })?;
-    way.wait.receive(&answer).transpose()
-}
-
-/// One mapping's attributes, and whether it has a disk.
-fn read(root: &Root, folder: &Path, id: u32) -> Option<(Mapping, bool)> {
-    let attribute = |name: &str| file::attribute(&folder.join(name));
-    let number = |name: &str| attribute(name).and_then(|text| text.parse().ok());
-    let name = format!("rbd{id}");
-    let spec = ImageSpec {
-        pool: attribute("pool")?,
-        namespace: attribute("pool_ns").filter(|namespace| !namespace.is_empty()),
-        image: attribute("name")?,
-        snapshot: attribute("current_snap").filter(|snapshot| snapshot != "-"),
-    };
-    let read_only = file::attribute(&root.block(&name).join("ro"));
-    let mapping = Mapping {
-        id,
-        spec,
-        fsid: attribute("cluster_fsid").unwrap_or_default(),
-        read_only: read_only.as_deref() == Some("1"),
-        tag: attribute("config_info").and_then(|line| OwnerTag::from_config_info(&line)),
-        number: (number("major")?, number("minor").unwrap_or(0)),
-    };
-    Some((mapping, read_only.is_some()))
+    access.wait.receive(&outcome).transpose()
 }
