@@ -13,7 +13,7 @@ use crate::model::mapping::Mapping;
 use crate::model::unit_status::{Activity, UnitStatus};
 use crate::plan::teardown::{Layer, MountStack, TeardownStep};
 use crate::report::event::Event;
-use crate::runtime::deadline::{Deadline, WORTH_A_WORD};
+use crate::runtime::deadline::{Deadline, REPORT_AFTER};
 use crate::runtime::root::Root;
 use crate::sys::holders::{self, Held};
 use crate::sys::mounts;
@@ -78,7 +78,7 @@ fn find_holders(
         nodes: nodes.to_vec(),
         mount_points,
     };
-    Deadline::after(limit).run(move || holders::find(&root, &held))
+    Deadline::after(limit).run(move || holders::of(&root, &held))
 }
 
 impl UnmapRun<'_> {
@@ -99,7 +99,7 @@ impl UnmapRun<'_> {
                 && bus::find(self.root, mapping.id).as_ref() != Some(&mapping)
             {
                 self.report
-                    .done(Event::Unmapped, &mapping, format!("unmapped /dev/{device}"));
+                    .succeeded(Event::Unmapped, &mapping, format!("unmapped /dev/{device}"));
                 continue;
             }
             let steps = stack.standing_on(&item.nodes);
@@ -144,7 +144,7 @@ impl UnmapRun<'_> {
         }
         let DeviceUsage { name, holders } = item.usage(self.root, steps, SEARCH_TIMEOUT);
         match holders {
-            Some(holders) => holder::sentence(&name, &holders),
+            Some(holders) => holder::describe(&name, &holders),
             None => format!("{name} is in use; `fuser -vm {name}` shows the processes"),
         }
     }
@@ -168,7 +168,7 @@ impl UnmapRun<'_> {
 
     /// Reports who uses what is left. For a run outside of a shutdown, where somebody may wait for the answer.
     pub(super) fn report_users(&mut self) {
-        if self.start.elapsed() < WORTH_A_WORD || !self.progress.start_look(REPORT_INTERVAL) {
+        if self.start.elapsed() < REPORT_AFTER || !self.progress.start_look(REPORT_INTERVAL) {
             return;
         }
         let snapshot = mounts::look(self.root).unwrap_or_default();
@@ -183,7 +183,7 @@ impl UnmapRun<'_> {
             let DeviceUsage { name, holders } =
                 item.usage(self.root, &stack.standing_on(&item.nodes), SEARCH_TIMEOUT);
             let reason = match holders {
-                Some(holders) if !holders.is_empty() => holder::sentence(&name, &holders),
+                Some(holders) if !holders.is_empty() => holder::describe(&name, &holders),
                 // The kernel may have begun the removal; the job that asked for it then reports what the kernel waits for.
                 _ if item.stage == UnmapStage::Removing => continue,
                 _ => format!("{name} is in use"),

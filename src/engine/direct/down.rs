@@ -235,7 +235,7 @@ impl UnmapRun<'_> {
         match removal {
             Removal::Done => {
                 let text = format!("unmapped /dev/{}", mapping.name());
-                self.report.done(Event::Unmapped, &*mapping, text);
+                self.report.succeeded(Event::Unmapped, &*mapping, text);
                 self.lost_writes.report(mapping, &mut self.report);
                 self.note_progress();
             }

@@ -86,7 +86,7 @@ impl UnmapRun<'_> {
 
     /// Looks for signs of progress, and reports who uses what.
     fn look(&mut self, manager: &Manager) -> ProgressSigns {
-        let stopping = manager.being_stopped().unwrap_or_default();
+        let stopping = manager.stopping_units().unwrap_or_default();
         let snapshot = mounts::look(self.root).unwrap_or_default();
         let stack = MountStack::new(&snapshot);
         let mut signs = ProgressSigns::default();
@@ -112,7 +112,7 @@ impl UnmapRun<'_> {
             signs.is_stopping |= holders
                 .iter()
                 .any(|holder| is_being_stopped(holder, &stopping));
-            let reason = holder::sentence(&usage.name, &holders);
+            let reason = holder::describe(&usage.name, &holders);
             let status = UnitStatus::new(Activity::Blocked, reason);
             // A program that holds a device for a moment, such as udev's, has often ended before the search finds it.
             if !holders.is_empty() || self.start.elapsed() > UNKNOWN_HOLDER_DELAY {
@@ -144,7 +144,7 @@ impl UnmapRun<'_> {
         let text = format!(
             "removed /dev/{device} by force because shutdown_force is set: data that was not written yet is lost"
         );
-        self.report.image_failed(Event::Forced, spec, text);
+        self.report.image_failed(Event::ForcedUnmap, spec, text);
     }
 }
 

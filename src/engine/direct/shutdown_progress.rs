@@ -46,7 +46,7 @@ impl ShutdownProgress {
     /// Reports what the run waits for, each reason once.
     pub fn report_once(&mut self, spec: &ImageSpec, status: &UnitStatus) {
         if self.reported.insert(status.subject.clone()) {
-            Event::Waiting.tell(spec, status);
+            Event::UnmapWaits.log(spec, status);
         }
     }
 

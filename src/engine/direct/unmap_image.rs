@@ -37,7 +37,7 @@ pub enum Removal {
 pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
     let wait_for_lock = Wait {
         deadline,
-        tell: &|| progress::report_wait(Event::Waiting, mapping, image_lock::WHOSE),
+        on_delay: &|| progress::report_wait(Event::UnmapWaits, mapping, image_lock::WHOSE),
     };
     let lock = match image_lock::image(root, &mapping.spec, wait_for_lock) {
         Ok(lock) => lock,
@@ -56,7 +56,7 @@ pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
     );
     let wait = Wait {
         deadline,
-        tell: &|| progress::report_wait(Event::Waiting, mapping, &subject),
+        on_delay: &|| progress::report_wait(Event::UnmapWaits, mapping, &subject),
     };
     let removal = match bus::remove(root, mapping.id, BusAccess { lock: &lock, wait }) {
         Ok(()) => Removal::Done,
@@ -102,7 +102,7 @@ fn from_error(root: &Root, mapping: &Mapping, error: &BusError, deadline: &Deadl
 /// Removes the mapping even if its device is open.
 pub fn remove_by_force(root: &Root, mapping: &Mapping) -> Result<()> {
     let deadline = Deadline::after(FORCE_TIMEOUT);
-    let wait = Wait::in_silence(&deadline);
+    let wait = Wait::silent(&deadline);
     let lock = image_lock::image(root, &mapping.spec, wait)?;
     match bus::remove_by_force(root, mapping.id, BusAccess { lock: &lock, wait }) {
         Ok(()) => Ok(()),
