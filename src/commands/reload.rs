@@ -132,7 +132,7 @@ fn changed_options(
     entry: &Entry,
     mapping: &Mapping,
 ) -> Vec<String> {
-    let wanted = request::preview(files, entry, resolver::LIMIT);
+    let wanted = request::preview(files, entry, resolver::LOOKUP_TIMEOUT);
     match (wanted, bus::attribute(root, mapping.id, "config_info")) {
         (Ok(wanted), Some(config_info)) => reload::changed_options(&config_info, &wanted),
         _ => Vec::new(),

@@ -159,16 +159,6 @@ impl Root {
         self.join("run/rbdmap")
     }
 
-    /// The names of mapped images, as earlier runs have read them.
-    pub fn names(&self) -> PathBuf {
-        self.locks().join("names")
-    }
-
-    /// The identifier of this boot (random(4)).
-    pub fn boot_id(&self) -> PathBuf {
-        self.join("proc/sys/kernel/random/boot_id")
-    }
-
     /// modprobe(8), at the path that the kernel uses too.
     pub fn modprobe(&self) -> PathBuf {
         self.join("sbin/modprobe")

@@ -16,7 +16,7 @@ pub fn show(root: &Root, plan: &MapPlan<'_>) -> Report {
     let mut failed: Vec<&ImageSpec> = Vec::new();
     let files = FileCache::new(root);
     for entry in &plan.images {
-        match request::preview(&files, entry, resolver::LIMIT) {
+        match request::preview(&files, entry, resolver::LOOKUP_TIMEOUT) {
             Ok(line) => println!("would map {}\nwould write: {line}", entry.spec),
             Err(error) => {
                 report.image_failed(Event::MapFailed, &entry.spec, format!("{error:#}"));

@@ -75,7 +75,7 @@ fn await_started_write(root: &Root, spec: &ImageSpec, deadline: &Deadline) {
     // The write cannot be aborted, and ends with a mapping. Its process holds the image's lock until then.
     let wait = Wait {
         deadline,
-        on_delay: &|| progress::report_wait(Event::UnmapWaits, spec, image_lock::WHOSE),
+        on_delay: &|| progress::report_wait(Event::UnmapWaits, spec, image_lock::HOLDER),
     };
     if let Err(error) = image_lock::image(root, spec, wait) {
         tracing::warn!("{spec}: {error:#}");

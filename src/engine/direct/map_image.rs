@@ -122,7 +122,7 @@ impl Mapper {
             &entry.spec,
             Wait {
                 deadline,
-                on_delay: &|| say(image_lock::WHOSE),
+                on_delay: &|| say(image_lock::HOLDER),
             },
         )?;
         let present = self.find(&wanted.spec, |mapping| mapping.serves(wanted))?;
@@ -192,7 +192,7 @@ impl Mapper {
                         Event::MapWaits.log(&request.wanted.spec, status);
                         told = true;
                     }
-                    complaint = said;
+                    complaint = said.to_string();
                     None
                 }
             }
@@ -250,7 +250,7 @@ impl Mapper {
         way: BusAccess<'_>,
     ) -> Result<Result<Mapping, MapFailure>> {
         let look_up = match self.retry {
-            RetryPolicy::UntilTimeout => resolver::LIMIT.min(way.wait.deadline.remaining()),
+            RetryPolicy::UntilTimeout => resolver::LOOKUP_TIMEOUT.min(way.wait.deadline.remaining()),
             RetryPolicy::Once => ONE_TRY,
         };
         let request = match entry.request(look_up) {
@@ -277,8 +277,8 @@ impl Mapper {
         let fsid = request.wanted.fsid.as_deref();
         let is_met = || fsid.map_or(Ok(false), |fsid| self.listing.knows_cluster(fsid));
         let tell =
-            || progress::report_wait(Event::MapWaits, &request.wanted.spec, cluster_lock::WHOSE);
-        let turn = cluster_lock::turn(
+            || progress::report_wait(Event::MapWaits, &request.wanted.spec, cluster_lock::HOLDER);
+        let turn = cluster_lock::acquire(
             &self.root,
             &request.cluster_id(),
             is_met,
@@ -303,7 +303,7 @@ impl Mapper {
             };
             let mapped: Vec<u32> = bus::entries(&self.root)?
                 .into_iter()
-                .map(|(number, _)| number)
+                .map(|device| device.id)
                 .collect();
             let heard = KernelContext {
                 lines: &log.lines(),

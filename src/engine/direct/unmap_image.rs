@@ -37,7 +37,7 @@ pub enum Removal {
 pub fn attempt(root: &Root, mapping: &Mapping, deadline: &Deadline) -> Removal {
     let wait_for_lock = Wait {
         deadline,
-        on_delay: &|| progress::report_wait(Event::UnmapWaits, mapping, image_lock::WHOSE),
+        on_delay: &|| progress::report_wait(Event::UnmapWaits, mapping, image_lock::HOLDER),
     };
     let lock = match image_lock::image(root, &mapping.spec, wait_for_lock) {
         Ok(lock) => lock,

@@ -1,43 +1,36 @@
-//! What is mapped, for a run that asks again and again: each mapping is read once, and of those of other images the name only.
+//! The mappings of the host for a run that needs them again and again: the attributes of each are read once.
 //!
-//! A mapping is nine files of sysfs. A run that maps many images would read them all for each, and at boot there is a run for
-//! each image. What does not change while a device lives is remembered by the inode of its entry in
-//! `/sys/bus/rbd/devices`, which the kernel hands out anew for each device (linux `fs/kernfs/dir.c`, kernfs_fop_readdir), so
-//! that a number that is another image's now is not mistaken. Names are remembered from run to run as well ([`record`]).
+//! A mapping has nine files in sysfs, and a run that maps many images would otherwise read those of all mappings for each image.
+//! What does not change while a device exists is kept under the device's [`DeviceKey`], so that a number that belongs to another
+//! image now is not mistaken. Of images that nobody asks for, only the name is read.
 
-use std::collections::btree_map::{BTreeMap, Entry};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 
-use super::bus;
-use super::name_record::{self, Key};
+use super::bus::{self, DeviceKey};
 use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
 use crate::runtime::root::Root;
 
-/// The mappings that have been seen.
+/// The mappings that have been read so far.
 pub struct MappingCache {
     root: Root,
-    known: Mutex<Known>,
+    known: Mutex<KnownDevices>,
 }
 
 #[derive(Default)]
-struct Known {
-    /// Those of the record when the first is needed.
-    names: Option<BTreeMap<Key, Name>>,
-    mappings: BTreeMap<Key, Mapping>,
-}
-
-/// An image's.
-struct Name {
-    text: String,
-    /// Whether the record has it.
-    is_recorded: bool,
+struct KnownDevices {
+    /// Names of images, without their pools.
+    names: BTreeMap<DeviceKey, String>,
+    mappings: BTreeMap<DeviceKey, Mapping>,
 }
 
 impl MappingCache {
-    /// Nothing has been seen.
+    /// An empty cache.
     pub fn new(root: &Root) -> Self {
         Self {
             root: root.clone(),
@@ -45,109 +38,149 @@ impl MappingCache {
         }
     }
 
-    /// Every mapping there is now.
+    /// All current mappings.
     pub fn mappings(&self) -> Result<Vec<Mapping>> {
-        let (keys, mut known) = (bus::entries(&self.root)?, self.known());
-        Ok(keys
-            .into_iter()
-            .filter_map(|key| known.mapping(&self.root, key))
-            .collect())
+        let keys = bus::entries(&self.root)?;
+        let mut known = self.known();
+        let mut mappings = Vec::new();
+        for key in keys {
+            mappings.extend(known.mapping(&self.root, key).map(Cow::into_owned));
+        }
+        Ok(mappings)
     }
 
-    /// That of this image; each of the others is read once, as always.
+    /// The current mapping of an image.
     pub fn of_image(&self, spec: &ImageSpec) -> Result<Option<Mapping>> {
-        let (keys, mut known) = (bus::entries(&self.root)?, self.known());
-        let is_it = |mapping: &Mapping| mapping.spec == *spec;
-        Ok(keys
-            .into_iter()
-            .find_map(|key| match known.mappings.get(&key) {
-                Some(mapping) => is_it(mapping).then(|| mapping.clone()),
-                None => known.mapping(&self.root, key).filter(is_it),
-            }))
+        let keys = bus::entries(&self.root)?;
+        let mut known = self.known();
+        for key in keys {
+            let mapping = known.mapping(&self.root, key);
+            if let Some(mapping) = mapping.filter(|mapping| mapping.spec == *spec) {
+                return Ok(Some(mapping.into_owned()));
+            }
+        }
+        Ok(None)
     }
 
-    /// Those of images with such names, in whatever pool.
+    /// The current mappings of images whose names are wanted, in any pool.
     pub fn of_images(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Mapping>> {
-        let (keys, mut known) = (bus::entries(&self.root)?, self.known());
-        let found = keys
-            .into_iter()
-            .filter_map(|key| known.of_image(&self.root, key, &is_wanted));
-        Ok(found.collect())
+        let keys = bus::entries(&self.root)?;
+        let mut known = self.known();
+        let mut mappings = Vec::new();
+        for key in keys {
+            if known.name(&self.root, key).is_some_and(&is_wanted) {
+                mappings.extend(known.mapping(&self.root, key).map(Cow::into_owned));
+            }
+        }
+        Ok(mappings)
     }
 
-    /// Whether anything of this cluster is mapped.
+    /// Whether an image of this cluster is mapped.
     pub fn knows_cluster(&self, fsid: &str) -> Result<bool> {
-        let (keys, known) = (bus::entries(&self.root)?, self.known());
-        let is_known = |key: &Key| {
-            known
-                .mappings
-                .get(key)
-                .is_some_and(|mapping| mapping.fsid == fsid)
-        };
-        let is_its = |key: &Key| {
-            bus::attribute(&self.root, key.0, "cluster_fsid").is_some_and(|read| read == fsid)
-        };
-        Ok(keys.iter().any(is_known) || keys.iter().any(is_its))
+        let keys = bus::entries(&self.root)?;
+        let known = self.known();
+        for key in &keys {
+            if known.mappings.get(key).is_some_and(|it| it.fsid == fsid) {
+                return Ok(true);
+            }
+        }
+        // Among the others, one that is still being mapped may have a session already.
+        Ok(keys.iter().any(|key| {
+            bus::attribute(&self.root, key.id, "cluster_fsid").is_some_and(|read| read == fsid)
+        }))
     }
 
-    /// Who else wants to know waits while something is read, for that is no waiting for anybody (linux `drivers/block/rbd.c`:
-    /// these attributes take no lock).
-    fn known(&self) -> MutexGuard<'_, Known> {
+    /// Other threads wait while one reads. That does not take long: the kernel takes no lock for these attributes (linux
+    /// `drivers/block/rbd.c`).
+    fn known(&self) -> MutexGuard<'_, KnownDevices> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
-    /// One that is wanted is written down: of hundreds, each then is read by its own run only.
-    fn of_image(
-        &mut self,
-        root: &Root,
-        key: Key,
-        is_wanted: impl Fn(&str) -> bool,
-    ) -> Option<Mapping> {
-        let recorded = || {
-            name_record::read(root).into_iter().map(|(key, text)| {
-                (
-                    key,
-                    Name {
-                        text,
-                        is_recorded: true,
-                    },
-                )
-            })
-        };
-        let name = match self
-            .names
-            .get_or_insert_with(|| recorded().collect())
-            .entry(key)
-        {
-            Entry::Occupied(name) => name.into_mut(),
-            Entry::Vacant(place) => place.insert(Name {
-                text: bus::attribute(root, key.0, "name")?,
-                is_recorded: false,
-            }),
-        };
-        if !is_wanted(&name.text) {
-            return None;
+impl KnownDevices {
+    fn name(&mut self, root: &Root, key: DeviceKey) -> Option<&str> {
+        match self.names.entry(key) {
+            Entry::Occupied(name) => Some(name.into_mut()),
+            Entry::Vacant(vacant) => Some(vacant.insert(bus::attribute(root, key.id, "name")?)),
         }
-        if !name.is_recorded {
-            name.is_recorded = true;
-            if let Err(error) = name_record::add(root, key, &name.text) {
-                tracing::debug!("{}: its name is not remembered: {error}", name.text);
-            }
-        }
-        self.mapping(root, key)
     }
 
-    /// One that is just being made has no disk yet, and so is not remembered: whether it is read-only is the disk's word.
-    fn mapping(&mut self, root: &Root, key: Key) -> Option<Mapping> {
-        if let Some(mapping) = self.mappings.get(&key) {
-            return Some(mapping.clone());
+    fn mapping(&mut self, root: &Root, key: DeviceKey) -> Option<Cow<'_, Mapping>> {
+        if !self.mappings.contains_key(&key) {
+            let device = bus::read(root, key.id)?;
+            if !device.has_disk {
+                // Whether it is read-only is not known yet, so it is read again next time.
+                return Some(Cow::Owned(device.mapping));
+            }
+            self.mappings.insert(key, device.mapping);
         }
-        let (mapping, has_disk) = bus::look(root, key.0)?;
-        if has_disk {
-            self.mappings.insert(key, mapping.clone());
+        self.mappings.get(&key).map(Cow::Borrowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::fake_root::FakeRoot;
+    use std::fs;
+
+    /// rbd/a as rbd0 and rbd/b as rbd1, and an empty cache.
+    fn machine() -> (FakeRoot, MappingCache) {
+        let root = FakeRoot::new();
+        for (id, spec) in [(0, "rbd/a"), (1, "rbd/b")] {
+            root.map_image(id, spec);
+            root.write(format!("sys/block/rbd{id}/ro"), "0\n");
         }
-        Some(mapping)
+        let cache = MappingCache::new(&root);
+        (root, cache)
+    }
+
+    fn specs(mappings: &[Mapping]) -> Vec<String> {
+        mappings.iter().map(|it| it.spec.to_string()).collect()
+    }
+
+    #[test]
+    fn a_device_is_read_once() {
+        let (root, cache) = machine();
+        assert_eq!(specs(&cache.mappings().unwrap()), ["rbd/a", "rbd/b"]);
+        // The kernel does not do that; here it shows what is read again.
+        root.write("sys/bus/rbd/devices/0/name", "changed");
+        assert_eq!(specs(&cache.mappings().unwrap()), ["rbd/a", "rbd/b"]);
+        let found = cache.of_image(&"rbd/a".parse().unwrap()).unwrap();
+        assert_eq!(found.map(|mapping| mapping.id), Some(0));
+    }
+
+    #[test]
+    fn of_other_images_the_name_is_read_once_and_nothing_else() {
+        let (root, cache) = machine();
+        let wanted = cache.of_images(|name| name == "b").unwrap();
+        assert_eq!(specs(&wanted), ["rbd/b"]);
+        root.write("sys/bus/rbd/devices/0/name", "changed");
+        assert_eq!(cache.of_images(|name| name == "changed").unwrap(), []);
+        root.write("sys/bus/rbd/devices/0/name", "a");
+        root.write("sys/bus/rbd/devices/0/pool", "changed");
+        let wanted = cache.of_images(|name| name == "a").unwrap();
+        assert_eq!(specs(&wanted), ["changed/a"]);
+    }
+
+    #[test]
+    fn a_number_that_belongs_to_another_device_now_is_read_again() {
+        let (root, cache) = machine();
+        assert_eq!(specs(&cache.mappings().unwrap()), ["rbd/a", "rbd/b"]);
+        root.map_image(2, "rbd/c");
+        let devices = root.join("sys/bus/rbd/devices");
+        fs::rename(devices.join("0"), root.join("old")).unwrap();
+        fs::rename(devices.join("2"), devices.join("0")).unwrap();
+        assert_eq!(specs(&cache.mappings().unwrap()), ["rbd/c", "rbd/b"]);
+        assert_eq!(cache.of_image(&"rbd/a".parse().unwrap()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_mapping_without_a_disk_is_read_again() {
+        let (root, cache) = machine();
+        fs::remove_file(root.join("sys/block/rbd0/ro")).unwrap();
+        assert!(!cache.mappings().unwrap()[0].read_only);
+        root.write("sys/block/rbd0/ro", "1\n");
+        assert!(cache.mappings().unwrap()[0].read_only);
     }
 }
