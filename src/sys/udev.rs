@@ -1,21 +1,23 @@
-//! Waits for udev: until it has come to every device that the kernel has told of, and has handed what it made of them on.
+//! Waits until udev has processed every event that the kernel has sent so far.
 //!
-//! `udevadm settle` asks udevd first whether it has read all of the kernel's events, and then waits for the end of
-//! its queue (systemd `src/udev/udevadm-settle.c`). The surprise: systemd may read what udev hands on a moment later.
+//! `udevadm settle` asks udevd first whether it has received all of the kernel's events, and then waits until its queue is
+//! empty (systemd `src/udev/udevadm-settle.c`). Programs that listen to udev, such as systemd, may process the last event
+//! a moment later.
 
-use std::process::Command;
+use anyhow::Result;
 
-use super::subprocess;
+use super::subprocess::Program;
 use crate::runtime::deadline::Deadline;
 use crate::runtime::root::Root;
 
-/// Waits until then, if udevd runs. The error is a sentence: udevadm's own, or that it has not ended in time.
-pub fn settle(root: &Root, deadline: &Deadline) -> Result<(), String> {
+/// Waits for udev's queue if udevd runs. Fails with udevadm's own message, or at the deadline.
+pub fn settle(root: &Root, deadline: &Deadline) -> Result<()> {
     if !root.udev_control().exists() {
         return Ok(());
     }
-    let mut udevadm = Command::new(root.udevadm());
-    // We end it; its own limit is two minutes.
-    udevadm.arg("settle");
-    subprocess::run(udevadm, deadline)
+    // udevadm's own time-out is two minutes; the deadline is what counts.
+    Program::new(root.udevadm())
+        .args(["settle"])
+        .run_to_success(deadline)?;
+    Ok(())
 }

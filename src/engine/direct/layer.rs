@@ -66,7 +66,7 @@ pub fn unmount(target: &Path, pause: Duration) -> LayerState {
 /// detached.
 pub fn detach(root: &Root, name: &str, pause: Duration) -> LayerState {
     if let Err(error) = loops::detach(root, name) {
-        let reason = format!("detaching /dev/{name}: {error}");
+        let reason = format!("detaching /dev/{name}: {error:#}");
         progress::show(&UnitStatus::new(Activity::Retrying, reason));
     }
     LayerState::RetryAt(Instant::now() + pause)

@@ -158,7 +158,7 @@ fn end_until_quiet(
 /// when it is done, and only after that reads what udev told it.
 fn await_news(root: &Root, manager: &Manager, deadline: &Deadline) -> Result<()> {
     if let Err(error) = udev::settle(root, &Deadline::after(NEWS.min(deadline.remaining()))) {
-        tracing::debug!("{error}");
+        tracing::debug!("{error:#}");
     }
     manager.system_state()?;
     sleep(SETTLE);

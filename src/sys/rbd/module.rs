@@ -1,28 +1,32 @@
-//! Loads the rbd module, which brings the rbd bus and, through libceph, the key type `ceph`.
+//! Loads the module rbd, which provides the rbd bus and, through libceph, the key type `ceph`.
 //!
 //! `single_major=Y` as `rbd` does (ceph `src/krbd.cc`): all devices share one major number. It is the default since
 //! Linux 6.x and cannot be changed while the module is loaded.
 
-use std::process::Command;
-
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 
 use crate::runtime::deadline::Deadline;
 use crate::runtime::root::Root;
-use crate::sys::subprocess;
+use crate::sys::subprocess::Program;
 
-/// Makes the rbd bus be there.
+/// Loads the module unless the rbd bus exists already.
 pub fn load(root: &Root, deadline: &Deadline) -> Result<()> {
     if root.rbd_bus().exists() {
         return Ok(());
     }
-    let mut modprobe = Command::new(root.modprobe());
-    modprobe.args(["rbd", "single_major=Y"]);
-    let loaded = subprocess::run(modprobe, deadline).and_then(|()| match root.rbd_bus().exists() {
-        true => Ok(()),
-        false => Err("modprobe has loaded it, but /sys/bus/rbd is not there".to_owned()),
-    });
-    loaded.map_err(|said| {
-        anyhow!("the kernel module rbd cannot be loaded: {said}; `modinfo rbd` shows whether this kernel has it")
+    run_modprobe(root, deadline).map_err(|error| {
+        anyhow!("the kernel module rbd cannot be loaded: {error:#}; `modinfo rbd` shows whether this kernel has it")
     })
+}
+
+fn run_modprobe(root: &Root, deadline: &Deadline) -> Result<()> {
+    Program::new(root.modprobe())
+        .args(["rbd", "single_major=Y"])
+        .run_to_success(deadline)?;
+    // modprobe also succeeds where modprobe.d replaces the module by a command that does nothing.
+    ensure!(
+        root.rbd_bus().exists(),
+        "modprobe succeeded, but /sys/bus/rbd does not exist"
+    );
+    Ok(())
 }
