@@ -1,10 +1,4 @@
-//! The block devices of a mapping, and waiting until a new one can be used: udev has applied its rules, the link is there.
-//!
-//! When the write to the rbd bus returns, the kernel has made the disk, its partitions and /dev/rbdN (linux
-//! `drivers/block/rbd.c`, do_rbd_add); only udev's work is pending. udev is done with a device when its record
-//! `/run/udev/data/bMAJOR:MINOR` is there (systemd `src/udev/udev-event.c`, which writes it after the links). Where no
-//! udevd runs, the links are made here (`link`). The surprise: a link of this name may be another device's, so where it
-//! leads is looked at too.
+//! Block devices as sysfs shows them: a disk with its partitions, its size, what has been written to it.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -16,51 +10,60 @@ use super::file::attribute;
 use crate::model::block_node::BlockNode;
 use crate::runtime::root::Root;
 
-/// A disk and its partitions, the disk first. Empty where there is no such disk.
+/// A disk and its partitions, the disk first. Empty if there is no such disk.
 pub fn nodes(root: &Root, disk: &str) -> Vec<BlockNode> {
-    let folder = root.block(disk);
-    let number = |path: &Path| -> Option<(u32, u32)> {
-        let text = attribute(&path.join("dev"))?;
-        let (major, minor) = text.split_once(':')?;
-        Some((major.parse().ok()?, minor.parse().ok()?))
-    };
-    let prefix = format!("{disk}p");
-    let partitions = fs::read_dir(&folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry
-                .file_name()
-                .into_string()
-                .ok()
-                .filter(|name| name.starts_with(&prefix))?;
-            let partition = attribute(&entry.path().join("partition"))?.parse().ok()?;
-            Some(BlockNode {
-                name,
-                number: number(&entry.path())?,
-                partition: Some(partition),
-            })
-        });
-    let mut nodes: Vec<BlockNode> = partitions.collect();
-    nodes.sort_by_key(|node| node.partition);
-    nodes.splice(
-        0..0,
-        number(&folder).map(|number| BlockNode {
+    let directory = root.block(disk);
+    let mut nodes = Vec::new();
+    if let Some(number) = read_number(&directory) {
+        nodes.push(BlockNode {
             name: disk.to_owned(),
             number,
             partition: None,
-        }),
-    );
+        });
+    }
+    nodes.extend(partitions(&directory, disk));
     nodes
 }
 
-/// The block device that a path leads to, if it is one's.
+/// The partitions of a disk, sorted by their numbers.
+fn partitions(directory: &Path, disk: &str) -> Vec<BlockNode> {
+    let prefix = format!("{disk}p");
+    let mut partitions = Vec::new();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if name.starts_with(&prefix) {
+            partitions.extend(read_partition(&entry.path(), name));
+        }
+    }
+    partitions.sort_by_key(|node| node.partition);
+    partitions
+}
+
+/// `None` for a directory that is no partition's, and for one that disappears meanwhile.
+fn read_partition(directory: &Path, name: String) -> Option<BlockNode> {
+    let partition = attribute(&directory.join("partition"))?.parse().ok()?;
+    Some(BlockNode {
+        name,
+        number: read_number(directory)?,
+        partition: Some(partition),
+    })
+}
+
+fn read_number(directory: &Path) -> Option<(u32, u32)> {
+    let text = attribute(&directory.join("dev"))?;
+    let (major, minor) = text.split_once(':')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// The block device that a path leads to; `None` if it leads to something else.
 pub fn at(path: &Path) -> Option<BlockNode> {
     let path = fs::canonicalize(path).ok()?;
-    let metadata = fs::metadata(&path)
-        .ok()
-        .filter(|metadata| metadata.file_type().is_block_device())?;
+    let metadata = fs::metadata(&path).ok()?;
+    if !metadata.file_type().is_block_device() {
+        return None;
+    }
     let number = (
         u32::try_from(major(metadata.rdev())).ok()?,
         u32::try_from(minor(metadata.rdev())).ok()?,
@@ -72,20 +75,15 @@ pub fn at(path: &Path) -> Option<BlockNode> {
     })
 }
 
-/// A disk's size in bytes; the kernel tells it in sectors of 512.
+/// A disk's size in bytes. The kernel counts sectors of 512 bytes, whatever the disk's own sectors are.
 pub fn size(root: &Root, disk: &str) -> Option<u64> {
-    attribute(&root.block(disk).join("size"))?
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(512)
+    let sectors: u64 = attribute(&root.block(disk).join("size"))?.parse().ok()?;
+    sectors.checked_mul(512)
 }
 
-/// How many sectors have been written to a disk since it appeared, finished writes only: the seventh number of its `stat`
-/// (linux `Documentation/block/stat.rst`).
+/// The number of sectors that have been written to a disk since it appeared, without writes that have not finished: the seventh
+/// number of its `stat` (linux `Documentation/block/stat.rst`).
 pub fn written(root: &Root, disk: &str) -> Option<u64> {
-    attribute(&root.block(disk).join("stat"))?
-        .split_whitespace()
-        .nth(6)?
-        .parse()
-        .ok()
+    let stat = attribute(&root.block(disk).join("stat"))?;
+    stat.split_whitespace().nth(6)?.parse().ok()
 }

@@ -8,7 +8,8 @@ pub mod hook_process; // runs a hook
 pub mod journal; // what units logged
 pub mod kmsg; // reads the kernel log
 pub mod kmsg_writer; // writes to the kernel log
-pub mod link; // links below /dev/rbd
+pub mod link; // waits for links below /dev/rbd
+pub mod link_maker; // makes links below /dev/rbd
 pub mod loops; // loop devices
 pub mod mounts; // what is mounted, and mounting
 pub mod notify; // sd_notify(3)

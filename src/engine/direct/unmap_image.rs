@@ -14,7 +14,7 @@ use crate::runtime::deadline::{Deadline, Wait};
 use crate::runtime::root::Root;
 use crate::sys::rbd::bus::{self, BusAccess, BusError};
 use crate::sys::rbd::image_lock;
-use crate::sys::{device, link};
+use crate::sys::{device, link, link_maker};
 
 /// How long udev may take to remove the link of a device that is gone.
 const LINK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -118,7 +118,7 @@ pub fn remove_by_force(root: &Root, mapping: &Mapping) -> Result<()> {
 fn wait_for_links(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) {
     let spec = &mapping.spec;
     if !root.udev_control().exists() {
-        if let Err(error) = link::remove(root, spec, nodes) {
+        if let Err(error) = link_maker::remove(root, spec, nodes) {
             tracing::warn!("{spec}: unmapped, but its link is left: {error:#}");
         }
         return;

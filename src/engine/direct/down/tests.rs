@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::runtime::fake_root::FakeRoot;
-use crate::sys::link;
+use crate::sys::link_maker;
 use crate::sys::rbd::bus;
 use std::fs;
 
@@ -21,7 +21,7 @@ fn with_mapped(images: &[&str], mountinfo: &str) -> FakeRoot {
         format!("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n{mountinfo}"),
     );
     for mapping in bus::list(&root).unwrap() {
-        link::make(&root, &mapping).unwrap();
+        link_maker::make(&root, &mapping).unwrap();
     }
     root
 }
