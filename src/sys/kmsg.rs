@@ -1,7 +1,8 @@
-//! What the kernel said about one attempt: the lines of rbd and libceph that appear in its log from before a write on.
+//! Reads the kernel log: the lines of rbd and libceph from a given moment on, such as from before a write.
 //!
-//! `/dev/kmsg` (linux `Documentation/ABI/testing/dev-kmsg`): each read is one record, `PRIORITY,SEQUENCE,TIME,FLAGS;text`,
-//! and a reader starts where it seeks to. The surprise: a reader that is overrun gets EPIPE once and goes on.
+//! `/dev/kmsg` (linux `Documentation/ABI/testing/dev-kmsg`): each read returns one record, `PRIORITY,SEQUENCE,TIME,FLAGS;text`,
+//! and a reader starts where it seeks to. A reader whose next record was overwritten gets EPIPE once and continues with the
+//! oldest record that exists.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -15,40 +16,36 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::runtime::root::Root;
 
-/// A place in the kernel's log.
+/// A position in the kernel log. Without access to the log, which only root has, a reader finds no lines.
 pub struct KmsgReader(Option<File>);
 
-/// The longest record that the kernel hands out.
+/// The size of the longest record that the kernel returns.
 const RECORD_MAX: usize = 8192;
 
 impl KmsgReader {
-    /// From now on. Where the log cannot be read (not root), nothing will be heard.
+    /// A reader of the lines that are written from now on.
     pub fn now(root: &Root) -> Self {
-        Self(
-            open(root)
-                .and_then(|mut file| file.seek(SeekFrom::End(0)).map(|_| file))
-                .ok(),
-        )
+        Self(open_at_end(root).ok())
     }
 
-    /// From the oldest line that is still there.
+    /// A reader of all lines, from the oldest that the kernel has kept.
     pub fn the_beginning(root: &Root) -> Self {
         Self(open(root).ok())
     }
 
-    /// Waits for the next line, of whomever, but not for longer. `false` where none can be heard.
+    /// Waits until there is another line, whoever wrote it, or until the time limit. `false` if the log cannot be read.
     pub fn await_line(&self, limit: Duration) -> bool {
         let Some(file) = &self.0 else { return false };
         let milliseconds = u16::try_from(limit.as_millis()).unwrap_or(u16::MAX);
         let mut waiting = [PollFd::new(file.as_fd(), PollFlags::POLLIN)];
-        // An interruption is as good as a line: whoever waits looks again.
+        // After an interruption the caller looks for lines and waits again, as after a line.
         matches!(
             poll(&mut waiting, PollTimeout::from(milliseconds)),
             Ok(_) | Err(Errno::EINTR)
         )
     }
 
-    /// What rbd and libceph have said since this was last asked, in order.
+    /// The lines of rbd and libceph since the last call, in order. Does not wait.
     pub fn lines(&mut self) -> Vec<String> {
         let Some(file) = &mut self.0 else {
             return Vec::new();
@@ -59,14 +56,15 @@ impl KmsgReader {
             match file.read(&mut record) {
                 Ok(0) => return lines,
                 Ok(length) => lines.extend(message(&String::from_utf8_lossy(&record[..length]))),
+                // The kernel has overwritten records that were not read yet; the next read continues after them.
                 Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {}
+                // EAGAIN: there are no further records yet.
                 Err(_) => return lines,
             }
         }
     }
 }
 
-/// A new reader begins at the oldest record.
 fn open(root: &Root) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -74,10 +72,18 @@ fn open(root: &Root) -> io::Result<File> {
         .open(root.kernel_log())
 }
 
-/// The text of a record, if rbd or libceph wrote it.
+fn open_at_end(root: &Root) -> io::Result<File> {
+    let mut file = open(root)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok(file)
+}
+
+/// The text of a record of rbd or libceph. Lines after the first are the record's properties.
 fn message(record: &str) -> Option<String> {
-    let text = record.split_once(';')?.1.lines().next()?;
-    (text.starts_with("rbd:") || text.starts_with("libceph:")).then(|| text.to_owned())
+    let (_, text) = record.split_once(';')?;
+    let text = text.lines().next()?;
+    let is_ours = text.starts_with("rbd:") || text.starts_with("libceph:");
+    is_ours.then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -85,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_of_rbd_and_libceph_are_heard_and_no_others() {
+    fn records_of_rbd_and_libceph_are_returned_and_no_others() {
         let record = "6,339,5140900,-;rbd: image rbd/nope does not exist\n SUBSYSTEM=x\n";
         assert_eq!(
             message(record).as_deref(),

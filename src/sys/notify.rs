@@ -1,12 +1,15 @@
-//! Tells systemd how it stands: `STATUS=` shows in `systemctl status` (sd_notify(3)).
+//! Reports the state of this process to systemd (sd_notify(3)), for example `STATUS=`, which `systemctl status` shows.
 //!
-//! One datagram to the socket that `$NOTIFY_SOCKET` names; a leading `@` is an abstract one. Without the
-//! variable, as on a terminal, nothing is sent; and nobody's work fails because a status was not heard.
+//! Each message is one datagram to the socket in `$NOTIFY_SOCKET`; a leading `@` denotes an abstract socket. Without the
+//! variable, as on a terminal, nothing is sent. A message that cannot be sent never makes the program fail.
 //!
-//! The surprise: systemd asks /proc for the unit of who sent it, and does not find one that has ended meanwhile. So before
-//! the end it is waited for ([`settle`]): `BARRIER=1` brings a descriptor along, which systemd closes when it has read
-//! everything before (sd_notify(3), since systemd 246). Its own children it takes notice of only after what they sent (systemd
-//! `src/core/manager.c`, manager_setup_notify), so they need no such wait, for which newer ones start a process to close it.
+//! systemd looks up the sender's unit in /proc and drops the message of a process that has ended meanwhile. Therefore the program
+//! waits before it ends ([`settle`]): `BARRIER=1` carries a descriptor, which systemd closes when it has processed all messages
+//! before it (since systemd 246). A direct child of systemd does not need that: systemd processes its messages before its end
+//! (systemd `src/core/manager.c`, manager_setup_notify), and newer versions start a process to close the descriptor.
+//!
+//! The crate sd-notify (0.5) does not replace this file: it has no barrier, takes the name of an abstract socket for a path, and
+//! passes descriptors only through another crate.
 
 use std::env;
 use std::io::{self, IoSlice};
@@ -20,59 +23,58 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 use nix::unistd::{Pid, getppid};
 
-/// Sets the unit's status text. Newlines would start another assignment, so they become blanks.
+/// How long systemd may take to close the descriptor of a barrier. It reads no messages while it reloads its units.
+const BARRIER_MILLISECONDS: u16 = 5000;
+
+/// Sets the unit's status text. A newline would start another assignment, so each becomes a blank.
 pub fn status(text: &str) {
     send(&format!("STATUS={}", text.replace('\n', " ")));
 }
 
-/// Asks that this start or stop may take at least so much longer, from now on (systemd.service(5), TimeoutStopSec=).
+/// Asks systemd to let this start or stop take at least `time` from now on (systemd.service(5), TimeoutStopSec=).
 pub fn extend(time: Duration) {
     send(&format!("EXTEND_TIMEOUT_USEC={}", time.as_micros()));
 }
 
-/// Waits until systemd has read what was sent, for a few seconds at most, if it would not hear it otherwise.
+/// Waits until systemd has processed all messages, if this process must, for a few seconds at most.
 pub fn settle() {
     if getppid() == Pid::from_raw(1) {
         return;
     }
     let Some(address) = address() else { return };
-    let (Ok((read, write)), Ok(socket)) = (io::pipe(), UnixDatagram::unbound()) else {
+    let Ok((read, write)) = io::pipe() else {
         return;
     };
-    let (text, files) = ([IoSlice::new(b"BARRIER=1")], [write.as_raw_fd()]);
-    let sent = sendmsg(
-        socket.as_raw_fd(),
-        &text,
-        &[ControlMessage::ScmRights(&files)],
-        MsgFlags::empty(),
-        Some(&address),
+    let descriptors = [write.as_raw_fd()];
+    let is_sent = send_to(
+        &address,
+        "BARRIER=1",
+        &[ControlMessage::ScmRights(&descriptors)],
     );
+    // systemd has a copy of it now. The pipe is closed when the last copy is.
     drop(write);
-    if sent.is_ok() {
-        // Readable means closed, for nobody writes to it.
-        let _ = poll(
-            &mut [PollFd::new(read.as_fd(), PollFlags::POLLIN)],
-            SETTLE_MILLISECONDS,
-        );
+    if is_sent {
+        // Nobody writes to the pipe, so "readable" means that it is closed.
+        let mut waiting = [PollFd::new(read.as_fd(), PollFlags::POLLIN)];
+        let _ = poll(&mut waiting, BARRIER_MILLISECONDS);
     }
 }
 
-/// How long systemd may take; it does not read while it reloads.
-const SETTLE_MILLISECONDS: u16 = 5000;
-
 fn send(message: &str) {
-    let Some(address) = address() else { return };
+    if let Some(address) = address() {
+        // The journal has the same text, so a failure here loses nothing.
+        send_to(&address, message, &[]);
+    }
+}
+
+/// Whether the message was sent.
+fn send_to(address: &UnixAddr, message: &str, attachments: &[ControlMessage<'_>]) -> bool {
     let Ok(socket) = UnixDatagram::unbound() else {
-        return;
+        return false;
     };
-    // Not heard is not failed: the same text goes to the journal.
-    let _ = sendmsg(
-        socket.as_raw_fd(),
-        &[IoSlice::new(message.as_bytes())],
-        &[],
-        MsgFlags::empty(),
-        Some(&address),
-    );
+    let text = [IoSlice::new(message.as_bytes())];
+    let flags = MsgFlags::empty();
+    sendmsg(socket.as_raw_fd(), &text, attachments, flags, Some(address)).is_ok()
 }
 
 fn address() -> Option<UnixAddr> {

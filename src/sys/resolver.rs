@@ -1,7 +1,7 @@
-//! Host names of monitors to addresses, by the machine's resolver (getaddrinfo(3)): the kernel takes addresses only.
+//! Resolves host names of monitors with the C library's resolver (getaddrinfo(3)): the kernel takes addresses only.
 //!
-//! The surprise: where no name server answers, it takes half a minute and more for each name (resolv.conf(5): two attempts of
-//! 5 s for each server). So all are looked up at once, and no longer than is said; what is not back by then is left behind.
+//! Without a name server that answers, each name takes half a minute and more (resolv.conf(5): two attempts of 5 s for each
+//! server). Therefore all names are resolved at once, each in a thread, and a name that exceeds the time limit is given up.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,106 +10,112 @@ use std::time::Duration;
 
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 
-use crate::runtime::background::spawn;
+use crate::runtime::background::begin;
 use crate::runtime::deadline::Deadline;
 
-/// How long it may take at a time, where nobody says.
-pub const LIMIT: Duration = Duration::from_secs(5);
+/// How long resolving may take, unless the caller has less time.
+pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Every address of a host, in the resolver's order, or why there is none.
-pub type Answer = Result<Vec<IpAddr>, Reason>;
+/// Every address of a host, in the resolver's order, or why it has none.
+pub type Answer = Result<Vec<IpAddr>, LookupError>;
 
 /// Why a name has no address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// No name server has answered, so it may have one a moment later.
+pub enum LookupError {
+    /// No name server answered; one may answer later.
     NoServer,
-    /// There is no such name.
+    /// The name does not exist.
     NoName,
-    /// The resolver's own word.
+    /// The resolver's own message.
     Other(String),
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for LookupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoServer => {
-                "no name server answers; is the network there, is /etc/resolv.conf right?"
-            }
-            Self::NoName => "there is no such name; is mon_host right?",
-            Self::Other(why) => why,
+            Self::NoServer => "no name server answers; check the network and /etc/resolv.conf",
+            Self::NoName => "no such name; check mon_host",
+            Self::Other(message) => message,
         })
     }
 }
 
-/// Names without addresses.
+/// Names that could not be resolved, by the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotFound(BTreeMap<Reason, Vec<String>>);
+pub struct NotFound(BTreeMap<LookupError, Vec<String>>);
 
 impl NotFound {
-    /// Those of the hosts that have none, if there are any.
+    /// The hosts whose answer is an error; `None` if there is none.
     pub fn among(hosts: &[String], answers: &[Answer]) -> Option<Self> {
-        let mut lost = BTreeMap::<Reason, Vec<String>>::new();
+        let mut unresolved = BTreeMap::<LookupError, Vec<String>>::new();
         for (host, answer) in hosts.iter().zip(answers) {
-            if let Err(reason) = answer {
-                lost.entry(reason.clone()).or_default().push(host.clone());
+            if let Err(error) = answer {
+                unresolved
+                    .entry(error.clone())
+                    .or_default()
+                    .push(host.clone());
             }
         }
-        (!lost.is_empty()).then_some(Self(lost))
+        (!unresolved.is_empty()).then_some(Self(unresolved))
     }
 
-    /// Whether one of them may have one a moment later.
+    /// Whether a later attempt may resolve one of them.
     pub fn may_pass(&self) -> bool {
-        self.0.contains_key(&Reason::NoServer)
+        self.0.contains_key(&LookupError::NoServer)
     }
 }
 
 impl fmt::Display for NotFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = |(reason, hosts): (&Reason, &Vec<String>)| {
-            format!("{} cannot be looked up: {reason}", hosts.join(", "))
-        };
-        f.write_str(&self.0.iter().map(part).collect::<Vec<_>>().join("; "))
+        let sentences: Vec<String> = self
+            .0
+            .iter()
+            .map(|(error, hosts)| format!("{} cannot be resolved: {error}", hosts.join(", ")))
+            .collect();
+        f.write_str(&sentences.join("; "))
     }
 }
 
 impl std::error::Error for NotFound {}
 
-/// Looks all of them up; the answers are in the same order.
+/// Resolves all names at once. The answers have the order of the hosts.
 pub fn look_up(hosts: &[String], limit: Duration) -> Vec<Answer> {
     let deadline = Deadline::after(limit);
-    let asked: Vec<_> = hosts
+    let mut pending = Vec::new();
+    for host in hosts.iter().cloned() {
+        pending.push(begin(move || resolve(&host)));
+    }
+    // A lookup that is still running has not heard from any server. Its thread is left behind.
+    pending
         .iter()
-        .cloned()
-        .map(|host| spawn(move || one(&host)))
-        .collect();
-    asked
-        .iter()
-        .map(|answer| deadline.receive(answer).unwrap_or(Err(Reason::NoServer)))
+        .map(|answer| deadline.receive(answer))
+        .map(|answer| answer.unwrap_or(Err(LookupError::NoServer)))
         .collect()
 }
 
-fn one(host: &str) -> Answer {
-    // One kind of socket, or each address comes once for each kind.
+fn resolve(host: &str) -> Answer {
+    // Without a socket type, getaddrinfo returns each address once for each type.
     let hints = AddrInfoHints {
         socktype: SockType::Stream.into(),
         ..AddrInfoHints::default()
     };
-    let found = getaddrinfo(Some(host), None, Some(hints)).map_err(|error| match error.kind() {
-        LookupErrorKind::Again => Reason::NoServer,
-        LookupErrorKind::NoName | LookupErrorKind::NoData => Reason::NoName,
-        _ => Reason::Other(error.to_string()),
-    })?;
-    Ok(found.flatten().map(|found| found.sockaddr.ip()).collect())
+    match getaddrinfo(Some(host), None, Some(hints)) {
+        Ok(found) => Ok(found.flatten().map(|found| found.sockaddr.ip()).collect()),
+        Err(error) => Err(match error.kind() {
+            LookupErrorKind::Again => LookupError::NoServer,
+            LookupErrorKind::NoName | LookupErrorKind::NoData => LookupError::NoName,
+            _ => LookupError::Other(error.to_string()),
+        }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every machine knows itself, and no name has a blank in it (RFC 952).
+    /// Every machine can resolve `localhost`, and no name contains a blank (RFC 952).
     #[test]
-    fn a_name_is_found_or_not_and_one_does_not_keep_the_other() {
+    fn a_name_that_cannot_be_resolved_does_not_affect_another() {
         let answers = look_up(
             &["no such".to_owned(), "localhost".to_owned()],
             Duration::from_secs(60),
@@ -124,21 +130,22 @@ mod tests {
     }
 
     #[test]
-    fn what_has_the_same_reason_is_told_together() {
+    fn names_with_the_same_reason_are_reported_together() {
         let hosts = ["a", "b", "c", "d"].map(str::to_owned);
         let answers = [
-            Err(Reason::NoName),
+            Err(LookupError::NoName),
             Ok(vec![]),
-            Err(Reason::NoName),
-            Err(Reason::NoServer),
+            Err(LookupError::NoName),
+            Err(LookupError::NoServer),
         ];
-        let lost = NotFound::among(&hosts, &answers).unwrap();
+        let unresolved = NotFound::among(&hosts, &answers).unwrap();
         assert_eq!(
-            lost.to_string(),
-            "d cannot be looked up: no name server answers; is the network there, is /etc/resolv.conf right?; \
-             a, c cannot be looked up: there is no such name; is mon_host right?"
+            unresolved.to_string(),
+            "d cannot be resolved: no name server answers; check the network and /etc/resolv.conf; \
+             a, c cannot be resolved: no such name; check mon_host"
         );
-        assert!(lost.may_pass() && !NotFound::among(&hosts, &answers[..3]).unwrap().may_pass());
+        assert!(unresolved.may_pass());
+        assert!(!NotFound::among(&hosts, &answers[..3]).unwrap().may_pass());
         assert_eq!(NotFound::among(&hosts[1..2], &answers[1..2]), None);
     }
 }

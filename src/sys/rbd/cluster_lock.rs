@@ -1,13 +1,13 @@
-//! Whose turn it is to make the kernel meet a cluster.
+//! Lets one process open the kernel's session with a cluster, while the others that need the same session wait.
 //!
-//! The kernel holds one lock for all of rbd while it opens a session with a cluster, and gives up after a minute; whoever
-//! writes meanwhile waits where no signal reaches. So of all of us on the machine one writes first and the others wait, but
-//! only until the session is open, for from then on they share it. That is told by a line of the kernel's log (linux
-//! `net/ceph/ceph_common.c`, ceph_print_client via __ceph_open_session): `libceph: clientN fsid FSID`. Where it cannot be
-//! heard, the first write has to end.
+//! The kernel holds one lock for all of rbd while it opens a session with a cluster, and gives up after a minute; a process
+//! that writes meanwhile sleeps where no signal reaches it. Therefore one process on the host writes first and the others wait,
+//! until the session is open: then they share it. The kernel logs that moment (linux `net/ceph/ceph_common.c`,
+//! ceph_print_client via __ceph_open_session): `libceph: clientN fsid FSID`. Where the log cannot be read, the others wait
+//! until the first write has ended.
 //!
-//! The turn is flock(2) on a file in /run/rbdmap: exclusive for the first, who makes it shared when the session is
-//! open; a shared lock that can be had says so to the others. The kernel releases both when their process ends.
+//! The lock is flock(2) on a file in /run/rbdmap. The first process locks it exclusively, and makes the lock shared when the
+//! session is open; the others then get a shared lock too. The kernel releases the locks of a process that ends.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -23,22 +23,22 @@ use crate::runtime::deadline::Wait;
 use crate::runtime::root::Root;
 use crate::sys::kmsg::KmsgReader;
 
-/// How soon the one that listens to the kernel finds out that nobody wants to know any more.
-const HEARING: Duration = Duration::from_millis(100);
+/// How long the thread that reads the kernel log waits before it checks whether the guard was dropped.
+const LOG_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What is waited for when a turn is, in words that go on "waiting for".
-pub const WHOSE: &str = "another mapping that opens a session with the same cluster";
+/// Whoever holds the lock, to be written after "waiting for".
+pub const HOLDER: &str = "another mapping that opens a session with the same cluster";
 
-/// The right to write for a cluster; it ends when this is dropped.
+/// The permission to write a request for a cluster. Others may wait for the moment when it is dropped.
 #[derive(Default)]
 pub struct ClusterGuard {
     lock: Option<Arc<Flock<File>>>,
-    is_over: Arc<AtomicBool>,
+    is_dropped: Arc<AtomicBool>,
 }
 
-/// Waits until a write for the cluster of this name makes nobody wait but itself. `is_met` tells whether the kernel has
-/// met it; its id is needed to hear when it does.
-pub fn turn(
+/// Waits until a request for a cluster would not make other processes wait in the kernel. `is_met` returns whether the kernel
+/// has a session with the cluster. `name` is the cluster's fsid, or any other name for it if the fsid is not known.
+pub fn acquire(
     root: &Root,
     name: &str,
     is_met: impl Fn() -> Result<bool>,
@@ -48,54 +48,52 @@ pub fn turn(
         return Ok(ClusterGuard::default());
     }
     let mut file = Some(image_lock::file(root, &format!("cluster {name}"))?);
-    let lock = wait.poll(|| {
-        [
-            FlockArg::LockExclusiveNonblock,
-            FlockArg::LockSharedNonblock,
-        ]
-        .into_iter()
-        .find_map(|kind| match Flock::lock(file.take()?, kind) {
-            Ok(lock) => Some((lock, kind == FlockArg::LockExclusiveNonblock)),
-            Err((returned, _)) => {
-                file = Some(returned);
-                None
-            }
-        })
-    });
-    let Some((lock, is_first)) = lock else {
+    let Some((lock, is_first)) = wait.poll(|| try_lock(&mut file)) else {
         bail!(
-            "another mapping has been waiting for the same cluster for {} s",
+            "another mapping has been opening a session with the same cluster for {} s; check that the cluster is reachable",
             wait.deadline.limit().as_secs()
         )
     };
-    // It may have been met while we waited; then we are one of many who need not wait.
+    // Another process may have opened the session while this one waited for the lock. Then nobody needs to wait for this one.
     if is_first && is_met()? {
         return Ok(ClusterGuard::default());
     }
-    let turn = ClusterGuard {
+    let guard = ClusterGuard {
         lock: Some(Arc::new(lock)),
-        is_over: Arc::default(),
+        is_dropped: Arc::default(),
     };
     if is_first {
-        turn.pass_on_when_open(KmsgReader::now(root), name);
+        guard.share_when_session_opens(KmsgReader::now(root), name);
     }
-    Ok(turn)
+    Ok(guard)
+}
+
+/// Locks exclusively (then the second part is true), or shared if another process shares its lock already.
+fn try_lock(file: &mut Option<File>) -> Option<(Flock<File>, bool)> {
+    for kind in [
+        FlockArg::LockExclusiveNonblock,
+        FlockArg::LockSharedNonblock,
+    ] {
+        match Flock::lock(file.take()?, kind) {
+            Ok(lock) => return Some((lock, kind == FlockArg::LockExclusiveNonblock)),
+            Err((returned, _)) => *file = Some(returned),
+        }
+    }
+    None
 }
 
 impl ClusterGuard {
-    /// Lets the others go on as soon as the kernel says that the session is open.
-    fn pass_on_when_open(&self, mut log: KmsgReader, fsid: &str) {
-        let (Some(lock), is_over, fsid) = (
-            self.lock.clone(),
-            Arc::clone(&self.is_over),
-            fsid.to_owned(),
-        ) else {
+    /// Starts a thread that makes the lock shared when the kernel logs that the session is open.
+    fn share_when_session_opens(&self, mut log: KmsgReader, fsid: &str) {
+        let Some(lock) = self.lock.clone() else {
             return;
         };
+        let is_dropped = Arc::clone(&self.is_dropped);
+        let fsid = fsid.to_owned();
         thread::spawn(move || {
-            while !is_over.load(Ordering::Relaxed) && log.await_line(HEARING) {
+            while !is_dropped.load(Ordering::Relaxed) && log.await_line(LOG_INTERVAL) {
                 if log.lines().iter().any(|line| opens_session(line, &fsid)) {
-                    // Should it fail, the others wait for the end of this write.
+                    // If this fails, the others wait until this request has ended.
                     let _ = lock.relock(FlockArg::LockSharedNonblock);
                     return;
                 }
@@ -106,7 +104,7 @@ impl ClusterGuard {
 
 impl Drop for ClusterGuard {
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
+        self.is_dropped.store(true, Ordering::Relaxed);
     }
 }
 
@@ -120,35 +118,24 @@ fn opens_session(line: &str, fsid: &str) -> bool {
 mod tests {
     use super::*;
     use crate::runtime::deadline::Deadline;
-    use std::fs;
+    use crate::runtime::fake_root::FakeRoot;
     use std::time::Instant;
 
     const FSID: &str = "3ce3a1c7-6252-4b9a-a726-cb0523be48d4";
 
-    fn machine() -> (tempfile::TempDir, Root) {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path());
-        fs::create_dir_all(root.dev("")).unwrap();
-        fs::write(root.kernel_log(), "").unwrap();
-        (folder, root)
+    fn machine() -> FakeRoot {
+        let root = FakeRoot::new();
+        root.write("dev/kmsg", "");
+        root
     }
 
-    fn take(root: &Root, milliseconds: u64) -> Result<ClusterGuard> {
-        turn(
-            root,
-            FSID,
-            || Ok(false),
-            Wait::silent(&Deadline::after(Duration::from_millis(milliseconds))),
-        )
-    }
-
-    fn kernel_says(root: &Root, text: &str) {
-        let old = fs::read_to_string(root.kernel_log()).unwrap();
-        fs::write(root.kernel_log(), format!("{old}{text}")).unwrap();
+    fn acquire_within(root: &Root, limit: Duration) -> Result<ClusterGuard> {
+        let deadline = Deadline::after(limit);
+        acquire(root, FSID, || Ok(false), Wait::in_silence(&deadline))
     }
 
     #[test]
-    fn the_line_is_the_kernels_and_of_this_cluster() {
+    fn a_session_is_open_when_the_kernel_logs_the_clusters_fsid() {
         assert!(opens_session(
             &format!("libceph: client4126 fsid {FSID}"),
             FSID
@@ -164,45 +151,48 @@ mod tests {
     }
 
     #[test]
-    fn one_writes_first_and_the_next_after_it() {
-        let (_folder, root) = machine();
-        let first = take(&root, 0).unwrap();
-        let error = take(&root, 0).map(drop).unwrap_err().to_string();
+    fn the_second_process_waits_until_the_first_has_written() {
+        let root = machine();
+        let first = acquire_within(&root, Duration::ZERO).unwrap();
+        let error = acquire_within(&root, Duration::ZERO)
+            .map(drop)
+            .unwrap_err()
+            .to_string();
         assert!(
-            error.starts_with("another mapping has been waiting for the same cluster"),
+            error.starts_with("another mapping has been opening a session with the same cluster"),
             "{error}"
         );
         drop(first);
-        // The one that listens may hold it a moment longer.
-        assert!(take(&root, 10_000).is_ok());
+        // The thread that reads the kernel log holds the lock a moment longer.
+        assert!(acquire_within(&root, Duration::from_secs(10)).is_ok());
     }
 
     #[test]
-    fn an_open_session_lets_all_of_them_write() {
-        let (_folder, root) = machine();
-        let first = take(&root, 0).unwrap();
-        kernel_says(&root, &format!("6,1,2,-;libceph: client4126 fsid {FSID}\n"));
+    fn an_open_session_lets_all_processes_write() {
+        let root = machine();
+        let first = acquire_within(&root, Duration::ZERO).unwrap();
+        root.write(
+            "dev/kmsg",
+            format!("6,1,2,-;libceph: client4126 fsid {FSID}\n"),
+        );
         let start = Instant::now();
-        let others = [take(&root, 20_000).unwrap(), take(&root, 20_000).unwrap()];
+        let limit = Duration::from_secs(20);
+        let others = [
+            acquire_within(&root, limit).unwrap(),
+            acquire_within(&root, limit).unwrap(),
+        ];
         assert!(
             start.elapsed() < Duration::from_secs(15),
-            "while the first is still at it"
+            "while the first request is still running"
         );
         drop((first, others));
     }
 
     #[test]
-    fn a_cluster_that_the_kernel_has_met_needs_no_turn() {
-        let (_folder, root) = machine();
-        let _first = take(&root, 0).unwrap();
-        assert!(
-            turn(
-                &root,
-                FSID,
-                || Ok(true),
-                Wait::silent(&Deadline::after(Duration::ZERO))
-            )
-            .is_ok()
-        );
+    fn a_request_for_a_cluster_with_a_session_does_not_wait() {
+        let root = machine();
+        let _first = acquire_within(&root, Duration::ZERO).unwrap();
+        let now = Deadline::after(Duration::ZERO);
+        assert!(acquire(&root, FSID, || Ok(true), Wait::in_silence(&now)).is_ok());
     }
 }

@@ -47,7 +47,7 @@ by_name() {
   touch /etc/hosts
   echo "nameserver 10.77.0.99" >/etc/resolv.conf
   maps_with "mon_host=monitor-a.example;monitor-b.example" 1 12000
-  says "monitor-a.example, monitor-b.example cannot be looked up: no name server answers"
+  says "monitor-a.example, monitor-b.example cannot be resolved: no name server answers"
   rbdmap map --direct --timeout 60 >said 2>&1 &
   local map=$!
   sleep 8
@@ -55,7 +55,7 @@ by_name() {
   wait $map || fail "it said '$(cat said)'"
   cat said
   expect "retrying" <said
-  expect "monitor-b.example cannot be looked up" <said
+  expect "monitor-b.example cannot be resolved" <said
   same 1 "$(grep -c "retrying" said)" "what is said of each try"
   is_mapped_once monitored
   rbdmap unmap --direct
@@ -63,12 +63,12 @@ by_name() {
   rm /etc/resolv.conf
   echo "hosts: files" >/etc/nsswitch.conf
   maps_with "mon_host=monitor-c.example" 1 3000
-  says "there is no such name; is mon_host right?"
+  says "no such name; check mon_host"
 }
 
 wrong_messenger() {
-  speaks_another "v2:$FRAIL:6789" secure "speaks msgr1, wanted msgr2"
-  speaks_another "v1:$FRAIL:3300" legacy "speaks msgr2, wanted msgr1"
+  speaks_another "v2:$FRAIL:6789" secure "speaks msgr1, msgr2 is required"
+  speaks_another "v1:$FRAIL:3300" legacy "speaks msgr2, msgr1 is required"
 }
 # speaks_another MONITOR MODE SENTENCE. On a busy machine the monitor once sent no banner within the 8 s, and `no answer` was correct; so
 # there are up to three attempts.
@@ -104,7 +104,7 @@ no_quorum() {
   says quorum
   # The kernel still works on the first request, which is reported.
   ends 1 rbdmap map --direct --timeout 1
-  says "the kernel at what it was asked"
+  says "by a request that the kernel has not answered"
 }
 
 # While the monitor is away, the unit's status reports it; when it returns, the image is mapped without further commands.
