@@ -100,7 +100,7 @@ fn is_processed(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) -> bool {
     let numbers = nodes.iter().map(|node| node.number);
     std::iter::once(mapping.number)
         .chain(numbers)
-        .all(|number| root.udev_record(number).exists())
+        .all(|(major, minor)| root.udev_record(major, minor).exists())
 }
 
 /// Whether the image's link leads to this mapping's device.
@@ -140,7 +140,7 @@ mod tests {
 
     fn await_now(root: &Root, mapping: &Mapping) -> Result<(), String> {
         let now = Deadline::after(Duration::ZERO);
-        await_link(root, mapping, Wait::in_silence(&now)).map_err(|error| error.to_string())
+        await_link(root, mapping, Wait::silent(&now)).map_err(|error| error.to_string())
     }
 
     #[test]

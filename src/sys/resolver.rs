@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 
-use crate::runtime::background::begin;
+use crate::runtime::background::spawn;
 use crate::runtime::deadline::Deadline;
 
 /// How long resolving may take, unless the caller has less time.
@@ -83,7 +83,7 @@ pub fn look_up(hosts: &[String], limit: Duration) -> Vec<Answer> {
     let deadline = Deadline::after(limit);
     let mut pending = Vec::new();
     for host in hosts.iter().cloned() {
-        pending.push(begin(move || resolve(&host)));
+        pending.push(spawn(move || resolve(&host)));
     }
     // A lookup that is still running has not heard from any server. Its thread is left behind.
     pending

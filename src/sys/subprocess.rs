@@ -16,7 +16,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use zeroize::Zeroizing;
 
-use crate::runtime::background::begin;
+use crate::runtime::background::spawn;
 use crate::runtime::deadline::{Deadline, Wait};
 
 /// How long a program that was killed may take to end.
@@ -85,7 +85,7 @@ impl Program {
         let stderr = Capture::default();
         let streams = [stdout.reader(), stderr.reader()];
         let status = self
-            .run_with_readers(Wait::in_silence(deadline), streams)
+            .run_with_readers(Wait::silent(deadline), streams)
             .with_context(|| format!("running {name}"))?;
         Ok(ProgramOutput {
             status,
@@ -148,7 +148,7 @@ impl Program {
         if let (Some(mut pipe), Some(text)) = (child.stdin.take(), self.stdin) {
             // In a thread: a program that does not read must not block the caller beyond the deadline. It may also end without
             // having read everything, which its exit status tells better than EPIPE.
-            begin(move || pipe.write_all(&text));
+            spawn(move || pipe.write_all(&text));
         }
         let ends = start_readers(&mut child, readers);
         let status = wait.poll(|| child.try_wait().transpose());
@@ -175,10 +175,10 @@ fn start_readers(child: &mut Child, readers: [Reader; 2]) -> Vec<Receiver<()>> {
     let [read_stdout, read_stderr] = readers;
     let mut ends = Vec::new();
     if let Some(pipe) = child.stdout.take() {
-        ends.push(begin(move || read_stdout(Box::new(pipe))));
+        ends.push(spawn(move || read_stdout(Box::new(pipe))));
     }
     if let Some(pipe) = child.stderr.take() {
-        ends.push(begin(move || read_stderr(Box::new(pipe))));
+        ends.push(spawn(move || read_stderr(Box::new(pipe))));
     }
     ends
 }

@@ -250,7 +250,9 @@ impl Mapper {
         way: BusAccess<'_>,
     ) -> Result<Result<Mapping, MapFailure>> {
         let look_up = match self.retry {
-            RetryPolicy::UntilTimeout => resolver::LOOKUP_TIMEOUT.min(way.wait.deadline.remaining()),
+            RetryPolicy::UntilTimeout => {
+                resolver::LOOKUP_TIMEOUT.min(way.wait.deadline.remaining())
+            }
             RetryPolicy::Once => ONE_TRY,
         };
         let request = match entry.request(look_up) {

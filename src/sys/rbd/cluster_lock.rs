@@ -131,7 +131,7 @@ mod tests {
 
     fn acquire_within(root: &Root, limit: Duration) -> Result<ClusterGuard> {
         let deadline = Deadline::after(limit);
-        acquire(root, FSID, || Ok(false), Wait::in_silence(&deadline))
+        acquire(root, FSID, || Ok(false), Wait::silent(&deadline))
     }
 
     #[test]
@@ -193,6 +193,6 @@ mod tests {
         let root = machine();
         let _first = acquire_within(&root, Duration::ZERO).unwrap();
         let now = Deadline::after(Duration::ZERO);
-        assert!(acquire(&root, FSID, || Ok(true), Wait::in_silence(&now)).is_ok());
+        assert!(acquire(&root, FSID, || Ok(true), Wait::silent(&now)).is_ok());
     }
 }

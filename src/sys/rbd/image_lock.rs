@@ -118,7 +118,7 @@ mod tests {
 
     fn try_image(root: &Root, spec: &str) -> Result<Lock> {
         let now = Deadline::after(Duration::ZERO);
-        image(root, &spec.parse().unwrap(), Wait::in_silence(&now))
+        image(root, &spec.parse().unwrap(), Wait::silent(&now))
     }
 
     #[test]

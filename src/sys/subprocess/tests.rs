@@ -97,7 +97,7 @@ fn lines_are_passed_on_while_the_program_runs() {
     let seen = Arc::clone(&lines);
     let deadline = Deadline::after(Duration::from_secs(2));
     let error = shell("printf 'a \\nb'; sleep 300")
-        .run_by_line(Wait::in_silence(&deadline), move |line| {
+        .run_by_line(Wait::silent(&deadline), move |line| {
             seen.lock().unwrap().push(line.to_owned());
         })
         .unwrap_err();
