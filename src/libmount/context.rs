@@ -1,9 +1,8 @@
 //! Mounts and unmounts as mount(8) and umount(8) do, through a `libmnt_context`: file system helpers, tags, `x-` options,
-//! and the utab record that tells systemd of `_netdev`.
+//! and the record in utab from which systemd reads `_netdev`.
 //!
-//! What to mount is given whole by the caller; fstab is not looked into. The surprise: the functions answer
-//! a number that is negative, zero, positive from mount(2) or a helper's exit status; only
-//! `mnt_context_get_excode` knows what it means.
+//! The caller gives everything that is to be mounted; fstab is not read. The functions return a negative errno, zero, an errno of
+//! mount(2), or the exit status of a helper; only `mnt_context_get_excode` can tell which it is.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::path::Path;
@@ -13,17 +12,17 @@ use crate::{Error, c_path, c_string, ffi};
 /// One thing to mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountRequest<'a> {
-    /// Device, tag or folder.
+    /// Device, tag or directory.
     pub source: &'a str,
     /// Mount point; it must exist.
     pub target: &'a Path,
-    /// File system type, `auto` to have it probed.
+    /// File system type; with `auto`, libmount probes the device.
     pub fstype: &'a str,
-    /// Options, separated by commas, as in fstab.
+    /// Options, separated by commas, as in fstab(5).
     pub options: &'a str,
 }
 
-/// Mounts; returns when the file system is mounted or with mount(8)'s own words for why it is not.
+/// Mounts a file system. The error has mount(8)'s own message.
 #[allow(
     unsafe_code,
     reason = "calls into libmount.so.1 on a context that lives here"
@@ -45,34 +44,42 @@ pub fn mount(request: &MountRequest<'_>) -> Result<(), Error> {
         check(ffi::mnt_context_set_fstype(context.0, fstype.as_ptr()))?;
         check(ffi::mnt_context_set_options(context.0, options.as_ptr()))?;
         let code = ffi::mnt_context_mount(context.0);
-        context.verdict(code)
+        context.result(code)
     }
 }
 
-/// Unmounts what is mounted at a mount point (the topmost, if there are several).
+/// Unmounts the topmost mount of a mount point.
 pub fn unmount(target: &Path) -> Result<(), Error> {
-    take_away(target, 0)
+    unmount_with(target, Laziness::Eager)
 }
 
-/// Takes it out of sight at once, whoever uses it (umount(8), --lazy): the file system goes when the last of them does.
+/// Detaches a mount at once, even if it is in use (umount(8), --lazy); the kernel unmounts the file system after its last use.
 pub fn detach(target: &Path) -> Result<(), Error> {
-    take_away(target, 1)
+    unmount_with(target, Laziness::Lazy)
+}
+
+/// Whether a mount that is in use may be detached.
+#[derive(Clone, Copy)]
+enum Laziness {
+    Eager = 0,
+    Lazy = 1,
 }
 
 #[allow(
     unsafe_code,
     reason = "calls into libmount.so.1 on a context that lives here"
 )]
-fn take_away(target: &Path, lazy: c_int) -> Result<(), Error> {
+fn unmount_with(target: &Path, laziness: Laziness) -> Result<(), Error> {
     let name = c_path(target)?;
     let context = Context::new()?;
-    // SAFETY: as in mount. Swapmatch is turned off so that a mount point is never taken for a device.
+    // SAFETY: as in mount.
     unsafe {
+        // With swapmatch, a mount point could be taken for a device.
         check(ffi::mnt_context_disable_swapmatch(context.0, 1))?;
-        check(ffi::mnt_context_enable_lazy(context.0, lazy))?;
+        check(ffi::mnt_context_enable_lazy(context.0, laziness as c_int))?;
         check(ffi::mnt_context_set_target(context.0, name.as_ptr()))?;
         let code = ffi::mnt_context_umount(context.0);
-        context.verdict(code)
+        context.result(code)
     }
 }
 
@@ -81,11 +88,11 @@ struct Context(*mut ffi::Context);
 
 #[allow(
     unsafe_code,
-    reason = "calls into libmount.so.1, each with its argument below"
+    reason = "calls into libmount.so.1, each with its reason below"
 )]
 impl Context {
     fn new() -> Result<Self, Error> {
-        // SAFETY: takes nothing, answers a context that is ours or NULL.
+        // SAFETY: takes nothing, and returns a context that is ours or NULL.
         let context = unsafe { ffi::mnt_new_context() };
         if context.is_null() {
             Err(Error::new("", libc::ENOMEM))
@@ -94,8 +101,8 @@ impl Context {
         }
     }
 
-    /// What a mount or unmount came to: libmount's exit status for mount(8) and its sentence.
-    fn verdict(&self, code: c_int) -> Result<(), Error> {
+    /// Translates what a mount or unmount returned: libmount knows the exit status of mount(8) and its message.
+    fn result(&self, code: c_int) -> Result<(), Error> {
         let mut buffer = [0 as c_char; 1024];
         // SAFETY: the context is live; libmount writes at most `len` bytes with the final NUL.
         let (status, errno) = unsafe {
@@ -112,22 +119,19 @@ impl Context {
         if status == 0 {
             return Ok(());
         }
-        // SAFETY: the buffer was zeroed, so it ends in a NUL whatever libmount wrote.
+        // SAFETY: the buffer was zeroed, so it contains a NUL whatever libmount wrote.
         let message = unsafe { CStr::from_ptr(buffer.as_ptr()) }
             .to_string_lossy()
             .into_owned();
-        Err(Error::new(
-            if message.is_empty() && errno == 0 {
-                format!("exit status {status}")
-            } else {
-                message
-            },
-            errno,
-        ))
+        // A helper such as mount.fuse may fail without a message.
+        if message.is_empty() && errno == 0 {
+            return Err(Error::new(format!("exit status {status}"), 0));
+        }
+        Err(Error::new(message, errno))
     }
 }
 
-#[allow(unsafe_code, reason = "gives the context back to libmount")]
+#[allow(unsafe_code, reason = "frees the context")]
 impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: made by mnt_new_context, freed once.
@@ -135,7 +139,7 @@ impl Drop for Context {
     }
 }
 
-/// A setter's answer: 0, or a negative errno.
+/// A setter returns 0 or a negative errno.
 fn check(code: c_int) -> Result<(), Error> {
     if code == 0 {
         Ok(())
@@ -149,15 +153,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unmounting_what_is_not_mounted_says_so() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = unmount(folder.path()).unwrap_err();
+    fn an_error_reports_that_nothing_is_mounted() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = unmount(directory.path()).unwrap_err();
         assert!(error.to_string().contains("not mounted"), "{error}");
         assert!(!error.is_busy());
     }
 
     #[test]
-    fn mounting_on_a_missing_mount_point_says_so() {
+    fn an_error_reports_a_missing_mount_point() {
         let target = Path::new("/nonexistent/mount/point");
         let error = mount(&MountRequest {
             source: "tmpfs",

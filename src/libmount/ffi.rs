@@ -1,7 +1,7 @@
 //! The C functions of libmount.so.1 that this crate calls, as `<libmount/libmount.h>` declares them.
 //!
 //! All of them exist with these signatures since util-linux 2.22 (2012); Debian 12 has 2.38. Opaque C structures
-//! are empty enums behind pointers. Nothing here is public: safe wrappers stand in `table` and `context`.
+//! are empty enums behind pointers. Nothing here is public: the safe wrappers are in `table` and `context`.
 
 use libc::{c_char, c_int, c_void, dev_t, size_t};
 
@@ -10,10 +10,10 @@ pub enum Fs {}
 pub enum Iter {}
 pub enum Context {}
 
-/// `MNT_ITER_FORWARD`: walk a table in the order of its lines.
+/// `MNT_ITER_FORWARD`: iterate over a table in the order of its lines.
 pub const ITER_FORWARD: c_int = 0;
 
-/// Called for a line that does not parse: a positive answer skips the line, a negative one ends the parsing.
+/// Called for a line that does not parse. A positive result skips the line, a negative one stops the parser.
 pub type ParserErrorCallback = extern "C" fn(*mut Table, *const c_char, c_int) -> c_int;
 
 #[link(name = "mount")]
@@ -63,5 +63,5 @@ unsafe extern "C" {
     pub fn mnt_context_syscall_called(context: *mut Context) -> c_int;
 }
 
-/// `MNT_OMODE_NOTAB`: take what was set on the context and do not look into fstab.
+/// `MNT_OMODE_NOTAB`: use what was set on the context and do not read fstab.
 pub const OPTIONS_MODE_NO_TABLE: c_int = 1 << 12;

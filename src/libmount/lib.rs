@@ -1,12 +1,12 @@
 //! A safe wrapper over the part of util-linux's libmount that rbdmap uses: reading fstab and mountinfo, and mounting
 //! and unmounting with everything that mount(8) does (tags, helpers, `x-` options, utab).
 //!
-//! It owns the `unsafe` of those calls and nothing else: what to mount, and when, is decided by its caller.
+//! It contains the `unsafe` code of those calls and nothing else: its caller decides what to mount, and when.
 
 mod context;
 #[allow(
     unsafe_code,
-    reason = "declarations of C functions; every call is wrapped and argued where it is made"
+    reason = "declarations of C functions; each call is wrapped, and has its reason there"
 )]
 mod ffi;
 mod table;
@@ -20,12 +20,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Why libmount could not do what it was asked.
+/// Why a call of libmount failed.
 #[derive(Debug)]
 pub struct Error {
-    /// A sentence of libmount's own, as mount(8) would print it.
+    /// libmount's own message, as mount(8) would print it.
     message: String,
-    /// The errno behind it, 0 where there is none (a helper such as mount.fuse failed, a usage error).
+    /// The errno of the system call, 0 if none failed (a helper such as mount.fuse failed, or the arguments are invalid).
     errno: i32,
 }
 
@@ -42,7 +42,7 @@ impl Error {
         (self.errno > 0).then_some(self.errno)
     }
 
-    /// Whether the file system is in use (`EBUSY`): trying again later may help.
+    /// Whether the file system is in use (`EBUSY`), so that a retry may succeed.
     pub fn is_busy(&self) -> bool {
         self.errno == libc::EBUSY
     }
@@ -61,13 +61,13 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A C string from what a file or an administrator said; a NUL in it is refused.
+/// Converts text from a file or the command line into a C string; fails if it contains a NUL.
 fn c_string(text: &str) -> Result<CString, Error> {
     CString::new(text)
         .map_err(|_| Error::new(format!("{text:?} contains a NUL character"), libc::EINVAL))
 }
 
-/// The same of a path, byte for byte: a mount point need not be UTF-8.
+/// The same for a path, byte for byte: a mount point need not be UTF-8.
 fn c_path(path: &Path) -> Result<CString, Error> {
     let bytes = path.as_os_str().as_bytes();
     CString::new(bytes)

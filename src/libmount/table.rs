@@ -1,8 +1,8 @@
-//! Reads fstab(5) and mountinfo (proc(5)) with libmount's parser, and hands out plain data.
+//! Reads fstab(5) and mountinfo (proc(5)) with libmount's parser, and returns plain data.
 //!
-//! libmount undoes the octal escapes (`\040`), so a mount point with a space arrives as one. A line that does not
-//! parse is reported with its number and skipped, as mount(8) does. The surprise: libmount keeps no line numbers for
-//! the good lines, so only faults have one.
+//! libmount decodes the octal escapes (`\040`), so a mount point with a space has a space here. A line that does not
+//! parse is reported with its number and skipped, as mount(8) does. libmount keeps no line numbers for valid lines, so only
+//! faults have one.
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -14,13 +14,13 @@ use crate::{Error, c_path, ffi};
 /// One line of fstab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// First field: a device path, `UUID=…`, `LABEL=…`, a folder for a bind mount, or a word such as `tmpfs`.
+    /// First field: a device path, `UUID=…`, `LABEL=…`, a directory for a bind mount, or a word such as `tmpfs`.
     pub source: String,
     /// Second field: the mount point, `none` for swap.
     pub target: PathBuf,
     /// Third field.
     pub fstype: String,
-    /// Fourth field, as written; `defaults` where it is missing.
+    /// Fourth field, as written; `defaults` if it is missing.
     pub options: String,
     /// Sixth field: fsck(8)'s pass, 0 for none.
     pub pass: i32,
@@ -29,23 +29,23 @@ pub struct Entry {
 /// One line of mountinfo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mounted {
-    /// Unique while it is mounted; a child has been mounted after its parent.
+    /// Unique while it is mounted.
     pub id: i32,
-    /// The mount that its mount point lies in; one that is not listed for the root of what this process sees.
+    /// The mount that contains its mount point. That of the root of this process's namespace is not listed.
     pub parent: i32,
-    /// Major and minor number of the device, `0:N` for file systems that have none.
+    /// Major and minor number of the device, `0:N` for file systems without one.
     pub device: (u32, u32),
-    /// The folder of the file system that is mounted: `/` unless it is a bind mount or a subvolume.
+    /// The directory of the file system that is mounted: `/` unless it is a bind mount or a subvolume.
     pub root: PathBuf,
     /// The mount point.
     pub target: PathBuf,
-    /// What mount(2) was given as its source.
+    /// The source that was passed to mount(2).
     pub source: String,
     /// The file system's type.
     pub fstype: String,
-    /// The file system's own options as the kernel tells them, such as an overlay's `lowerdir=`.
+    /// The file system's own options as the kernel reports them, such as an overlay's `lowerdir=`.
     pub fs_options: String,
-    /// Its groups of propagation, such as `shared:1` and `master:2` (mount_namespaces(7)); empty for a private mount.
+    /// Its propagation groups, such as `shared:1` and `master:2` (mount_namespaces(7)); empty for a private mount.
     pub groups: String,
 }
 
@@ -56,7 +56,7 @@ pub struct Fault {
     pub line: usize,
 }
 
-/// Reads an fstab file: its entries in order, and the lines that are none. A missing file is an error.
+/// Reads an fstab file: its entries in order, and its invalid lines. A missing file is an error.
 pub fn fstab(path: &Path) -> Result<(Vec<Entry>, Vec<Fault>), Error> {
     let mut table = Table::new()?;
     let faults = table.parse(path, ffi::mnt_table_parse_fstab)?;
@@ -77,11 +77,11 @@ type ParseFunction = unsafe extern "C" fn(*mut ffi::Table, *const c_char) -> c_i
 
 #[allow(
     unsafe_code,
-    reason = "calls into libmount.so.1, each with its argument below"
+    reason = "calls into libmount.so.1, each with its reason below"
 )]
 impl Table {
     fn new() -> Result<Self, Error> {
-        // SAFETY: takes nothing, answers a table with one reference (ours) or NULL.
+        // SAFETY: takes nothing, and returns a table with one reference (ours) or NULL.
         let table = unsafe { ffi::mnt_new_table() };
         if table.is_null() {
             Err(Error::new("", libc::ENOMEM))
@@ -90,14 +90,14 @@ impl Table {
         }
     }
 
-    /// Fills the table from a file; the answer is the lines that could not be read.
+    /// Fills the table from a file, and returns the lines that could not be read.
     fn parse(&mut self, path: &Path, parse: ParseFunction) -> Result<Vec<Fault>, Error> {
         let name = c_path(path)?;
         let mut faults: Vec<Fault> = Vec::new();
-        // SAFETY: the table is live; `faults` outlives the call, during which alone the callback uses it, and the
-        // pointer is taken back right after it.
+        // SAFETY: the table is live; only the callback uses the pointer, only during the call, which `faults` outlives, and the
+        // pointer is reset after it.
         let code = unsafe {
-            ffi::mnt_table_set_parser_errcb(self.0, remember_fault);
+            ffi::mnt_table_set_parser_errcb(self.0, record_fault);
             ffi::mnt_table_set_userdata(self.0, (&raw mut faults).cast::<c_void>());
             let code = parse(self.0, name.as_ptr());
             ffi::mnt_table_set_userdata(self.0, ptr::null_mut());
@@ -110,11 +110,11 @@ impl Table {
         }
     }
 
-    /// Every line of the table, turned into plain data by `convert`.
+    /// All lines of the table, converted into plain data.
     fn collect<T>(&self, convert: fn(*mut ffi::Fs) -> T) -> Result<Vec<T>, Error> {
         let mut entries = Vec::new();
-        // SAFETY: the iterator is used with this live table only and freed once; each `fs` that libmount hands out
-        // is owned by the table and lives as long as it.
+        // SAFETY: the iterator is used with this live table only and freed once; the table owns each `fs` that libmount
+        // returns, which lives as long as the table.
         unsafe {
             let iter = ffi::mnt_new_iter(ffi::ITER_FORWARD);
             if iter.is_null() {
@@ -130,7 +130,7 @@ impl Table {
     }
 }
 
-#[allow(unsafe_code, reason = "gives the table back to libmount")]
+#[allow(unsafe_code, reason = "releases the table")]
 impl Drop for Table {
     fn drop(&mut self) {
         // SAFETY: made by mnt_new_table, released once.
@@ -138,10 +138,10 @@ impl Drop for Table {
     }
 }
 
-/// libmount's callback for a bad line: remembers its number and goes on (1 = skip the line).
+/// libmount's callback for an invalid line: records its number and skips the line.
 #[allow(unsafe_code, reason = "the userdata pointer is ours, see Table::parse")]
-extern "C" fn remember_fault(table: *mut ffi::Table, _file: *const c_char, line: c_int) -> c_int {
-    // SAFETY: libmount calls this only inside Table::parse, while the pointer is that function's live Vec.
+extern "C" fn record_fault(table: *mut ffi::Table, _file: *const c_char, line: c_int) -> c_int {
+    // SAFETY: libmount calls this only inside Table::parse, while the pointer is that of the function's live Vec.
     if let Some(faults) = unsafe {
         ffi::mnt_table_get_userdata(table)
             .cast::<Vec<Fault>>()
@@ -156,7 +156,7 @@ extern "C" fn remember_fault(table: *mut ffi::Table, _file: *const c_char, line:
 
 #[allow(unsafe_code, reason = "reads fields of a live libmnt_fs")]
 fn fstab_entry(fs: *mut ffi::Fs) -> Entry {
-    // SAFETY: `fs` is live (see Table::collect); the strings are copied before it goes.
+    // SAFETY: `fs` is live (see Table::collect); the strings are copied before it is freed.
     unsafe {
         Entry {
             source: text(ffi::mnt_fs_get_source(fs)),
@@ -187,19 +187,19 @@ fn mounted(fs: *mut ffi::Fs) -> Mounted {
     }
 }
 
-/// A copy of a C string; NULL (a field that is not there) is empty.
+/// A copy of a C string; empty for NULL, a field that is missing.
 #[allow(unsafe_code, reason = "reads a C string that libmount owns")]
 unsafe fn text(pointer: *const c_char) -> String {
     if pointer.is_null() {
         return String::new();
     }
-    // SAFETY: the caller hands a NUL-terminated string of a live libmnt_fs.
+    // SAFETY: the caller passes a NUL-terminated string of a live libmnt_fs.
     unsafe { CStr::from_ptr(pointer) }
         .to_string_lossy()
         .into_owned()
 }
 
-/// A copy of a C string as a path, byte for byte; NULL is empty.
+/// A copy of a C string as a path, byte for byte; empty for NULL.
 #[allow(unsafe_code, reason = "reads a C string that libmount owns")]
 unsafe fn path(pointer: *const c_char) -> PathBuf {
     if pointer.is_null() {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn fstab_keeps_order_and_undoes_escapes() {
+    fn fstab_keeps_the_order_and_decodes_escapes() {
         let file = file(
             "# a comment\n/dev/rbd/rbd/a /mnt/with\\040space xfs noauto 0 2\nLABEL=x /y ext4\n",
         );
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn fstab_reports_the_number_of_a_bad_line_and_keeps_the_others() {
+    fn fstab_reports_the_number_of_an_invalid_line_and_keeps_the_others() {
         let file =
             file("/dev/rbd/rbd/a /a xfs noauto 0 0\nnonsense\n/dev/rbd/rbd/b /b xfs noauto 0 0\n");
         let (entries, faults) = fstab(file.path()).unwrap();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn fstab_that_is_missing_is_an_error_with_its_errno() {
+    fn a_missing_fstab_is_an_error_with_its_errno() {
         assert_eq!(
             fstab(Path::new("/nonexistent/fstab")).unwrap_err().errno(),
             Some(libc::ENOENT)

@@ -122,7 +122,7 @@ impl Program {
         on_line: impl Fn(&str) + Clone + Send + 'static,
     ) -> Result<ExitStatus> {
         let for_stderr = on_line.clone();
-        let streams: [Reader; 2] = [
+        let streams: [OutputReader; 2] = [
             Box::new(move |pipe| read_lines(pipe, on_line)),
             Box::new(move |pipe| read_lines(pipe, for_stderr)),
         ];
@@ -134,7 +134,11 @@ impl Program {
     }
 
     /// Runs the program; standard output and standard error each have a reader.
-    fn run_with_readers(mut self, wait: Wait<'_>, readers: [Reader; 2]) -> Result<ExitStatus> {
+    fn run_with_readers(
+        mut self,
+        wait: Wait<'_>,
+        readers: [OutputReader; 2],
+    ) -> Result<ExitStatus> {
         let stdin = match self.stdin {
             Some(_) => Stdio::piped(),
             None => Stdio::null(),
@@ -168,10 +172,10 @@ impl Program {
 }
 
 /// Reads an output stream until its end.
-type Reader = Box<dyn FnOnce(Box<dyn Read + Send>) + Send>;
+type OutputReader = Box<dyn FnOnce(Box<dyn Read + Send>) + Send>;
 
 /// Starts a thread for each output stream, which sends when the stream has ended.
-fn start_readers(child: &mut Child, readers: [Reader; 2]) -> Vec<Receiver<()>> {
+fn start_readers(child: &mut Child, readers: [OutputReader; 2]) -> Vec<Receiver<()>> {
     let [read_stdout, read_stderr] = readers;
     let mut ends = Vec::new();
     if let Some(pipe) = child.stdout.take() {
@@ -198,7 +202,7 @@ fn kill(child: &mut Child) {
 struct Capture(Arc<Mutex<Vec<u8>>>);
 
 impl Capture {
-    fn reader(&self) -> Reader {
+    fn reader(&self) -> OutputReader {
         let mut capture = self.clone();
         Box::new(move |mut pipe| {
             // An error ends the output as its end does.

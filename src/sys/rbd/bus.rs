@@ -230,8 +230,9 @@ pub struct BusAccess<'a> {
 pub fn nonce(root: &Root) -> Result<[u8; 8]> {
     let path = root.dev("urandom");
     let mut bytes = [0; 8];
-    let mut read = || File::open(&path)?.read_exact(&mut bytes);
-    read().with_context(|| format!("reading {}", path.display()))?;
+    File::open(&path)
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .with_context(|| format!("reading {}", path.display()))?;
     Ok(bytes)
 }
 
