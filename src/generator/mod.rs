@@ -19,9 +19,7 @@ mod unit_set;
 mod warnings;
 mod writer;
 
-use std::collections::HashMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -34,6 +32,7 @@ use crate::model::fstab_entry::FstabEntry;
 use crate::model::image_spec::ImageSpec;
 use crate::runtime::root::Root;
 use crate::sys::kmsg_writer::{KmsgWriter, Message};
+use crate::sys::real_path::MountPointResolver;
 use admin_units::AdministratorUnits;
 use unit_set::decide;
 
@@ -80,7 +79,7 @@ fn generate(root: &Root, directories: &Directories, log: &KmsgWriter) -> Result<
     inputs
         .lines
         .iter_mut()
-        .for_each(|line| line.target = places.resolved(&line.target));
+        .for_each(|line| line.target = places.resolve(&line.target));
     let hooked = hook::entries_with_hook(root, &inputs.entries)
         .into_iter()
         .map(|entry| entry.spec.clone())
@@ -113,91 +112,4 @@ fn unlisted(inputs: &Configuration) -> Vec<ImageSpec> {
         .iter()
         .filter(|line| images.below(line).is_none());
     unlisted.filter_map(FstabEntry::image).collect()
-}
-
-/// Finds where mount points are, each folder on the way once.
-struct MountPointResolver<'a> {
-    root: &'a Root,
-    base: Option<PathBuf>,
-    /// Folders, and where they really are, if they exist.
-    known: HashMap<PathBuf, Option<PathBuf>>,
-}
-
-impl<'a> MountPointResolver<'a> {
-    fn new(root: &'a Root) -> Self {
-        Self {
-            root,
-            base: root.join("/").canonicalize().ok(),
-            known: HashMap::new(),
-        }
-    }
-
-    /// A mount point without double or trailing slashes and without symbolic links, as far as it exists: systemd names
-    /// the unit so.
-    fn resolved(&mut self, target: &Path) -> PathBuf {
-        let plain: PathBuf = target.components().collect();
-        let Some(base) = self.base.clone() else {
-            return plain;
-        };
-        if !plain.is_absolute() {
-            return plain; // Swap has no mount point but a word.
-        }
-        for there in plain.ancestors() {
-            if let Some(real) = self.real(there, there == plain) {
-                let rest = plain.strip_prefix(there).unwrap_or(Path::new(""));
-                let below = real
-                    .strip_prefix(&base)
-                    .map(|real| Path::new("/").join(real).join(rest));
-                return below.map_or(plain.clone(), |path| path.components().collect());
-            }
-        }
-        plain
-    }
-
-    /// Of a mount point that is a plain folder in a folder that is known, nothing has to be followed.
-    fn real(&mut self, path: &Path, is_mount_point: bool) -> Option<PathBuf> {
-        if let Some(known) = self.known.get(path) {
-            return known.clone();
-        }
-        let place = self.root.join(path);
-        let real = match path.parent().filter(|_| is_mount_point) {
-            Some(parent) => self.real(parent, false).and_then(|real| {
-                match fs::symlink_metadata(&place).ok()? {
-                    metadata if metadata.is_symlink() => place.canonicalize().ok(),
-                    _ => Some(real.join(path.file_name()?)),
-                }
-            }),
-            None => place.canonicalize().ok(),
-        };
-        self.known.insert(path.to_owned(), real.clone());
-        real
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mount_points_are_resolved_as_far_as_they_exist() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path());
-        std::fs::create_dir_all(root.join("srv/deep")).unwrap();
-        std::os::unix::fs::symlink("srv", root.join("data")).unwrap();
-        std::os::unix::fs::symlink("/", root.join("outside")).unwrap();
-        let rows = [
-            ("/data/deep", "/srv/deep"),
-            ("/data/new/x", "/srv/new/x"),
-            ("/mnt//x/", "/mnt/x"),
-            ("/outside/x", "/outside/x"),
-            ("none", "none"),
-        ];
-        for (target, expected) in rows {
-            assert_eq!(
-                MountPointResolver::new(&root).resolved(Path::new(target)),
-                Path::new(expected),
-                "{target}"
-            );
-        }
-    }
 }

@@ -1,8 +1,9 @@
-//! Everything that touches the machine: system calls, sysfs, D-Bus, child processes. Decisions are made elsewhere,
-//! and nothing outside this folder acts.
+//! Everything that touches the host: system calls, sysfs, D-Bus, other programs. It carries out what other modules decide; only
+//! here is anything changed.
 
 pub mod device; // block devices
 pub mod file; // files and attributes of sysfs
+pub mod file_trust; // whether root may trust a file
 pub mod holders; // what keeps a device busy
 pub mod hook_process; // runs a hook
 pub mod journal; // what units logged
@@ -14,6 +15,7 @@ pub mod loops; // loop devices
 pub mod mounts; // what is mounted, and mounting
 pub mod notify; // sd_notify(3)
 pub mod rbd; // the rbd bus
+pub mod real_path; // paths without symbolic links
 pub mod resolver; // host names of monitors
 pub mod subprocess; // runs programs with a time limit
 pub mod systemd; // PID 1 over D-Bus

@@ -1,12 +1,11 @@
-//! What is mounted, and mounting and unmounting, through libmount.
+//! What is mounted, and mounting, through libmount.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use libmount::{MountRequest, Mounted};
 
-use super::loops;
+use super::{loops, real_path};
 use crate::model::fstab_entry::FstabEntry;
 use crate::model::mount_snapshot::MountSnapshot;
 use crate::model::overlay_options;
@@ -18,38 +17,40 @@ pub fn list(root: &Root) -> Result<Vec<Mounted>> {
     libmount::mountinfo(&path).map_err(|error| anyhow!("reading {}: {error}", path.display()))
 }
 
-/// Looks at mounts and loop devices.
+/// The current mounts, the directories of overlays, and the loop devices.
 pub fn look(root: &Root) -> Result<MountSnapshot> {
-    let (mounts, loops) = (list(root)?, loops::list(root));
-    // An overlay keeps its folders in the kernel's memory: resolving them asks no disk.
-    let real = |folder: PathBuf| fs::canonicalize(root.join(&folder)).unwrap_or(folder);
-    let layers = mounts
-        .iter()
-        .filter(|mount| mount.fstype == "overlay")
-        .map(|mount| {
-            let folders = overlay_options::directories(mount.fs_options.split(','));
-            (mount.id, folders.into_iter().map(real).collect())
-        });
+    let mounts = list(root)?;
+    let overlays = mounts.iter().filter(|mount| mount.fstype == "overlay");
+    let layers = overlays
+        .map(|mount| (mount.id, overlay_directories(root, mount)))
+        .collect();
     Ok(MountSnapshot {
-        layers: layers.collect(),
+        layers,
         mounts,
-        loops,
+        loops: loops::list(root),
     })
 }
 
-/// Mounts an fstab entry. `_netdev` is added so that libmount's record in utab tells systemd, which reads it back, to
-/// unmount before the network goes; `noauto` is fstab's word for boot and means nothing here.
+/// The directories that an overlay consists of, without symbolic links. An overlay keeps them in the kernel's memory, so resolving
+/// them does not block even if their file system has no cluster any more.
+fn overlay_directories(root: &Root, mount: &Mounted) -> Vec<PathBuf> {
+    overlay_options::directories(mount.fs_options.split(','))
+        .iter()
+        .map(|directory| real_path::resolve(root, directory))
+        .collect()
+}
+
+/// Mounts an fstab entry with the option `_netdev`: libmount records it in utab, where systemd reads that the mount has to be
+/// unmounted before the network stops. `noauto` concerns booting and has no effect here.
 pub fn mount(entry: &FstabEntry) -> Result<(), libmount::Error> {
     let mut options = entry.options.clone();
     if !entry.has("_netdev") {
         options.push("_netdev".to_owned());
     }
-    let options = options.join(",");
-    let request = MountRequest {
+    libmount::mount(&MountRequest {
         source: &entry.source,
         target: &entry.target,
         fstype: &entry.fstype,
-        options: &options,
-    };
-    libmount::mount(&request)
+        options: &options.join(","),
+    })
 }

@@ -1,7 +1,6 @@
 //! One mount of the direct engine: finds it made already, or makes it. It may hang where a disk does not answer, so it has
 //! a thread of its own, which is left behind after the limit.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use crate::report::event::Event;
 use crate::runtime::deadline::{Deadline, Wait};
 use crate::runtime::root::Root;
 use crate::sys::rbd::image_lock;
-use crate::sys::{device, mounts};
+use crate::sys::{device, mounts, real_path};
 
 /// One mount, with all that it takes to make it in another thread.
 pub struct MountJob {
@@ -58,14 +57,14 @@ impl MountJob {
 
     fn mount(&self, deadline: &Deadline) -> Result<String, String> {
         let (source, target) = (&self.entry.source, self.entry.target.display());
-        let place = real(&self.root, &self.entry.target);
+        let place = real_path::resolve(&self.root, &self.entry.target);
         let _lock = image_lock::mount_point(&self.root, &place, Wait::silent(deadline))
             .map_err(|error| format!("{error:#}"))?;
         let seen = mounts::look(&self.root).map_err(|error| format!("{error:#}"))?;
         let is_there = |place: &PathBuf| {
             seen.mounts
                 .iter()
-                .any(|mount| mount.target == real(&self.root, place))
+                .any(|mount| mount.target == real_path::resolve(&self.root, place))
         };
         if let Some(missing) = self.elsewhere.iter().find(|place| !is_there(place)) {
             return Err(format!(
@@ -97,19 +96,15 @@ impl MountJob {
         let source = Path::new(&self.entry.source);
         let is_device = source.strip_prefix("/dev").is_ok();
         let source = if source.is_absolute() && !is_device {
-            real(&self.root, source)
+            real_path::resolve(&self.root, source)
         } else {
             source.to_path_buf()
         };
         let source = source.to_string_lossy().into_owned();
         FstabEntry {
             source,
-            target: real(&self.root, &self.entry.target),
+            target: real_path::resolve(&self.root, &self.entry.target),
             ..self.entry.clone()
         }
     }
-}
-
-fn real(root: &Root, path: &Path) -> PathBuf {
-    fs::canonicalize(root.join(path)).unwrap_or_else(|_| path.to_path_buf())
 }
