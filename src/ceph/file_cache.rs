@@ -1,8 +1,6 @@
 //! The files that requests are made of, each read once for all images of a run, and the addresses behind the names in them.
 
 use std::collections::HashMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::runtime::root::Root;
 use crate::sys::file::read_if_there;
-use crate::sys::resolver;
+use crate::sys::{file_trust, resolver};
 
 /// A file's text, which is wiped when nobody needs it any more: it may be a secret's.
 type Text = Arc<Zeroizing<String>>;
@@ -103,9 +101,8 @@ impl FileCache {
     /// The same for a file with a secret. That others can read it is said once.
     pub fn secret_text(&self, path: &Path) -> Result<Option<Text>> {
         self.read(path, |real| {
-            if fs::metadata(real).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0) {
-                let path = path.display();
-                tracing::warn!("{path} has a key, and everybody on this machine can read it; `chmod 600 {path}`");
+            if let Err(error) = file_trust::check_secret(real) {
+                tracing::warn!("{} contains a key and is {error}", path.display());
             }
         })
     }

@@ -6,12 +6,9 @@
 //! It runs as root, so it must be root's own, and nobody else may be able to replace it: the file and every folder above
 //! it, up to /etc/ceph/rbd.d, and where a symbolic link leads out of there, up to /.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use nix::unistd::geteuid;
 
 use super::progress;
 use crate::config::table::Entry;
@@ -20,7 +17,7 @@ use crate::model::image_spec::ImageSpec;
 use crate::report::event::Event;
 use crate::runtime::deadline::{Deadline, Wait};
 use crate::runtime::root::Root;
-use crate::sys::hook_process;
+use crate::sys::{file_trust, hook_process};
 
 /// The entries whose images have a hook, or something in the place of one. Without a folder of hooks, which few machines
 /// have, none is looked for.
@@ -50,8 +47,11 @@ impl ImageHook<'_> {
             return Ok(());
         };
         let name = hook.display();
-        if let Some(reason) = refusal(root, &hook) {
-            bail!("hook {name} is not run: {reason}");
+        if let Err(error) = file_trust::check_program(&hook, &root.hooks()) {
+            bail!(
+                "hook {name} is not run: {}: {error}",
+                error.path().display()
+            );
         }
         let (verb, event) = match call {
             HookCall::Map => ("map", Event::MapWaits),
@@ -80,65 +80,6 @@ fn find(root: &Root, spec: &ImageSpec) -> Option<PathBuf> {
         .ok()
         .filter(|metadata| !metadata.is_dir())
         .map(|_| path)
-}
-
-/// Why a hook must not be run.
-fn refusal(root: &Root, hook: &Path) -> Option<String> {
-    let real = match fs::canonicalize(hook) {
-        Ok(real) => real,
-        Err(error) => return Some(format!("it cannot be found: {error}")),
-    };
-    let hooks = fs::canonicalize(root.hooks()).unwrap_or_else(|_| root.hooks());
-    let link = hook
-        .ancestors()
-        .skip(1)
-        .take_while(|folder| folder.starts_with(root.hooks()));
-    let outside = !real.starts_with(&hooks);
-    let target = real
-        .ancestors()
-        .take_while(|path| outside || path.starts_with(&hooks));
-    link.chain(target)
-        .find_map(|path| match fs::metadata(path) {
-            Ok(metadata) => FileTrust::of(&metadata, path == real)
-                .refusal()
-                .map(|reason| format!("{} {reason}", path.display())),
-            Err(error) => Some(format!("{}: {error}", path.display())),
-        })
-}
-
-/// What decides whether a file, or a folder above it, can be trusted.
-struct FileTrust {
-    is_hook: bool,
-    is_regular: bool,
-    mode: u32,
-    owner_trusted: bool,
-}
-
-impl FileTrust {
-    /// Whoever runs us is trusted: that is root, but in tests.
-    fn of(metadata: &fs::Metadata, is_hook: bool) -> Self {
-        let owner_trusted = metadata.uid() == 0 || metadata.uid() == geteuid().as_raw();
-        Self {
-            is_hook,
-            is_regular: metadata.is_file(),
-            mode: metadata.mode(),
-            owner_trusted,
-        }
-    }
-
-    fn refusal(&self) -> Option<&'static str> {
-        if self.is_hook && !self.is_regular {
-            Some("is not a regular file")
-        } else if self.is_hook && self.mode & 0o111 == 0 {
-            Some("is not executable; `chmod +x` it, or remove it")
-        } else if !self.owner_trusted {
-            Some("is not owned by root; `chown root` it")
-        } else if self.mode & 0o022 != 0 {
-            Some("can be written by others than root; `chmod go-w` it")
-        } else {
-            None
-        }
-    }
 }
 
 #[cfg(test)]

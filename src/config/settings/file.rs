@@ -1,17 +1,17 @@
 //! The settings files themselves: which there are, and their text. They can name programs that run as root, so one that
 //! others may write is refused.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::libc::O_NONBLOCK;
-use nix::unistd::geteuid;
 
 use super::value::place;
 use crate::model::fault::Fault;
 use crate::runtime::root::Root;
+use crate::sys::file_trust;
 
 /// `rbdmap.toml`, then `rbdmap.toml.d/*.toml` by name. Hidden files are an editor's and no settings.
 pub fn list(root: &Root) -> (Vec<PathBuf>, Vec<Fault>) {
@@ -69,32 +69,12 @@ fn read(path: &Path) -> io::Result<Result<Vec<u8>, String>> {
         .read(true)
         .custom_flags(O_NONBLOCK)
         .open(path)?;
-    if let Some(message) = distrust(&file, path)? {
-        return Ok(Err(message));
+    if let Err(error) = file_trust::check_file(&file, path) {
+        return Ok(Err(error.to_string()));
     }
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(Ok(bytes))
-}
-
-fn distrust(file: &File, path: &Path) -> io::Result<Option<String>> {
-    let metadata = file.metadata()?;
-    let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
-    Ok(if !metadata.is_file() {
-        Some("not a regular file, expected a TOML file".to_owned())
-    } else if mode & 0o022 != 0 {
-        let path = path.display();
-        Some(format!(
-            "others can write it (mode {mode:04o}) and so run programs as root; run chmod go-w {path}"
-        ))
-    } else if owner != 0 && owner != geteuid().as_raw() {
-        let path = path.display();
-        Some(format!(
-            "user {owner} owns it and so could run programs as root; run chown root {path}"
-        ))
-    } else {
-        None
-    })
 }
 
 #[cfg(test)]
@@ -149,20 +129,17 @@ mod tests {
         let path = root.settings();
         fs::write(&path, "hook = 1").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o662)).unwrap();
-        let expected = "FILE: others can write it (mode 0662) and so run programs as root; run chmod go-w FILE";
+        let expected = "FILE: writable by other users, who could run programs as root (mode 0662); run chmod go-w FILE";
         assert_eq!(wrong(&path), expected);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         fs::write(&path, b"# fine\n# \xff").unwrap();
         assert_eq!(wrong(&path), "FILE:2:3: not UTF-8, expected a TOML file");
         fs::remove_file(&path).unwrap();
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
-        assert_eq!(
-            wrong(&path),
-            "FILE: not a regular file, expected a TOML file"
-        );
+        assert_eq!(wrong(&path), "FILE: not a regular file");
         assert_eq!(
             wrong(&root.settings_fragments()),
-            "FILE: not a regular file, expected a TOML file"
+            "FILE: not a regular file"
         );
     }
 }

@@ -60,7 +60,7 @@ lines_that_are_served() {
   install -m 644 "$KEYRING" open
   echo "$POOL/best id=boot,keyring=$PWD/open" >$TABLE
   ends 0 rbdmap map --direct --no-mount
-  says "rbdmap: $PWD/open has a key, and everybody on this machine can read it; \`chmod 600 $PWD/open\`"
+  says "rbdmap: $PWD/open contains a key and is readable by all users (mode 0644); run chmod 600 $PWD/open"
   rbdmap unmap --direct
   echo 'parallel = 1' >/etc/rbdmap.toml
   chmod 666 /etc/rbdmap.toml

@@ -22,7 +22,7 @@ by_hand() {
 
   # A hook that others can write is not run, which is reported as a failure; the images are mapped all the same.
   ends 1 rbdmap map --direct "$POOL/open"
-  says "$POOL/open: hook $HOOKS/$POOL/open is not run: $HOOKS/$POOL/open can be written by others than root; \`chmod go-w\` it"
+  says "$POOL/open: hook $HOOKS/$POOL/open is not run: $HOOKS/$POOL/open: writable by other users, who could run programs as root"
   is_mapped_once open
   rm "$HOOKS/$POOL/open"
 
