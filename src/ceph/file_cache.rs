@@ -1,8 +1,8 @@
-//! The files that requests are made of, each read once for all images of a run, and the addresses behind the names in them.
+//! The files from which requests are made, each read once in a run, and the addresses of host names.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -12,93 +12,102 @@ use crate::runtime::root::Root;
 use crate::sys::file::read_if_there;
 use crate::sys::{file_trust, resolver};
 
-/// A file's text, which is wiped when nobody needs it any more: it may be a secret's.
+/// A file's text. It may be a secret, so it is wiped from memory after use.
 type Text = Arc<Zeroizing<String>>;
 
-/// For how long what came of looking names up holds: many images have the same monitors.
-const ANSWER_HOLDS: Duration = Duration::from_secs(1);
+/// How long an answer of the resolver is used: all images of a cluster have the same monitors.
+const ANSWER_VALIDITY: Duration = Duration::from_secs(1);
+
+/// The version of a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KernelVersion {
+    /// 6 of `6.1.0-18-amd64`.
+    pub major: u32,
+    /// 1 of `6.1.0-18-amd64`.
+    pub minor: u32,
+}
 
 /// What has been read so far.
 pub struct FileCache {
     root: Root,
-    hosts: Mutex<HashMap<String, (Instant, resolver::Answer)>>,
+    hosts: Mutex<HashMap<String, TimedAnswer>>,
     texts: Mutex<HashMap<PathBuf, Option<Text>>>,
-    host: OnceLock<String>,
-    kernel: OnceLock<(u32, u32)>,
+    host_name: OnceLock<String>,
+    kernel: OnceLock<KernelVersion>,
+}
+
+struct TimedAnswer {
+    received: Instant,
+    answer: resolver::Answer,
 }
 
 impl FileCache {
-    /// Nothing has been read.
+    /// An empty cache.
     pub fn new(root: &Root) -> Self {
         Self {
             root: root.clone(),
             hosts: Mutex::default(),
             texts: Mutex::default(),
-            host: OnceLock::new(),
+            host_name: OnceLock::new(),
             kernel: OnceLock::new(),
         }
     }
 
-    /// The addresses of hosts, in their order. They may take so long to be looked up.
+    /// The addresses of hosts, in the order of the hosts. The resolver may take `limit`.
     pub fn addresses(&self, hosts: &[String], limit: Duration) -> Vec<resolver::Answer> {
-        let known = || self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh: Option<Vec<resolver::Answer>> = {
-            let known = known();
-            let answer = |host| {
-                known
-                    .get(host)
-                    .filter(|(when, _)| when.elapsed() < ANSWER_HOLDS)
-            };
-            hosts
-                .iter()
-                .map(|host| answer(host).map(|(_, answer)| answer.clone()))
-                .collect()
-        };
-        fresh.unwrap_or_else(|| {
-            let answers = resolver::look_up(hosts, limit);
-            let now = Instant::now();
-            known().extend(
-                hosts
-                    .iter()
-                    .cloned()
-                    .zip(answers.iter().map(|answer| (now, answer.clone()))),
-            );
-            answers
-        })
+        if let Some(answers) = self.recent_answers(hosts) {
+            return answers;
+        }
+        // Without the lock: a name server that does not answer must not block the images of other clusters.
+        let answers = resolver::look_up(hosts, limit);
+        let received = Instant::now();
+        let mut known = lock(&self.hosts);
+        for (host, answer) in hosts.iter().zip(&answers) {
+            let answer = answer.clone();
+            known.insert(host.clone(), TimedAnswer { received, answer });
+        }
+        answers
     }
 
-    /// The machine's name up to the first dot; empty where it cannot be told.
-    pub fn host(&self) -> &str {
-        self.host.get_or_init(|| {
-            let name = read_if_there(&self.root.hostname())
-                .ok()
-                .flatten()
-                .unwrap_or_default();
+    /// `None` unless all hosts have an answer that is recent enough.
+    fn recent_answers(&self, hosts: &[String]) -> Option<Vec<resolver::Answer>> {
+        let known = lock(&self.hosts);
+        let recent = hosts.iter().map(|host| {
+            let timed = known.get(host)?;
+            (timed.received.elapsed() < ANSWER_VALIDITY).then(|| timed.answer.clone())
+        });
+        recent.collect()
+    }
+
+    /// The name of this host up to the first dot; empty if it cannot be read.
+    pub fn host_name(&self) -> &str {
+        self.host_name.get_or_init(|| {
+            let name = read_or_empty(&self.root.hostname());
             name.trim().split('.').next().unwrap_or_default().to_owned()
         })
     }
 
-    /// Major and minor version of the running kernel; the newest where it cannot be told.
-    pub fn kernel_release(&self) -> (u32, u32) {
+    /// The version of the running kernel. If it cannot be read, a version that is newer than any.
+    pub fn kernel_version(&self) -> KernelVersion {
         *self.kernel.get_or_init(|| {
-            let text = read_if_there(&self.root.kernel_release())
-                .ok()
-                .flatten()
-                .unwrap_or_default();
+            let text = read_or_empty(&self.root.kernel_release());
             let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
             match (numbers.next(), numbers.next()) {
-                (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
-                _ => (u32::MAX, 0),
+                (Some(Ok(major)), Some(Ok(minor))) => KernelVersion { major, minor },
+                _ => KernelVersion {
+                    major: u32::MAX,
+                    minor: 0,
+                },
             }
         })
     }
 
-    /// A file that configuration names; `None` where there is none.
+    /// The text of a file that the configuration names; `None` if it does not exist.
     pub fn text(&self, path: &Path) -> Result<Option<Text>> {
         self.read(path, |_| {})
     }
 
-    /// The same for a file with a secret. That others can read it is said once.
+    /// As [`FileCache::text`], for a file with a secret: warns once if every user can read it.
     pub fn secret_text(&self, path: &Path) -> Result<Option<Text>> {
         self.read(path, |real| {
             if let Err(error) = file_trust::check_secret(real) {
@@ -107,17 +116,27 @@ impl FileCache {
         })
     }
 
-    fn read(&self, path: &Path, look: impl Fn(&Path)) -> Result<Option<Text>> {
-        let texts = || self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(text) = texts().get(path) {
+    /// `check` gets the path below the root when the file is read for the first time.
+    fn read(&self, path: &Path, check: impl Fn(&Path)) -> Result<Option<Text>> {
+        if let Some(text) = lock(&self.texts).get(path) {
             return Ok(text.clone());
         }
         let real = self.root.join(path);
         let text = read_if_there(&real)?.map(|text| Arc::new(Zeroizing::new(text)));
         if text.is_some() {
-            look(&real);
+            check(&real);
         }
-        texts().insert(path.to_owned(), text.clone());
+        // That a file is missing is kept too: all images of a run are mapped from the same files.
+        lock(&self.texts).insert(path.to_owned(), text.clone());
         Ok(text)
     }
+}
+
+/// The cache is only ever added to, so it is usable even if a thread panicked while it had the lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read_or_empty(path: &Path) -> String {
+    read_if_there(path).ok().flatten().unwrap_or_default()
 }

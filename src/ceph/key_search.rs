@@ -1,8 +1,9 @@
-//! The secret of a request: searched where Ceph searches it (ceph `src/auth/KeyRing.cc`, from_ceph_context).
+//! The secret of a request, searched for in the places and in the order of Ceph (ceph `src/auth/KeyRing.cc`,
+//! from_ceph_context).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use zeroize::Zeroizing;
 
 use super::file_cache::FileCache;
@@ -11,97 +12,118 @@ use crate::config::keyring;
 use crate::config::table::{EntryOptions, paths};
 use crate::model::secret::Secret;
 
-/// Where Ceph looks for a user's key if nobody says.
-const KEYRINGS: &str = "/etc/ceph/$cluster.$name.keyring,/etc/ceph/$cluster.keyring,/etc/ceph/keyring,/etc/ceph/keyring.bin";
+/// Ceph's default of the option `keyring`.
+const DEFAULT_KEYRINGS: &str = "/etc/ceph/$cluster.$name.keyring,/etc/ceph/$cluster.keyring,/etc/ceph/keyring,/etc/ceph/keyring.bin";
 
-/// A secret, if there is one, and where it was looked for if there is none.
-type Found = (Option<Secret>, String);
+/// The key of the Ceph user.
+#[derive(Clone)]
+pub enum UserKey {
+    /// The key that counts.
+    Found(Secret),
+    /// The user has no key, which is an error only if the cluster requires one. The text says where it was looked for.
+    Missing(String),
+}
 
-/// The user's secret and where it was looked for, in Ceph's order: the line's key file and key, then ceph.conf's, then
-/// keyrings. What surprises: the line's key file may be missing if a later place has the key, ceph.conf's may not.
+/// Searches for the user's key: the entry's key file and key, then ceph.conf's key and key file, then keyrings.
+///
+/// As in Ceph, the entry's key file may be missing if a later place has the key; ceph.conf's may not.
 pub fn find_secret(
-    sources: &FileCache,
+    cache: &FileCache,
     conf: &CephConf,
     identity: &Identity,
     options: &EntryOptions,
-) -> Result<Found> {
+) -> Result<UserKey> {
     if conf
         .value(identity, "auth_client_required")
         .is_some_and(|required| required.trim() == "none")
     {
-        return Ok((
-            None,
-            "ceph.conf says auth_client_required = none".to_owned(),
-        ));
+        let reason = "ceph.conf has auth_client_required = none".to_owned();
+        return Ok(UserKey::Missing(reason));
     }
     if let Some(path) = &options.keyfile
-        && let Some(text) = sources.secret_text(path)?
+        && let Some(text) = cache.secret_text(path)?
     {
-        return found(keyring::from_keyfile(path, &text));
+        return Ok(UserKey::Found(keyring::from_keyfile(path, &text)?));
     }
     if let Some(key) = &options.key {
-        return found(Secret::decode(key.text()).map_err(|error| anyhow!("key: {error}")));
+        return Ok(UserKey::Found(Secret::decode(key.text()).context("key")?));
     }
-    let Some(path) = &options.keyfile else {
-        return in_later_places(sources, conf, identity, options);
-    };
-    let missing = || format!("keyfile {} does not exist", path.display());
-    match in_later_places(sources, conf, identity, options).with_context(missing)? {
-        (None, _) => bail!(missing()),
-        later => {
-            tracing::warn!(
-                "{}; another place has the key, as Ceph would find it",
-                missing()
-            );
-            Ok(later)
+    match &options.keyfile {
+        None => search_later_places(cache, conf, identity, options),
+        Some(missing) => {
+            without_keyfile(missing, search_later_places(cache, conf, identity, options))
         }
     }
 }
 
-/// ceph.conf's `key` and `keyfile`, then keyrings, of which the first that is there is taken, and only that.
-fn in_later_places(
-    sources: &FileCache,
+fn without_keyfile(path: &Path, later: Result<UserKey>) -> Result<UserKey> {
+    let missing = format!("keyfile {} does not exist", path.display());
+    match later.with_context(|| missing.clone())? {
+        UserKey::Missing(_) => bail!(missing),
+        found => {
+            tracing::warn!("{missing}; using the key from another place, as Ceph does");
+            Ok(found)
+        }
+    }
+}
+
+/// ceph.conf's key, ceph.conf's key file, keyrings.
+fn search_later_places(
+    cache: &FileCache,
     conf: &CephConf,
     identity: &Identity,
     options: &EntryOptions,
-) -> Result<Found> {
-    let configured = |key: &str| conf.value(identity, key).filter(|value| !value.is_empty());
-    if let Some(key) = configured("key").map(Zeroizing::new) {
-        return found(Secret::decode(&key).map_err(|error| anyhow!("ceph.conf: key: {error}")));
+) -> Result<UserKey> {
+    if let Some(key) = value(conf, identity, "key").map(Zeroizing::new) {
+        return Ok(UserKey::Found(
+            Secret::decode(&key).context("ceph.conf: key")?,
+        ));
     }
-    if let Some(path) = configured("keyfile").map(PathBuf::from) {
-        let text = sources
+    if let Some(path) = value(conf, identity, "keyfile").map(PathBuf::from) {
+        let text = cache
             .secret_text(&path)?
             .with_context(|| format!("keyfile {} does not exist", path.display()))?;
-        return found(keyring::from_keyfile(&path, &text));
+        return Ok(UserKey::Found(keyring::from_keyfile(&path, &text)?));
     }
-    let asked = options
+    search_keyrings(cache, conf, identity, options)
+}
+
+fn value(conf: &CephConf, identity: &Identity, key: &str) -> Option<String> {
+    conf.value(identity, key).filter(|value| !value.is_empty())
+}
+
+/// Only the first keyring that exists counts, even if it has no key of the user.
+fn search_keyrings(
+    cache: &FileCache,
+    conf: &CephConf,
+    identity: &Identity,
+    options: &EntryOptions,
+) -> Result<UserKey> {
+    let requested = options
         .keyring
         .as_deref()
         .map(|list| conf.expand_text(identity, list));
-    let list = asked
+    let list = requested
         .clone()
         .or_else(|| conf.value(identity, "keyring"))
-        .unwrap_or_else(|| conf.expand_text(identity, KEYRINGS));
+        .unwrap_or_else(|| conf.expand_text(identity, DEFAULT_KEYRINGS));
     for path in paths(&list) {
-        let Some(text) = sources.secret_text(path)? else {
+        let Some(text) = cache.secret_text(path)? else {
             continue;
         };
-        return match keyring::from_keyring(path, &text, &identity.user)? {
-            Some(secret) => Ok((Some(secret), String::new())),
-            None => bail!(
+        let secret = keyring::from_keyring(path, &text, &identity.user)?;
+        return secret.map(UserKey::Found).with_context(|| {
+            format!(
                 "keyring {} has no key of client.{}",
                 path.display(),
                 identity.user
-            ),
-        };
+            )
+        });
     }
-    if asked.is_some() {
+    if requested.is_some() {
         bail!("keyring {list} does not exist");
     }
-    Ok((None, format!("none of the keyrings {list} exists")))
-}
-
-fn found(secret: Result<Secret>) -> Result<Found> {
-    secret.map(|secret| (Some(secret), String::new()))
+    Ok(UserKey::Missing(format!(
+        "none of the keyrings {list} exists"
+    )))
 }

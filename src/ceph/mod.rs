@@ -1,6 +1,7 @@
-//! From an entry to what the kernel is asked, by Ceph's own rules and without ceph-common.
+//! From an entry to a request to the kernel, by Ceph's rules and without ceph-common.
 
+pub mod add_line; // the line for the kernel
 pub mod cluster; // ceph.conf and the monitors
-pub mod file_cache; // each file is read once in a run
+pub mod file_cache; // reads each file once in a run
 pub mod key_search; // where the user's key is
-pub mod request; // all that one mapping needs
+pub mod request; // everything that one mapping needs

@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::libc;
 
 use super::log_attribution::{KernelLog, KernelWait};
+use crate::ceph::key_search::UserKey;
 use crate::ceph::request::Request;
 use crate::model::image_spec::{FEATURES, ImageSpec};
 
@@ -33,7 +34,10 @@ impl RequestFacts {
             monitors: request.monitors.clone(),
             options: request.options.to_string(),
             fsid: request.wanted.fsid.clone(),
-            no_secret: request.secret.is_none().then(|| request.searched.clone()),
+            no_secret: match &request.key {
+                UserKey::Found(_) => None,
+                UserKey::Missing(searched) => Some(searched.clone()),
+            },
             lock_holders: Vec::new(),
         }
     }

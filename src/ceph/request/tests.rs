@@ -1,67 +1,64 @@
-//! The line for the kernel, from files as administrators have them.
+//! The line for the kernel, from configuration files.
 
 use super::*;
 use crate::config::table;
-use crate::runtime::root::Root;
+use crate::model::owner_tag::{Origin, OwnerTag};
+use crate::runtime::fake_root::FakeRoot;
 use std::path::Path;
 
 const KEY: &str = "AQCvWKVlAAAAABAAxjSMvNLkZy0nqVkhxMmgEA==";
+const CONF: &str = "/etc/ceph/ceph.conf";
 
-/// A folder that is a machine with the given files.
-fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
-    let folder = tempfile::tempdir().unwrap();
-    let root = Root::new(folder.path());
+/// A file's path and text.
+type File<'a> = (&'a str, &'a str);
+
+fn root(files: &[File<'_>]) -> FakeRoot {
+    let root = FakeRoot::new();
     for (path, text) in files {
-        let path = root.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        root.write(path, text);
     }
-    (folder, root)
+    root
 }
 
 fn entry(line: &str) -> Entry {
     table::parse(Path::new("t"), line).0.remove(0)
 }
 
-fn line(files: &[(&str, &str)], text: &str) -> Result<String> {
-    let (_folder, root) = machine(files);
+fn line(files: &[File<'_>], text: &str) -> Result<String> {
+    let root = root(files);
     let request = resolve(&FileCache::new(&root), &entry(text))?.request(Duration::ZERO)?;
-    let credential = request.secret.as_ref().map(|_| "key=client.x");
     Ok(request
-        .line(credential, &OwnerTag::new(Origin::Table, [0; 8]))?
+        .line(&OwnerTag::new(Origin::Table, [0; 8]))?
         .to_string())
 }
 
-/// The lines, but for key, tag and mount_timeout, are what `rbd device map` 16.2.15 writes.
+/// Except for key, tag and mount_timeout, these are the lines of `rbd device map` 16.2.15.
 #[test]
-fn lines_are_those_of_the_rbd_command() {
+fn the_line_is_that_of_the_rbd_command() {
     let keyring = format!("[client.boot]\nkey = {KEY}\n");
-    let v1 = ("/etc/ceph/ceph.conf", "[global]\nmon_host = v1:1.2.3.4\n");
-    let both = (
-        "/etc/ceph/ceph.conf",
-        "[global]\nmon_host = 1.2.3.4, 1.2.3.5\n",
-    );
+    let v1 = (CONF, "[global]\nmon_host = v1:1.2.3.4\n");
+    let both = (CONF, "[global]\nmon_host = 1.2.3.4, 1.2.3.5\n");
     let k = ("/etc/ceph/ceph.client.boot.keyring", keyring.as_str());
     let rows = [
         (
             v1,
             "rbd/i id=boot",
-            "1.2.3.4:6789 name=boot,key=client.x,mount_timeout=15 rbd i - rbdmap:table:0000000000000000",
+            "1.2.3.4:6789 name=boot,key=client.boot,mount_timeout=15 rbd i - rbdmap:table:0000000000000000",
         ),
         (
             v1,
             "rbd/n/i@s id=boot,read-only",
-            "1.2.3.4:6789 name=boot,key=client.x,mount_timeout=15,ro,_pool_ns=n rbd i s rbdmap:table:0000000000000000",
+            "1.2.3.4:6789 name=boot,key=client.boot,mount_timeout=15,ro,_pool_ns=n rbd i s rbdmap:table:0000000000000000",
         ),
         (
             both,
             "rbd/i id=boot",
-            "1.2.3.4:3300,1.2.3.5:3300 name=boot,key=client.x,mount_timeout=15,ms_mode=prefer-crc rbd i - rbdmap:table:0000000000000000",
+            "1.2.3.4:3300,1.2.3.5:3300 name=boot,key=client.boot,mount_timeout=15,ms_mode=prefer-crc rbd i - rbdmap:table:0000000000000000",
         ),
         (
             both,
             "rbd/i id=boot,options='ms_mode=legacy'",
-            "1.2.3.4:6789,1.2.3.5:6789 name=boot,key=client.x,mount_timeout=15,ms_mode=legacy rbd i - rbdmap:table:0000000000000000",
+            "1.2.3.4:6789,1.2.3.5:6789 name=boot,key=client.boot,mount_timeout=15,ms_mode=legacy rbd i - rbdmap:table:0000000000000000",
         ),
     ];
     for (conf, text, expected) in rows {
@@ -70,9 +67,9 @@ fn lines_are_those_of_the_rbd_command() {
 }
 
 #[test]
-fn an_old_kernel_is_spoken_to_in_msgr1() {
+fn a_kernel_without_msgr2_gets_msgr1_addresses() {
     let files = [
-        ("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4\n"),
+        (CONF, "[global]\nmon_host = 1.2.3.4\n"),
         ("/proc/sys/kernel/osrelease", "5.10.0-1\n"),
     ];
     assert!(
@@ -83,20 +80,19 @@ fn an_old_kernel_is_spoken_to_in_msgr1() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
-    let conf = ("/etc/ceph/ceph.conf", "[global]\nmon_host = v1:1.2.3.4\n");
+fn an_error_names_what_is_missing() {
+    let conf = (CONF, "[global]\nmon_host = v1:1.2.3.4\n");
     let other = ("/k", "[client.other]\n");
-    type Row<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
-    let rows: [Row; 7] = [
+    let rows: [(&[File], &str, &str); 7] = [
         (
             &[],
             "rbd/i",
-            "no monitors: /etc/ceph/ceph.conf has no mon_host and the line has no mon_host=",
+            "no monitors; set mon_host in /etc/ceph/ceph.conf or in the line of the image",
         ),
         (
             &[],
             "rbd/i conf=/c.conf",
-            "/c.conf does not exist, but was named as ceph.conf",
+            "ceph.conf /c.conf does not exist; check conf=, --conf and CEPH_CONF",
         ),
         (&[conf], "rbd/i keyring=/k", "keyring /k does not exist"),
         (
@@ -113,7 +109,7 @@ fn what_is_missing_is_named() {
         (
             &[conf],
             "rbd/i options='ms_mode=crc'",
-            "ms_mode=crc speaks msgr2, but no monitor of mon_host has an address for it (v2:…)",
+            "ms_mode=crc uses msgr2, but no monitor has an address for it; add v2:ADDRESS to mon_host",
         ),
     ];
     for (files, text, expected) in rows {
@@ -122,7 +118,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn the_key_is_searched_in_cephs_order() {
+fn the_key_is_searched_in_the_order_of_ceph() {
     let conf = |more: &str| format!("[global]\nmon_host = v1:1.2.3.4\n{more}");
     let keyring = format!("[client.boot]\nkey = {KEY}\n");
     let rows = [
@@ -137,17 +133,14 @@ fn the_key_is_searched_in_cephs_order() {
         ("/f", KEY, "", "rbd/i id=boot,key=broken,keyfile=/f"),
     ];
     for (path, text, more, entry) in rows {
-        let line = line(&[("/etc/ceph/ceph.conf", &conf(more)), (path, text)], entry);
+        let line = line(&[(CONF, &conf(more)), (path, text)], entry);
         assert!(
-            line.is_ok_and(|line| line.contains(",key=client.x,")),
+            line.is_ok_and(|line| line.contains(",key=client.boot,")),
             "{entry}"
         );
     }
     let missing = line(
-        &[
-            ("/etc/ceph/ceph.conf", &conf("keyfile = /none\n")),
-            ("/k", &keyring),
-        ],
+        &[(CONF, &conf("keyfile = /none\n")), ("/k", &keyring)],
         "rbd/i keyring=/k",
     );
     assert_eq!(
@@ -157,9 +150,9 @@ fn the_key_is_searched_in_cephs_order() {
 }
 
 #[test]
-fn a_preview_has_neither_secret_nor_mark() {
-    let (_folder, root) = machine(&[
-        ("/etc/ceph/ceph.conf", "[global]\nmon_host = 1.2.3.4\n"),
+fn a_preview_has_neither_secret_nor_tag() {
+    let root = root(&[
+        (CONF, "[global]\nmon_host = 1.2.3.4\n"),
         (
             "/etc/ceph/ceph.client.boot.keyring",
             &format!("[client.boot]\nkey = {KEY}\n"),
@@ -176,9 +169,9 @@ fn a_preview_has_neither_secret_nor_mark() {
 }
 
 #[test]
-fn a_line_that_the_kernel_would_cut_is_refused() {
-    let conf = [("/etc/ceph/ceph.conf", "[global]\nmon_host = v1:1.2.3.4\n")];
+fn a_line_that_the_kernel_would_truncate_is_refused() {
+    let conf = [(CONF, "[global]\nmon_host = v1:1.2.3.4\n")];
     let options = format!("rbd/i options='crush_location={}'", "i".repeat(4094));
     let error = line(&conf, &options).unwrap_err().to_string();
-    assert!(error.contains("the kernel takes 4094"), "{error}");
+    assert!(error.contains("the kernel reads 4094"), "{error}");
 }

@@ -153,7 +153,7 @@ command_lines() {
   says "$POOL/good: not found in $TABLE, which has invalid lines (see above); fix them, or use --id USER"
   : >$TABLE
   ends 1 rbdmap map "$POOL/good" --id boot --conf /nowhere
-  same "rbdmap: /nowhere does not exist, but was named as ceph.conf" "$SAID" "what map says of ceph.conf"
+  same "rbdmap: ceph.conf /nowhere does not exist; check conf=, --conf and CEPH_CONF" "$SAID" "what map says of ceph.conf"
   ends 0 rbdmap unmap "$POOL/good"
   same "$POOL/good: not mapped" "$SAID" "what unmap says"
   ends 1 rbdmap unmap /dev/null
