@@ -10,7 +10,8 @@ use nix::libc;
 use super::log_attribution::{KernelLog, KernelWait};
 use crate::ceph::key_search::UserKey;
 use crate::ceph::request::Request;
-use crate::model::image_spec::{FEATURES, ImageSpec};
+use crate::model::image_features;
+use crate::model::image_spec::ImageSpec;
 
 /// What explaining needs of a request: nothing secret.
 #[derive(Debug, Clone)]
@@ -173,26 +174,18 @@ impl RequestFacts {
 
     /// The command that turns off what the kernel named in `image uses unsupported features: 0x40`.
     fn features(&self, said: &KernelLog) -> String {
-        let bits = said
+        let names = said
             .of_it
             .iter()
-            .find_map(|line| line.split_once("unsupported features: 0x"))
-            .map(|(_, hex)| hex.trim());
-        let bits = bits
-            .and_then(|hex| u64::from_str_radix(hex, 16).ok())
-            .unwrap_or(0);
-        let names: Vec<&str> = FEATURES
-            .iter()
-            .filter(|(bit, _)| bits >> bit & 1 == 1)
-            .map(|(_, name)| *name)
-            .collect();
+            .find_map(|line| line.split_once("unsupported features: "))
+            .and_then(|(_, mask)| image_features::names(mask))
+            .unwrap_or_default();
         if names.is_empty() {
             return "the image has features that this kernel lacks; see `rbd info`".to_owned();
         }
         format!(
             "this kernel lacks features of the image; turn them off with `rbd feature disable {} {}`",
-            self.spec,
-            names.join(" ")
+            self.spec, names
         )
     }
 }

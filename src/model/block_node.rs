@@ -4,24 +4,25 @@ use std::path::Path;
 
 use libmount::Mounted;
 
-/// A block device: a disk or a partition.
+/// A disk or a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockNode {
-    /// The kernel's name for it, that of its node in /dev.
+    /// The kernel's name, such as `rbd0p1`. The node in /dev has the same name.
     pub name: String,
     /// Major and minor number.
     pub number: (u32, u32),
-    /// Which partition, if it is one.
+    /// The number of the partition; `None` for a disk.
     pub partition: Option<u32>,
 }
 
 impl BlockNode {
-    /// Whether a mount's file system is on it. Some, btrfs for one, have a number of their own; their source tells.
+    /// Whether a mount's file system is on this device.
     pub fn carries(&self, mount: &Mounted) -> bool {
+        // btrfs and others mount with an anonymous device number, whose major number is 0. Then only the source names the device.
         mount.device == self.number || (mount.device.0 == 0 && self.is_at(Path::new(&mount.source)))
     }
 
-    /// Whether a path is that of its node.
+    /// Whether `path` is the path of this node.
     pub fn is_at(&self, path: &Path) -> bool {
         path.strip_prefix("/dev")
             .is_ok_and(|name| name == Path::new(&self.name))

@@ -1,21 +1,22 @@
-//! One entry of fstab(5), or a mount that the settings declare in the same terms. `config::fstab` reads the file.
+//! An entry of fstab(5), or a mount that the settings declare in the same form. `config::fstab` reads the files.
 
 use std::path::{Path, PathBuf};
 
 use super::image_spec::{ImageSpec, disk_of_partition};
+use super::udev_name;
 
-/// One entry, with its options apart.
+/// An entry, with its options as a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FstabEntry {
-    /// First field, as written.
+    /// The first field: a device, a tag such as `UUID=…`, or another source.
     pub source: String,
-    /// Second field.
+    /// The second field: the mount point.
     pub target: PathBuf,
-    /// Third field.
+    /// The third field: the type of the file system.
     pub fstype: String,
-    /// Fourth field, split at its commas.
+    /// The fourth field, split at its commas.
     pub options: Vec<String>,
-    /// Sixth field: fsck's pass, 0 for none.
+    /// The sixth field: the pass of fsck(8); 0 for no check.
     pub pass: i32,
     /// The file that it was read from.
     pub path: PathBuf,
@@ -33,7 +34,7 @@ pub enum FstabSource {
 }
 
 impl FstabEntry {
-    /// The image that it names: as x-rbdmap.image=, or as a device that udev links an image or its partition to.
+    /// The image that the entry names, with x-rbdmap.image= or as the link that udev makes for an image or its partition.
     pub fn image(&self) -> Option<ImageSpec> {
         if let Some(name) = self.value("x-rbdmap.image") {
             return name.parse().ok();
@@ -44,19 +45,19 @@ impl FstabEntry {
         disk.contains('/').then(|| disk.parse().ok()).flatten()
     }
 
-    /// Whether an option is there, with or without a value.
+    /// Whether the entry has an option, with or without a value.
     pub fn has(&self, option: &str) -> bool {
         self.options
             .iter()
             .any(|text| text.split('=').next() == Some(option))
     }
 
-    /// The options as one string, as fstab has them.
+    /// The options as in the file.
     pub fn option_string(&self) -> String {
         self.options.join(",")
     }
 
-    /// The last value of an option.
+    /// The value of an option; the last one, if the option is repeated.
     pub fn value(&self, option: &str) -> Option<&str> {
         self.options
             .iter()
@@ -64,7 +65,7 @@ impl FstabEntry {
             .next_back()
     }
 
-    /// Of an option and its opposite, which are both there or not, whether it counts: the last one does, as for systemd.
+    /// Whether `yes` is set. If the entry has `yes` and its opposite `no`, the last one counts, as for systemd.
     pub fn is_enabled(&self, yes: &str, no: &str) -> bool {
         self.options
             .iter()
@@ -72,31 +73,31 @@ impl FstabEntry {
             .is_some_and(|option| option == yes)
     }
 
-    /// Whether boot goes on without it.
+    /// Whether boot continues without the mount.
     pub fn is_nofail(&self) -> bool {
         self.is_enabled("nofail", "fail")
     }
 
-    /// The device node of the source, as udev links it for tags (systemd `src/shared/fstab-util.c`, fstab_node_to_udev_node);
-    /// the source itself where it is no tag.
+    /// The device node of the source. For a tag, the link that udev makes (systemd `src/shared/fstab-util.c`,
+    /// fstab_node_to_udev_node); otherwise the source itself.
     pub fn device_node(&self) -> PathBuf {
-        let folders = [
-            ("UUID=", "uuid"),
-            ("LABEL=", "label"),
-            ("PARTUUID=", "partuuid"),
-            ("PARTLABEL=", "partlabel"),
-        ];
-        let tag = folders
-            .iter()
-            .find_map(|(tag, folder)| Some((folder, self.source.strip_prefix(tag)?)));
-        match tag {
-            Some((folder, value)) => Path::new("/dev/disk")
-                .join(format!("by-{folder}"))
-                .join(encoded(value.trim_matches('"'))),
-            None => PathBuf::from(&self.source),
+        for (tag, directory) in TAGS {
+            if let Some(value) = self.source.strip_prefix(tag) {
+                let link = udev_name::encode_tag(value.trim_matches('"'));
+                return Path::new("/dev/disk").join(directory).join(link);
+            }
         }
+        PathBuf::from(&self.source)
     }
 }
+
+/// Tags of file systems and partitions, with udev's directories for them.
+const TAGS: [(&str, &str); 4] = [
+    ("UUID=", "by-uuid"),
+    ("LABEL=", "by-label"),
+    ("PARTUUID=", "by-partuuid"),
+    ("PARTLABEL=", "by-partlabel"),
+];
 
 impl FstabEntry {
     /// An entry of the fstab at `path`, as libmount reads it.
@@ -118,20 +119,6 @@ impl FstabEntry {
     }
 }
 
-/// A name as udev writes it into a link of a tag (systemd `src/shared/device-nodes.c`, encode_devnode_name).
-fn encoded(name: &str) -> String {
-    let stays = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "#+-.:=@_".contains(c);
-    name.chars()
-        .map(|c| {
-            if stays(c) {
-                c.to_string()
-            } else {
-                format!("\\x{:02x}", c as u32)
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_nodes_as_udev_links_them() {
+    fn the_device_node_of_a_tag_is_the_link_of_udev() {
         let rows = [
             ("UUID=12-ab", "/dev/disk/by-uuid/12-ab"),
             ("LABEL=my data", "/dev/disk/by-label/my\\x20data"),
@@ -161,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_found_by_name() {
+    fn an_option_is_found_by_its_name_with_or_without_a_value() {
         let entry = entry(
             "/dev/rbd/rbd/a",
             "noauto,x-systemd.device-timeout=5,_netdev",

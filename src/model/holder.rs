@@ -1,65 +1,65 @@
-//! Who keeps a device busy, in words: what an administrator needs to end it. Who that is is found by `sys::holders`.
+//! What keeps a device in use, in words that an administrator can act on. `sys::holders` finds it.
 
 use std::fmt;
 
-/// How many are named; the rest is counted.
-const NAMED: usize = 5;
+/// The number of holders that a sentence names; the others are counted.
+const NAMED_MAX: usize = 5;
 
-/// A process, as an administrator knows it.
+/// A process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// Its number.
+    /// The process ID.
     pub pid: u32,
-    /// Its name.
+    /// The name of its program (proc_pid_comm(5)).
     pub command: String,
-    /// Whose rights it has; `None` where it has gone meanwhile.
+    /// Its effective user; `None` if the process has ended meanwhile.
     pub user: Option<User>,
-    /// systemd's unit that it belongs to.
+    /// The unit that it belongs to.
     pub unit: Option<String>,
-    /// It waits for a disk, where no signal reaches it (state D of ps(1)).
+    /// Whether it is in state D (ps(1)): it waits for a disk, and no signal reaches it.
     pub waits_for_disk: bool,
 }
 
 /// A user of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The number.
+    /// The user ID.
     pub uid: u32,
-    /// The name, where passwd(5) has one.
+    /// The name in passwd(5), if there is one.
     pub name: Option<String>,
 }
 
-/// Whoever keeps a device, or a file system on it, busy.
+/// Something that keeps a device, or a file system on it, in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holder {
-    /// A process that has a path open, runs or maps it, or stands in it.
+    /// A process that has opened, runs or maps this path, or has it as its current directory.
     Process(Process, String),
-    /// A mount namespace, of this process and maybe others, in which it is mounted there.
+    /// A process in another mount namespace, in which the file system is mounted on this path.
     Namespace(Process, String),
-    /// A device made of it: dm-crypt, LVM, RAID, bcache. With its name for people.
+    /// A device on top of it (dm-crypt, LVM, RAID, bcache), and the device's name if it has one.
     Device(String, Option<String>),
-    /// A loop device of this file.
+    /// A loop device, and the file behind it.
     Loop(String, String),
-    /// Swap in this device or file.
+    /// Swap on this device or file.
     Swap(String),
-    /// A file system of this type that is mounted nowhere any more, on this device: the kernel has not let go of it.
+    /// A file system of this type on this device that is no longer mounted. The kernel has not released the device yet.
     FileSystem(String, String),
 }
 
-/// `NAME is in use by A, B and 3 more`.
+/// The sentence `NAME is in use by A, B and 3 more`.
 pub fn describe(name: &str, holders: &[Holder]) -> String {
     if holders.is_empty() {
         return format!(
-            "{name} is in use, but no process has it open: is it exported (NFS, iSCSI), or traced?"
+            "{name} is in use, but no process has it open; check for exports (NFS, iSCSI) and tracers"
         );
     }
     let mut named: Vec<String> = holders
         .iter()
-        .take(NAMED)
+        .take(NAMED_MAX)
         .map(ToString::to_string)
         .collect();
-    if holders.len() > NAMED {
-        named.push(format!("{} more", holders.len() - NAMED));
+    if holders.len() > NAMED_MAX {
+        named.push(format!("{} more", holders.len() - NAMED_MAX));
     }
     let last = named.pop().unwrap_or_default();
     let by = if named.is_empty() {
@@ -85,18 +85,20 @@ impl fmt::Display for Holder {
             Self::Loop(device, file) => format!("/dev/{device} (loop device of {file})"),
             Self::FileSystem(kind, device) => {
                 format!(
-                    "the {kind} on {device}, which is unmounted but not written back yet (is the cluster there?)"
+                    "the {kind} on {device}, which is unmounted but not yet written back (check that the cluster is reachable)"
                 )
             }
             Self::Swap(path) => format!("swap ({path}; `swapoff` ends it)"),
         };
-        // Anybody may call a process or a file so that it ends the line, or drives the administrator's terminal.
+        // Any user can put control characters into the names of processes and files: they would break the line, or control the
+        // administrator's terminal.
         f.write_str(&text.replace(char::is_control, "?"))
     }
 }
 
 impl Process {
-    /// `pid 812 (postgres, user postgres, postgresql.service`, to be continued and closed.
+    /// The start of a description, `pid 812 (postgres, user postgres, postgresql.service`. The caller continues it and closes
+    /// the parenthesis.
     fn opened(&self) -> String {
         let user = self
             .user
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn holders_are_named_with_what_it_takes_to_end_them() {
+    fn a_holder_is_described_with_what_an_administrator_needs_to_stop_it() {
         let rows = [
             (
                 Holder::Process(
@@ -176,7 +178,7 @@ mod tests {
             ),
             (
                 Holder::FileSystem("ext4".into(), "rbd0".into()),
-                "/srv/db is in use by the ext4 on rbd0, which is unmounted but not written back yet (is the cluster there?)",
+                "/srv/db is in use by the ext4 on rbd0, which is unmounted but not yet written back (check that the cluster is reachable)",
             ),
             (
                 Holder::Swap("/dev/rbd0".into()),
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn many_are_counted_and_none_is_said() {
+    fn a_sentence_names_five_holders_and_counts_the_others() {
         let many: Vec<Holder> = (1..=9)
             .map(|at| Holder::Device(format!("md{at}"), None))
             .collect();
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_says_as_much_as_is_known_and_stays_on_its_line() {
+    fn a_process_is_described_as_far_as_it_is_known_without_control_characters() {
         let rows = [
             (None, false, "pid 9 (a?b: /x?[2J)"),
             (

@@ -1,27 +1,27 @@
-//! Whether and when an image's hook is called. `engine::hook` finds and runs it.
+//! When an image's hook is called, and whether. `engine::hook` finds the hook and runs it.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::image_spec::ImageSpec;
 
-/// Whether hooks are run.
+/// Whether a run calls hooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HookPolicy {
-    /// Here, in their turn.
+    /// The run calls each hook after the mounts or before the unmounts.
     Run,
-    /// Not here: somebody else does, or nobody wants them.
+    /// A unit calls them, or they were not asked for.
     Skip,
 }
 
-/// The hooks that settings name, by their images; the others are found by their names.
+/// The hooks that the settings declare, by image. All other hooks are found by the image's name.
 pub type DeclaredHooks = HashMap<ImageSpec, PathBuf>;
 
-/// What has happened to the image, or is about to.
+/// The event for which a hook is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum HookCall {
-    /// It has been mapped and mounted.
+    /// The image has been mapped and mounted.
     Map,
-    /// It is going to be unmounted and unmapped.
+    /// The image is about to be unmounted and unmapped.
     Unmap,
 }

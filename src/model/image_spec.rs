@@ -1,8 +1,7 @@
 //! The name of an image, `pool[/namespace]/image[@snapshot]`, and what follows from it alone: its link below /dev.
 //!
-//! A name ends up in one line to the kernel that knows no quoting (linux `drivers/block/rbd.c`, rbd_add_parse_args), in
-//! paths and in unit names, so the parser refuses what any of them could misread. Names that come *from* the
-//! kernel are taken as they are.
+//! A name is written into a line for the kernel without quoting (linux `drivers/block/rbd.c`, rbd_add_parse_args), into paths
+//! and into unit names. So the parser refuses what any of them would misread. Names that come from the kernel are not checked.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,13 +10,15 @@ use std::str::FromStr;
 use anyhow::{Error, Result, bail, ensure};
 use serde::Serialize;
 
-/// The kernel's limit for a snapshot's name: 255 less five bytes that it puts around it.
+use super::udev_name;
+
+/// The kernel's limit for a snapshot's name: 255 bytes, less five that the kernel adds to it.
 const SNAPSHOT_MAX: usize = 250;
 
-/// The longest name of a file.
+/// The longest name of a file. Each part of the image's name becomes one below /dev/rbd.
 const NAME_MAX: usize = 255;
 
-/// Which image, or which snapshot of it.
+/// The name of an image or of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ImageSpec {
     /// The pool's name.
@@ -31,8 +32,8 @@ pub struct ImageSpec {
 }
 
 impl ImageSpec {
-    /// Reads `[pool/[namespace/]]image[@snapshot]` as `rbd` does (ceph `src/tools/rbd/Utils.cc`): the snapshot is
-    /// all after the first `@`; without a slash the pool is `default_pool`.
+    /// Parses `[pool/[namespace/]]image[@snapshot]` as `rbd` does (ceph `src/tools/rbd/Utils.cc`): the snapshot is everything
+    /// after the first `@`, and a name without a slash is in `default_pool`.
     pub fn parse(text: &str, default_pool: &str) -> Result<Self> {
         let (path, snapshot) = match text.split_once('@') {
             Some((path, snapshot)) => (path, Some(snapshot)),
@@ -54,7 +55,7 @@ impl ImageSpec {
         .checked()
     }
 
-    /// The same name if each part is one that kernel, paths and units take literally.
+    /// Returns the name if the kernel, paths and units read each of its parts literally.
     pub fn checked(self) -> Result<Self> {
         check_part("pool", &self.pool)?;
         check_part("image", &self.image)?;
@@ -80,10 +81,10 @@ impl ImageSpec {
         }
     }
 
-    /// Where udev links the image below /dev: `rbd/pool/[namespace/]image[@snapshot]`, with the characters that udev
-    /// does not take replaced as it does.
+    /// The link that udev makes for the image, relative to /dev: `rbd/pool/[namespace/]image[@snapshot]`, with characters
+    /// replaced that udev does not allow.
     pub fn link(&self) -> PathBuf {
-        PathBuf::from("rbd").join(udev_name(&self.to_string()))
+        PathBuf::from("rbd").join(udev_name::replace_in_path(&self.to_string()))
     }
 }
 
@@ -95,35 +96,10 @@ pub fn disk_of_partition(name: &str) -> Option<&str> {
     is_number.then_some(disk)
 }
 
-/// Names of the bits of features (librbd `include/rbd/features.h`).
-pub const FEATURES: &[(u64, &str)] = &[
-    (0, "layering"),
-    (1, "striping"),
-    (2, "exclusive-lock"),
-    (3, "object-map"),
-    (4, "fast-diff"),
-    (5, "deep-flatten"),
-    (6, "journaling"),
-    (7, "data-pool"),
-    (8, "operations"),
-    (9, "migrating"),
-    (10, "non-primary"),
-];
-
-/// The names of features, from the kernel's `0x3d`.
-pub fn features(mask: &str) -> Option<String> {
-    let mask = u64::from_str_radix(mask.trim().strip_prefix("0x")?, 16).ok()?;
-    let names = FEATURES
-        .iter()
-        .filter(|(bit, _)| mask >> bit & 1 == 1)
-        .map(|(_, name)| *name);
-    Some(names.collect::<Vec<_>>().join(" "))
-}
-
 impl FromStr for ImageSpec {
     type Err = Error;
 
-    /// As [`ImageSpec::parse`] with the default pool `rbd`.
+    /// As [`ImageSpec::parse`], with the default pool `rbd`.
     fn from_str(text: &str) -> Result<Self> {
         Self::parse(text, "rbd")
     }
@@ -170,13 +146,6 @@ fn check_part(what: &str, part: &str) -> Result<()> {
     Ok(())
 }
 
-/// A name as udev writes it into a SYMLINK (systemd `src/shared/device-nodes.c` and `udev-util.c`): ASCII letters,
-/// digits, `#+-.:=@_/` and valid UTF-8 stay, all else becomes `_`.
-fn udev_name(name: &str) -> String {
-    let keeps = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "#+-.:=@_/".contains(c);
-    name.replace(|c| !keeps(c), "_")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_found_as_rbd_finds_them() {
+    fn a_name_is_split_as_by_the_rbd_command() {
         let rows = [
             ("image", ("rbd", None, "image", None)),
             ("pool/image", ("pool", None, "image", None)),
@@ -210,12 +179,12 @@ mod tests {
     }
 
     #[test]
-    fn names_that_kernel_path_or_unit_would_misread_are_refused() {
+    fn a_name_that_the_kernel_a_path_or_a_unit_would_misread_is_refused() {
         for text in [
             "", "/", "p/", "/i", "p/i m", "p/i\tm", "a/b/c/d", "p/..", "../i", "p/i@-", "p/i@",
             "p/n,s/i", "p/i\n",
         ] {
-            assert!(text.parse::<ImageSpec>().is_err(), "{text:?} was taken");
+            assert!(text.parse::<ImageSpec>().is_err(), "{text:?} was accepted");
         }
         assert!(
             format!("p/i@{}", "s".repeat(251))
@@ -230,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn links_replace_what_udev_replaces() {
+    fn a_link_has_the_characters_of_udev() {
         assert_eq!(spec("p/foo*").link(), PathBuf::from("rbd/p/foo_"));
         assert_eq!(spec("p/ns/a+b@s").link(), PathBuf::from("rbd/p/ns/a+b@s"));
         assert_eq!(spec("p/größe$").link(), PathBuf::from("rbd/p/größe_"));
@@ -238,7 +207,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_what_is_taken_prints_as_itself(text in ".*") {
+        fn no_text_panics_and_every_name_prints_as_it_was_parsed(text in ".*") {
             if let Ok(spec) = ImageSpec::parse(&text, "rbd") {
                 prop_assert_eq!(spec.to_string().parse::<ImageSpec>().unwrap(), spec);
             }

@@ -1,34 +1,34 @@
-//! One mapped image as the kernel reports it on its rbd bus. `sys::rbd::bus` reads it from sysfs.
+//! A mapped image, as the kernel reports it on its rbd bus. `sys::rbd::bus` reads it from sysfs.
 
 use super::image_spec::ImageSpec;
 use super::owner_tag::{Origin, OwnerTag};
 use super::wanted::Wanted;
 
-/// One mapped image, as the kernel tells it.
+/// A mapped image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
     /// N of /dev/rbdN.
     pub id: u32,
-    /// Which image.
+    /// The image or snapshot.
     pub spec: ImageSpec,
-    /// The cluster's id; empty on kernels before 4.9.
+    /// The fsid of the cluster; empty on kernels before 4.9.
     pub fsid: String,
-    /// Whether it is read-only.
+    /// Whether the device is read-only.
     pub read_only: bool,
-    /// Our mark, if we mapped it. Only root can see it.
+    /// Our tag, if rbdmap mapped the image. Only root can read it.
     pub tag: Option<OwnerTag>,
-    /// Major and minor number of the whole disk.
+    /// Major and minor number of the disk.
     pub number: (u32, u32),
 }
 
 impl Mapping {
-    /// `rbdN`.
+    /// The name of the disk, `rbdN`.
     pub fn name(&self) -> String {
         format!("rbd{}", self.id)
     }
 
-    /// Whether this is what is asked for, so that mapping it again would be a second device. Where ceph.conf
-    /// says no fsid, equal names have to do.
+    /// Whether this mapping is the wanted one, so that mapping the image again would create a second device. If either fsid is
+    /// unknown, equal names are enough.
     pub fn serves(&self, wanted: &Wanted) -> bool {
         let same_cluster = wanted
             .fsid
@@ -37,7 +37,7 @@ impl Mapping {
         self.spec == wanted.spec && same_cluster && self.read_only == wanted.read_only
     }
 
-    /// Whether it carries our tag with this origin.
+    /// Whether the mapping has our tag with this origin.
     pub fn has_origin(&self, origin: Origin) -> bool {
         self.tag.as_ref().is_some_and(|tag| tag.origin == origin)
     }

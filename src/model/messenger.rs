@@ -1,6 +1,6 @@
 //! The two versions of Ceph's messenger protocol.
 
-/// Which messenger protocol an address speaks.
+/// The protocol of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Messenger {
     /// msgr1, port 6789.
@@ -10,7 +10,7 @@ pub enum Messenger {
 }
 
 impl Messenger {
-    /// The port that monitors listen on where nobody says otherwise.
+    /// The port of monitors that have no port in the configuration.
     pub fn default_port(self) -> u16 {
         match self {
             Self::V1 => 6789,

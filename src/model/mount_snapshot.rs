@@ -1,4 +1,4 @@
-//! The mounts, loop devices and overlay layers of one moment. `sys::mounts` takes the snapshot.
+//! The mounts, loop devices and overlays at one moment. `sys::mounts` takes the snapshot.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,14 +7,14 @@ use libmount::Mounted;
 
 use super::block_node::BlockNode;
 
-/// What stood where at one moment.
+/// What is mounted at one moment.
 #[derive(Debug, Default)]
 pub struct MountSnapshot {
     /// Every mount of this process's namespace.
     pub mounts: Vec<Mounted>,
     /// Every loop device that has a file.
     pub loops: Vec<LoopDevice>,
-    /// The folders of each overlay, by the id of its mount, without symbolic links.
+    /// The directories of each overlay by its mount ID, with symbolic links resolved.
     pub layers: HashMap<i32, Vec<PathBuf>>,
 }
 
@@ -23,8 +23,8 @@ pub struct MountSnapshot {
 pub struct LoopDevice {
     /// `loopN`.
     pub name: String,
-    /// Itself and its partitions, by name and number.
+    /// The disk and its partitions.
     pub nodes: Vec<BlockNode>,
-    /// The file.
+    /// The file behind the device.
     pub file: PathBuf,
 }

@@ -1,32 +1,32 @@
-//! The folders that an overlay is made of, from its options: those of fstab and those that the kernel tells back are
-//! written alike (linux `Documentation/filesystems/overlayfs.rst`).
+//! The directories of an overlay, from its mount options. fstab and the kernel write them alike (linux
+//! `Documentation/filesystems/overlayfs.rst`).
 //!
-//! `lowerdir=` is a list between colons, a colon of a name being `\:`; since 6.8 it may also come one folder at a time
-//! as `lowerdir+=`. A folder that was given relative to where somebody stood cannot be found again and is left out.
+//! `lowerdir=` is a list with colons, where `\:` is a colon in a name. Since Linux 6.8 each directory may have an option
+//! `lowerdir+=` instead. Relative paths are ignored: they depend on the current directory of the program that mounted.
 
 use std::path::PathBuf;
 
-/// Options whose value is one folder.
+/// Options whose value is one directory.
 const SINGLE: &[&str] = &["lowerdir+", "datadir+", "upperdir", "workdir"];
 
-/// Every folder that the options name, in their order.
+/// Every directory in the options, in the order of the options.
 pub fn directories<'a>(options: impl Iterator<Item = &'a str>) -> Vec<PathBuf> {
-    let mut folders = Vec::new();
+    let mut directories = Vec::new();
     for (name, value) in options.filter_map(|option| option.split_once('=')) {
         if name == "lowerdir" {
-            folders.extend(split_list(value));
+            directories.extend(split_list(value));
         } else if SINGLE.contains(&name) {
-            folders.push(value.to_owned());
+            directories.push(value.to_owned());
         }
     }
-    folders
+    directories
         .into_iter()
         .map(PathBuf::from)
-        .filter(|folder| folder.is_absolute())
+        .filter(|directory| directory.is_absolute())
         .collect()
 }
 
-/// The parts between colons that no backslash takes the meaning from.
+/// Splits at colons that have no backslash before them.
 fn split_list(list: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut characters = list.chars();
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_are_found_in_every_way_of_writing_them() {
+    fn every_form_of_the_options_is_parsed() {
         let rows: [(&str, &[&str]); 6] = [
             (
                 "rw,lowerdir=/a:/b,upperdir=/u,workdir=/w",

@@ -1,31 +1,30 @@
-//! The mark by which the kernel itself remembers that a mapping is ours: `rbdmap:table:NONCE` or `rbdmap:hand:NONCE`.
+//! The tag that marks a mapping as ours: `rbdmap:table:NONCE` or `rbdmap:hand:NONCE`.
 //!
-//! It is the sixth word of the line that is written to the rbd bus. The kernel reads five, ignores the rest, and keeps
-//! the whole line in `config_info` (tried on 6.1; linux `drivers/block/rbd.c`, rbd_add_parse_args and
-//! rbd_config_info_show). So there is no state file that could go stale, and the nonce tells which device a
-//! write made. The surprise: config_info ends where the page does, so a tag is looked for as the last word only.
+//! The tag is the sixth word of the line that is written to the rbd bus. The kernel parses five words, ignores the rest, and
+//! keeps the whole line in `config_info` (linux `drivers/block/rbd.c`, rbd_add_parse_args and rbd_config_info_show; tested on
+//! 6.1). So no state file is needed that could become stale. The nonce shows which device was created by which write.
 
 use std::fmt;
 
-/// Who asked for a mapping.
+/// How a mapping was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// A line of the table: unmapped with the table.
+    /// By an entry of the table. The image is unmapped with the table.
     Table,
-    /// A command line that named everything itself: unmapped by name, or at shutdown.
+    /// By a command line with all options. The image is unmapped by name, or at shutdown.
     Hand,
 }
 
-/// The mark of one mapping.
+/// The tag of one mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerTag {
-    /// Who asked for it.
+    /// How the mapping was asked for.
     pub origin: Origin,
     nonce: String,
 }
 
 impl OwnerTag {
-    /// A new mark with sixteen random bytes' worth of nonce.
+    /// A new tag. The random bytes become the nonce.
     pub fn new(origin: Origin, random: [u8; 8]) -> Self {
         Self {
             origin,
@@ -33,8 +32,9 @@ impl OwnerTag {
         }
     }
 
-    /// The mark at the end of a `config_info`, if there is one.
+    /// The tag in a `config_info`, if it has one.
     pub fn from_config_info(config_info: &str) -> Option<Self> {
+        // The sixth word only: a name of a pool or an image may look like a tag.
         let mut parts = config_info.split_whitespace().nth(5)?.split(':');
         let ("rbdmap", origin, nonce) = (parts.next()?, parts.next()?, parts.next()?) else {
             return None;
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_found_where_it_was_put() {
+    fn a_tag_is_read_back_from_the_line() {
         let tag = OwnerTag::new(Origin::Table, [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(tag.to_string(), "rbdmap:table:0001020304050607");
         let line = format!("1.2.3.4:6789 name=boot,key=client.boot rbd image - {tag}\n");
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_wrote_is_not_ours() {
+    fn a_line_of_another_program_has_no_tag() {
         for line in [
             "1.2.3.4:6789 name=boot rbd image -",
             "m o p i - tag=abc",

@@ -1,7 +1,7 @@
-//! A cluster secret: the decoded and checked form of a key in a keyring or key file.
+//! A key of a Ceph user, decoded and checked.
 //!
-//! Source: ceph `src/auth/Crypto.cc`. A key is base64 of: u16 type (1 is AES-128), u32 seconds, u32 nanoseconds, u16 length,
-//! then that many bytes, all little-endian. The kernel takes exactly these decoded bytes.
+//! A key is the base64 encoding of a type (u16, 1 for AES-128), seconds (u32), nanoseconds (u32), a length (u16), and as many
+//! bytes, all little-endian (ceph `src/auth/Crypto.cc`). The kernel expects the decoded bytes.
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
@@ -9,15 +9,15 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-/// A cluster secret: its decoded bytes. It cannot be printed and is wiped when it goes.
+/// The decoded bytes of a key. They cannot be printed, and are wiped from memory when they are dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
-/// Bytes before the key proper.
+/// The bytes before the key itself.
 const HEADER: usize = 12;
 
-/// Bits after the last whole byte are nobody's business (ceph `src/common/armor.c`). Padding may be missing, which Ceph does
-/// not take: its script loses it from a table's `key=…==`.
+/// Bits after the last whole byte are ignored, as in Ceph (`src/common/armor.c`). Unlike Ceph we accept missing padding: its
+/// script drops the padding of `key=…==` in the table.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -26,7 +26,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 impl Secret {
-    /// Decodes a key as keyrings and key files hold it. The error never repeats the text.
+    /// Decodes a key from a keyring or a key file. The error never contains the text.
     pub fn decode(text: &str) -> Result<Self> {
         let standard = standard_base64(text);
         let bytes = BASE64
@@ -40,13 +40,13 @@ impl Secret {
         };
         ensure!(
             length > 0 && secret.0.len() >= HEADER + length,
-            "the key is cut short: its length does not match what it says of itself"
+            "the key is cut short: it has fewer bytes than its header says"
         );
         secret.0.truncate(HEADER + length);
         Ok(secret)
     }
 
-    /// The payload of a kernel key of type `ceph`.
+    /// The payload of a key of type `ceph` in the kernel (keyrings(7)).
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -58,8 +58,8 @@ impl AsRef<[u8]> for Secret {
     }
 }
 
-/// What counts of a key's text, as Ceph has it: newlines do not, nor does anything after the padding; `-` and `_` are the
-/// `+` and `/` of base64 for URLs.
+/// Standard base64 from the text that Ceph accepts: it ignores newlines and everything after the padding, and reads `-` and `_`
+/// as `+` and `/`.
 fn standard_base64(text: &str) -> Zeroizing<String> {
     let mut standard = Zeroizing::new(String::with_capacity(text.len()));
     for c in text

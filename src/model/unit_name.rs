@@ -1,17 +1,14 @@
-//! Names and values as systemd writes them: escaping of unit names, unescaping, and specifiers in unit files.
-//!
-//! The rules are those of systemd-escape(1) (systemd `src/basic/unit-name.c`): `/` becomes `-`, everything but ASCII
-//! letters, digits, `:`, `_` and `.` becomes `\xNN`, and so does a leading dot. What goes into the units is the
-//! generator's business.
+//! Names of units, by the rules of systemd-escape(1) (systemd `src/basic/unit-name.c`): `/` becomes `-`; everything except
+//! ASCII letters, digits, `:`, `_` and `.` becomes `\xNN`, and so does a leading dot.
 
 use std::path::Path;
 
 use super::image_spec::ImageSpec;
 
-/// The unit of which those that map images are instances. Drop-ins of it are theirs too.
+/// The template of the units that map images. Drop-ins for it apply to all of them.
 pub const TEMPLATE: &str = "rbdmap@.service";
 
-/// Matches the units of all images, in the patterns of systemctl(1).
+/// The units of all images, as a pattern of systemctl(1).
 pub const ALL_INSTANCES: &str = "rbdmap@*.service";
 
 /// The unit that an administrator enables. It wants the units of all images.
@@ -52,16 +49,17 @@ pub fn mount(target: &Path) -> String {
     format!("{}.mount", escape_path(target))
 }
 
-/// A string as part of a unit's name (`systemd-escape STRING`).
+/// Escapes a string for the name of a unit, as `systemd-escape STRING`.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
-    text.bytes()
-        .enumerate()
-        .for_each(|(at, byte)| escape_byte(byte, at == 0, &mut escaped));
+    for (at, byte) in text.bytes().enumerate() {
+        escape_byte(byte, at == 0, &mut escaped);
+    }
     escaped
 }
 
-/// A path as part of a unit's name (`systemd-escape --path`): without leading, trailing and double slashes; `/` is `-`.
+/// Escapes a path for the name of a unit, as `systemd-escape --path PATH`: leading, trailing and double slashes are dropped,
+/// and `/` is `-`.
 pub fn escape_path(path: &Path) -> String {
     let text = path.to_string_lossy();
     let mut escaped = String::with_capacity(text.len() + 16);
@@ -83,7 +81,7 @@ pub fn escape_path(path: &Path) -> String {
     }
 }
 
-/// A value for a unit file in which systemd would expand specifiers: every `%` doubled.
+/// Escapes a value for a unit file, where systemd would expand specifiers.
 pub fn escape_specifiers(value: &str) -> String {
     value.replace('%', "%%")
 }
@@ -95,13 +93,7 @@ fn escape_byte(byte: u8, first: bool, escaped: &mut String) {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => {
             escaped.push(char::from(byte))
         }
-        _ => {
-            escaped.push_str(r"\x");
-            escaped.extend(
-                [byte >> 4, byte & 0xf]
-                    .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
-            );
-        }
+        _ => escaped.push_str(&format!(r"\x{byte:02x}")),
     }
 }
 
@@ -110,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strings_are_escaped_as_systemd_escape_does() {
+    fn a_string_is_escaped_as_by_systemd_escape() {
         let rows = [
             ("rbd/image", "rbd-image"),
             ("rbd/my-image", r"rbd-my\x2dimage"),
@@ -124,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_lose_their_outer_slashes() {
+    fn a_path_is_escaped_without_its_outer_slashes() {
         let rows = [
             ("/", "-"),
             ("/.a/.b", r"\x2ea-.b"),
@@ -138,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn specifiers_are_doubled() {
+    fn percent_signs_are_doubled() {
         assert_eq!(escape_specifiers("100%"), "100%%");
     }
 }

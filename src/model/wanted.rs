@@ -1,14 +1,14 @@
-//! What distinguishes the mapping that an entry asks for from all others.
+//! What distinguishes the mapping that an entry asks for from all other mappings.
 
 use super::image_spec::ImageSpec;
 
-/// What tells a mapping from others.
+/// The mapping that an entry asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// The image.
+    /// The image or snapshot.
     pub spec: ImageSpec,
-    /// The cluster's id, where ceph.conf or an option says it.
+    /// The fsid of the cluster, if ceph.conf or an option has it.
     pub fsid: Option<String>,
-    /// Whether it is read-only: asked for, or of a snapshot.
+    /// Whether the mapping is read-only: on request, or because it is of a snapshot.
     pub read_only: bool,
 }

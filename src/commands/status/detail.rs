@@ -6,7 +6,7 @@ use super::machine_state::{HOLDER_SEARCH_TIMEOUT, MachineState};
 use super::row::StatusRow;
 use super::size;
 use super::state::MappedBy;
-use crate::model::image_spec::features;
+use crate::model::image_features;
 use crate::runtime::root::Root;
 use crate::sys::rbd::bus;
 
@@ -91,7 +91,10 @@ fn add_kernel_attributes(block: &mut DetailBlock, root: &Root, id: u32) {
         block.add("client", client + &address);
     }
     let mask = bus::attribute(root, id, "features");
-    block.add_some("features", mask.and_then(|mask| features(&mask)));
+    block.add_some(
+        "features",
+        mask.and_then(|mask| image_features::names(&mask)),
+    );
     let parents = bus::attribute(root, id, "parent");
     block.add_some("parent", parents.map(|text| parent_chain(&text)));
 }

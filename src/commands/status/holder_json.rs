@@ -151,7 +151,7 @@ mod tests {
                 Holder::FileSystem("ext4".into(), "rbd0".into()),
                 json!({
                     "kind": "file-system", "device": "/dev/rbd0", "file_system": "ext4",
-                    "text": "the ext4 on rbd0, which is unmounted but not written back yet (is the cluster there?)",
+                    "text": "the ext4 on rbd0, which is unmounted but not yet written back (check that the cluster is reachable)",
                 }),
             ),
         ];
