@@ -4,7 +4,7 @@
 //! monitor map and then names every monitor in it, while we name those in the configuration. The kernel fetches the map itself.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
 

@@ -78,7 +78,7 @@ fn find_holders(
         nodes: nodes.to_vec(),
         mount_points,
     };
-    Deadline::after(limit).run(move || holders::of(&root, &held))
+    Deadline::after(limit).run(move || holders::find(&root, &held))
 }
 
 impl UnmapRun<'_> {
