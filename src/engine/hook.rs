@@ -1,10 +1,8 @@
-//! The administrator's hook of an image, `/etc/ceph/rbd.d/POOL/[NAMESPACE/]IMAGE[@SNAPSHOT]`: whether it is to be run, and
-//! what it is called with. As ceph's script has it: `HOOK map LINK` after the image was mapped and mounted, `HOOK unmap
-//! LINK` before it is unmounted, never for an image that was mapped already. A hook that fails is told, and stops
-//! nothing.
+//! The administrator's hook of an image, `/etc/ceph/rbd.d/POOL/[NAMESPACE/]IMAGE[@SNAPSHOT]`: whether an image has one, and how
+//! it is called. As with Ceph's script, that is `HOOK map LINK` after the image was mapped and mounted, and `HOOK unmap LINK`
+//! before it is unmounted; never for an image that was mapped already. A hook that fails is reported and stops nothing.
 //!
-//! It runs as root, so it must be root's own, and nobody else may be able to replace it: the file and every folder above
-//! it, up to /etc/ceph/rbd.d, and where a symbolic link leads out of there, up to /.
+//! A hook runs as root, so `sys::file_trust` must find that nobody but root can change or replace it.
 
 use std::path::{Path, PathBuf};
 
@@ -19,16 +17,17 @@ use crate::runtime::deadline::{Deadline, Wait};
 use crate::runtime::root::Root;
 use crate::sys::{file_trust, hook_process};
 
-/// The entries whose images have a hook, or something in the place of one. Without a folder of hooks, which few machines
-/// have, none is looked for.
+/// The entries whose images have a hook.
 pub fn entries_with_hook<'a>(
     root: &Root,
     entries: impl IntoIterator<Item = &'a Entry>,
 ) -> Vec<&'a Entry> {
-    let is_there = root.hooks().exists();
-    let has =
-        |entry: &&Entry| entry.hook.is_some() || is_there && find(root, &entry.spec).is_some();
-    entries.into_iter().filter(has).collect()
+    // Few machines have the directory, and without it there is nothing to look for, for hundreds of images.
+    let has_directory = root.hooks().exists();
+    entries
+        .into_iter()
+        .filter(|entry| entry.hook.is_some() || has_directory && find(root, &entry.spec).is_some())
+        .collect()
 }
 
 /// The hook of one image.
@@ -40,7 +39,7 @@ pub struct ImageHook<'a> {
 }
 
 impl ImageHook<'_> {
-    /// Runs the hook, if the image has one. The error does not name the image.
+    /// Runs the hook, if the image has one. The error names the hook, but not the image.
     pub fn run(&self, root: &Root, call: HookCall, deadline: &Deadline) -> Result<()> {
         let declared = self.declared.map(|path| root.join(path));
         let Some(hook) = declared.or_else(|| find(root, self.spec)) else {
@@ -72,14 +71,14 @@ impl ImageHook<'_> {
     }
 }
 
-/// The hook's path, if something is there. Names from the kernel are unchecked; one that leads elsewhere has no hook.
+/// The path of the hook that has the name of the image, if it exists.
 fn find(root: &Root, spec: &ImageSpec) -> Option<PathBuf> {
-    let path = root.hooks().join(spec.clone().checked().ok()?.to_string());
-    // A folder there is that of a namespace that is called as the image.
-    path.symlink_metadata()
-        .ok()
-        .filter(|metadata| !metadata.is_dir())
-        .map(|_| path)
+    // The name may come from the kernel, which allows any: `..` must not lead out of the directory of hooks.
+    let name = spec.clone().checked().ok()?.to_string();
+    let path = root.hooks().join(name);
+    let metadata = path.symlink_metadata().ok()?;
+    // A directory belongs to a namespace that has the name of the image.
+    (!metadata.is_dir()).then_some(path)
 }
 
 #[cfg(test)]

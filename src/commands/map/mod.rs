@@ -11,7 +11,7 @@ mod options; // from the arguments to the settings of the engines
 use anyhow::Result;
 
 use crate::cli::MapArguments;
-use crate::engine::direct::map_image::RetryPolicy;
+use crate::engine::direct::retry_policy::RetryPolicy;
 use crate::report::failures::Report;
 use crate::report::logging::Attempts;
 use crate::runtime::root::Root;

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::from_table;
 use crate::cli::MapArguments;
-use crate::engine::direct::map_image::RetryPolicy;
+use crate::engine::direct::retry_policy::RetryPolicy;
 use crate::engine::systemd;
 use crate::report::failures::Report;
 use crate::report::logging::Attempts;

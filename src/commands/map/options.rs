@@ -3,8 +3,8 @@
 use crate::cli::{Engine, MapArguments};
 use crate::config::load::Configuration;
 use crate::config::settings::Settings;
-use crate::engine::direct::map_image::RetryPolicy;
-use crate::engine::direct::up::MapSettings;
+use crate::engine::direct::map_run::MapSettings;
+use crate::engine::direct::retry_policy::RetryPolicy;
 use crate::engine::systemd::JobOptions;
 use crate::model::fstab_entry::FstabEntry;
 use crate::model::hook_call::HookPolicy;

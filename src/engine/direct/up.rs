@@ -1,21 +1,18 @@
-//! The direct engine: carries a plan out in this process, without asking systemd. It is what the units themselves run,
-//! and what works where there is no systemd.
+//! Maps and mounts in this process, without systemd. The units run it, and so does a machine without systemd.
 //!
-//! Images are mapped in parallel; each entry of fstab is mounted as soon as the images that it needs are mapped and
-//! what it stands on is mounted; an image's hook is run when nothing of it is waited for any more. So what is slow or
-//! fails holds up nothing but what stands on it. File systems are not checked: fsck, like making and growing them, is
-//! systemd's (systemd-fsck@.service), and happens where its units mount.
+//! Images are mapped in parallel. An fstab entry is mounted as soon as the images that it needs are mapped and what it stands
+//! on is mounted. The hook of an image runs when all mounts on the image are finished. So what is slow or fails delays only
+//! what stands on it. File systems are neither checked nor made nor grown here: systemd does that in units of its own, such as
+//! systemd-fsck@.service.
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
-
-use super::map_image::{Mapped, Mapper, RetryPolicy};
+use super::map_image::Mapped;
+use super::map_run::{ImageState, MapJobDone, MapRun, MapSettings, MountStage};
 use super::mount_job::MountJob;
 use crate::config::table::Entry;
 use crate::diagnose::MapFailure;
@@ -23,312 +20,169 @@ use crate::engine::hook::ImageHook;
 use crate::engine::write_errors;
 use crate::model::hook_call::{HookCall, HookPolicy};
 use crate::model::image_spec::ImageSpec;
-use crate::model::mapping::Mapping;
-use crate::model::owner_tag::Origin;
 use crate::plan::MapPlan;
 use crate::plan::fstab_graph::MountStep;
 use crate::report::event::{Event, Subject};
 use crate::report::failures::Report;
 use crate::runtime::deadline::Deadline;
-use crate::runtime::job_pool::JobPool;
 use crate::runtime::root::Root;
 use crate::sys::notify;
 
-/// What a run is told beside its plan.
-#[derive(Debug, Clone, Copy)]
-pub struct MapSettings {
-    /// Who asks for the mappings.
-    pub origin: Origin,
-    /// How long each image, mount and hook may take.
-    pub timeout: Duration,
-    /// How many images, mounts and hooks run at once.
-    pub parallel: usize,
-    /// Whether the hooks of new mappings are run.
-    pub hooks: HookPolicy,
-    /// How long monitors that do not answer are asked.
-    pub retry: RetryPolicy,
-}
-
-/// Maps every image of the plan, mounts what stands on those that are mapped now, and runs the hooks of those that
-/// were not mapped before.
-pub fn map(root: &Root, plan: &MapPlan<'_>, manner: MapSettings) -> Report {
-    let images = plan
-        .images
-        .iter()
-        .map(|entry| (&entry.spec, ImageState::Awaited))
-        .collect();
-    let steps = vec![MountStage::Waiting; plan.mounts.len()];
-    let (mapper, pool) = (
-        Arc::new(Mapper::new(root, manner.retry)),
-        JobPool::new(manner.parallel),
-    );
-    let mut work = MapRun {
-        root,
-        plan,
-        manner,
-        mapper,
-        images,
-        steps,
-        pool,
-        report: Report::default(),
-    };
+/// Maps every image of the plan, mounts what stands on those that are mapped, and runs the hooks of those that were not
+/// mapped before.
+pub fn map(root: &Root, plan: &MapPlan<'_>, settings: MapSettings) -> Report {
+    let mut run = MapRun::new(root, plan, settings);
     notify::status("mapping");
-    for line in &plan.refused {
-        work.report.failed(format!(
-            "not mounted on {}: {}",
-            line.entry.target.display(),
-            line.why
-        ));
+    for refused in &plan.refused {
+        let target = refused.entry.target.display();
+        run.report
+            .failed(format!("not mounted on {target}: {}", refused.why));
     }
-    work.map_images();
+    run.map_images();
     loop {
-        work.mount_what_can_be();
-        if manner.hooks == HookPolicy::Run {
-            work.run_hooks();
+        run.start_mounts();
+        if settings.hooks == HookPolicy::Run {
+            run.start_hooks();
         }
-        // Every job ends by itself within its limit.
-        match work.pool.next(Duration::MAX) {
-            Some(done) => work.take(done),
-            None => {
-                write_errors::warn_about(root, work.adopted());
-                return work.report;
-            }
+        // Every job ends within its own time limit.
+        match run.pool.next(Duration::MAX) {
+            Some(done) => run.take(done),
+            None => break,
         }
     }
-}
-
-/// How far an image is.
-enum ImageState {
-    /// Being mapped.
-    Awaited,
-    /// Mapped; whether it was before.
-    Mapped { mapping: Mapping, adopted: bool },
-    /// Mapped, and its hook has been called.
-    Hooked(Mapping),
-    /// Not to be had.
-    Failed,
-}
-
-/// How far a mount is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum MountStage {
-    Waiting,
-    Running,
-    Mounted,
-    Failed,
-}
-
-/// What a job came to. Images and steps by their place in the plan.
-enum MapJobDone {
-    ImageState(usize, Result<Mapped>),
-    Step(usize, Result<String, String>),
-    Hook(ImageSpec, Result<()>),
-}
-
-/// What has been done so far, and what is under way.
-struct MapRun<'a> {
-    root: &'a Root,
-    plan: &'a MapPlan<'a>,
-    manner: MapSettings,
-    mapper: Arc<Mapper>,
-    images: HashMap<&'a ImageSpec, ImageState>,
-    steps: Vec<MountStage>,
-    pool: JobPool<MapJobDone>,
-    report: Report,
+    write_errors::warn_about(root, run.already_mapped());
+    run.report
 }
 
 impl<'a> MapRun<'a> {
     fn map_images(&mut self) {
-        for (entry, mapped) in self.mapper.adopted(&self.plan.images) {
+        for (entry, mapped) in self.mapper.already_mapped(&self.plan.images) {
             self.take_image(entry, Ok(mapped));
         }
         for (at, entry) in self.plan.images.iter().enumerate() {
-            if matches!(self.images.get(&entry.spec), Some(ImageState::Awaited)) {
-                self.map_image(at, entry);
+            if !matches!(self.images.get(&entry.spec), Some(ImageState::Mapping)) {
+                continue;
             }
+            let mapper = Arc::clone(&self.mapper);
+            let entry = (*entry).clone();
+            let settings = self.settings;
+            self.pool.submit(move || {
+                let result = mapper.map(&entry, settings.origin, settings.timeout);
+                MapJobDone::Image(at, result)
+            });
         }
-    }
-
-    fn map_image(&mut self, at: usize, entry: &Entry) {
-        let (mapper, entry, manner) = (Arc::clone(&self.mapper), entry.clone(), self.manner);
-        self.pool.submit(move || {
-            MapJobDone::ImageState(at, mapper.image(&entry, manner.origin, manner.timeout))
-        });
     }
 
     fn take(&mut self, done: MapJobDone) {
         match done {
-            MapJobDone::ImageState(at, result) => self.take_image(self.plan.images[at], result),
-            MapJobDone::Step(at, Ok(what)) => {
-                self.report
-                    .succeeded(Event::Mounted, self.plan.mounts[at].images[0], what);
-                self.steps[at] = MountStage::Mounted;
+            MapJobDone::Image(at, result) => self.take_image(self.plan.images[at], result),
+            MapJobDone::Mount(at, Ok(text)) => {
+                let spec = self.plan.mounts[at].images[0];
+                self.report.succeeded(Event::Mounted, spec, text);
+                self.mounts[at] = MountStage::Mounted;
             }
-            MapJobDone::Step(at, Err(why)) => self.lose(at, &why),
+            MapJobDone::Mount(at, Err(error)) => self.mount_failed(at, format!("{error:#}")),
             MapJobDone::Hook(_, Ok(())) => {}
-            MapJobDone::Hook(spec, Err(why)) => {
+            MapJobDone::Hook(spec, Err(error)) => {
                 self.report
-                    .image_failed(Event::HookFailed, &spec, format!("{why:#}"))
+                    .image_failed(Event::HookFailed, &spec, format!("{error:#}"));
             }
         }
     }
 
-    fn take_image(&mut self, entry: &'a Entry, result: Result<Mapped>) {
-        let text = match &result {
-            Ok(mapped) => mapped.describe(),
-            Err(error) => format!("{error:#}"),
-        };
-        notify::status(&text);
-        let image = match result {
+    fn take_image(&mut self, entry: &'a Entry, result: Result<Mapped, MapFailure>) {
+        let state = match result {
             Ok(mapped) => {
+                let text = mapped.describe();
+                notify::status(&text);
                 self.report.succeeded(Event::Mapped, &mapped.mapping, text);
                 ImageState::Mapped {
                     mapping: mapped.mapping,
-                    adopted: mapped.adopted,
+                    was_mapped: mapped.was_mapped,
                 }
             }
-            Err(error) => {
-                let errno = error
-                    .downcast_ref::<MapFailure>()
-                    .and_then(|failure| failure.errno);
-                self.report.image_failed(
-                    Event::MapFailed,
-                    Subject::from(&entry.spec).errno(errno),
-                    text,
-                );
+            Err(failure) => {
+                notify::status(&failure.to_string());
+                let about = Subject::from(&entry.spec).errno(failure.errno);
+                self.report.image_failed(Event::MapFailed, about, failure);
                 ImageState::Failed
             }
         };
-        self.images.insert(&entry.spec, image);
+        self.images.insert(&entry.spec, state);
     }
 
-    /// What was mapped before.
-    fn adopted(&self) -> impl Iterator<Item = &Mapping> {
-        self.images.values().filter_map(|image| match image {
-            ImageState::Mapped {
-                mapping,
-                adopted: true,
-            } => Some(mapping),
-            _ => None,
-        })
+    fn mount_failed(&mut self, at: usize, text: String) {
+        let spec = self.plan.mounts[at].images[0];
+        self.report.image_failed(Event::MountFailed, spec, text);
+        self.mounts[at] = MountStage::Failed;
     }
 
-    fn lose(&mut self, at: usize, why: &str) {
-        self.report
-            .image_failed(Event::MountFailed, self.plan.mounts[at].images[0], why);
-        self.steps[at] = MountStage::Failed;
-    }
-
-    /// Starts every mount whose time has come, and gives up those whose time cannot come. What a step needs is before
-    /// it in the list, so one walk is enough.
-    fn mount_what_can_be(&mut self) {
-        for (at, step) in self.plan.mounts.iter().enumerate() {
-            if self.steps[at] != MountStage::Waiting {
+    /// Starts every mount that is ready, and gives up those that cannot become ready.
+    fn start_mounts(&mut self) {
+        let plan = self.plan;
+        // What a mount needs comes before it in the plan, so failures propagate in one pass.
+        for (at, step) in plan.mounts.iter().enumerate() {
+            if self.mounts[at] != MountStage::Waiting {
                 continue;
             }
-            let target = step.entry.target.display();
-            if let Some(missing) = self.what_is_lost(step) {
-                self.lose(at, &format!("not mounted on {target}: it needs {missing}"));
+            if let Some(need) = self.missing_need(step) {
+                let target = step.entry.target.display();
+                self.mount_failed(at, format!("not mounted on {target}: it needs {need}"));
             } else if self.is_ready(step) {
-                self.steps[at] = MountStage::Running;
+                self.mounts[at] = MountStage::Running;
                 let job = self.mount_job(step);
-                self.pool.submit(move || MapJobDone::Step(at, job.run()));
+                self.pool.submit(move || MapJobDone::Mount(at, job.run()));
             }
         }
     }
 
     fn mount_job(&self, step: &MountStep<'_>) -> MountJob {
-        let own = step.own.and_then(|spec| match self.images.get(spec) {
-            Some(ImageState::Mapped { mapping, .. } | ImageState::Hooked(mapping)) => {
-                Some(mapping.clone())
-            }
-            _ => None,
-        });
-        let elsewhere = step
-            .elsewhere
-            .iter()
-            .map(|target| target.to_path_buf())
-            .collect();
-        let (spec, limit) = (step.images[0].clone(), self.manner.timeout);
         MountJob {
             root: self.root.clone(),
-            spec,
+            spec: step.images[0].clone(),
             entry: step.entry.clone(),
-            own,
-            elsewhere,
-            limit,
+            own: step.own.and_then(|spec| self.mapping_of(spec)).cloned(),
+            elsewhere: step
+                .elsewhere
+                .iter()
+                .map(|target| target.to_path_buf())
+                .collect(),
+            timeout: self.settings.timeout,
         }
     }
 
-    /// What the step can wait for in vain, in words.
-    fn what_is_lost(&self, step: &MountStep<'_>) -> Option<String> {
-        let mount = step
-            .after
-            .iter()
-            .find(|need| self.steps[**need] == MountStage::Failed);
-        let mount = mount.map(|need| {
-            format!(
-                "{}, which is not mounted",
-                self.plan.mounts[*need].entry.target.display()
-            )
-        });
-        let image = step
-            .images
-            .iter()
-            .find(|spec| matches!(self.images.get(*spec), Some(ImageState::Failed)));
-        mount.or_else(|| image.map(|spec| format!("{spec}, which is not mapped")))
-    }
-
-    /// Images that this plan does not map are not waited for: what stands on them is mounted already, or it fails.
-    fn is_ready(&self, step: &MountStep<'_>) -> bool {
-        let is_mapped = |spec: &&ImageSpec| {
-            !matches!(
-                self.images.get(*spec),
-                Some(ImageState::Awaited | ImageState::Failed)
-            )
-        };
-        step.images.iter().all(is_mapped)
-            && step
-                .after
-                .iter()
-                .all(|need| self.steps[*need] == MountStage::Mounted)
-    }
-
-    /// Starts the hook of every image that is new and of which nothing is waited for.
-    fn run_hooks(&mut self) {
-        let is_open =
-            |at: &usize| matches!(self.steps[*at], MountStage::Waiting | MountStage::Running);
-        let open: Vec<usize> = (0..self.steps.len()).filter(is_open).collect();
-        for (spec, image) in &mut self.images {
-            let ImageState::Mapped {
-                mapping,
-                adopted: false,
-            } = image
-            else {
-                continue;
-            };
-            if open
-                .iter()
-                .any(|at| self.plan.mounts[*at].images.contains(spec))
-            {
-                continue;
+    /// Starts the hook of every new mapping whose mounts are finished.
+    fn start_hooks(&mut self) {
+        for entry in &self.plan.images {
+            let is_due = matches!(
+                self.images.get(&entry.spec),
+                Some(ImageState::Mapped {
+                    was_mapped: false,
+                    ..
+                })
+            ) && !self.has_open_mounts(&entry.spec);
+            if is_due {
+                self.start_hook(entry);
             }
-            *image = ImageState::Hooked(mapping.clone());
-            let (root, spec, limit) = (self.root.clone(), (*spec).clone(), self.manner.timeout);
-            let own = self
-                .plan
-                .images
-                .iter()
-                .find(|entry| entry.spec == spec)
-                .and_then(|entry| entry.hook.clone());
-            self.pool.submit(move || {
-                let hook = ImageHook {
-                    spec: &spec,
-                    declared: own.as_deref(),
-                };
-                let result = hook.run(&root, HookCall::Map, &Deadline::after(limit));
-                MapJobDone::Hook(spec, result)
-            });
         }
+    }
+
+    fn start_hook(&mut self, entry: &'a Entry) {
+        let Some(mapping) = self.mapping_of(&entry.spec).cloned() else {
+            return;
+        };
+        self.images.insert(&entry.spec, ImageState::Hooked(mapping));
+        let root = self.root.clone();
+        let spec: ImageSpec = entry.spec.clone();
+        let declared = entry.hook.clone();
+        let timeout = self.settings.timeout;
+        self.pool.submit(move || {
+            let hook = ImageHook {
+                spec: &spec,
+                declared: declared.as_deref(),
+            };
+            let result = hook.run(&root, HookCall::Map, &Deadline::after(timeout));
+            MapJobDone::Hook(spec, result)
+        });
     }
 }

@@ -80,15 +80,23 @@ fn the_error_states_how_the_hook_ended() {
 
 #[test]
 fn a_hook_that_exceeds_its_time_limit_is_killed_with_its_children() {
-    let root = with_hook("#!/bin/sh\necho $$ >\"${0%/etc*}/pid\"\nsleep 300 & wait\n");
+    let root = with_hook("#!/bin/sh\nsleep 300 &\necho $! >\"${0%/etc*}/pid\"\nwait\n");
     let start = Instant::now();
     let spec = "rbd/a".parse().unwrap();
-    let error = run_hook_of(&root, &spec, HookCall::Unmap, Duration::from_millis(500));
+    let error = run_hook_of(&root, &spec, HookCall::Unmap, Duration::from_secs(2));
     assert!(
         error.ends_with("unmap failed: killed: time limit exceeded"),
         "{error}"
     );
     assert!(start.elapsed() < Duration::from_secs(30));
+    let pid = fs::read_to_string(root.join("pid")).unwrap();
+    let is_gone = || (!is_running(pid.trim())).then_some(());
+    assert!(Deadline::after(ENOUGH).poll(is_gone).is_some());
+}
+
+/// Whether a process exists and is not a zombie, which its parent has yet to reap.
+fn is_running(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 #[test]

@@ -46,7 +46,7 @@ slow_udev() {
   echo "ACTION==\"add\", KERNEL==\"rbd*\", PROGRAM=\"/bin/sleep $(longer 6 30)\"" >/etc/udev/rules.d/10-lab.rules
   udevadm control --reload
   goes_up_and_down "a rule that takes its time"
-  expect "waiting for udev to make /dev/rbd/$POOL/degraded of /dev/rbd" <<<"$UP"
+  expect "waiting for udev to create the link /dev/rbd/$POOL/degraded to /dev/rbd" <<<"$UP"
   rm /etc/udev/rules.d/10-lab.rules
   udevadm control --reload
 }

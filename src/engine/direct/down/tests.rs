@@ -6,7 +6,8 @@ use crate::sys::link_maker;
 use crate::sys::rbd::bus;
 use std::fs;
 
-const TIMEOUT: Duration = Duration::from_millis(300);
+/// Long enough for any run that makes progress, also on a machine that is busy.
+const ENOUGH: Duration = Duration::from_secs(20);
 const BUS: &str = "sys/bus/rbd/remove_single_major";
 
 /// A root on which these images are mapped as rbd0, rbd1, … and linked, with these lines of mountinfo.
@@ -27,18 +28,18 @@ fn with_mapped(images: &[&str], mountinfo: &str) -> FakeRoot {
 }
 
 /// Whether the run had no failure.
-fn unmap_these(root: &Root, mappings: &[Mapping], hooks: Option<&DeclaredHooks>) -> bool {
-    let settings = UnmapSettings {
-        timeout: TIMEOUT,
-        parallel: 4,
-        hooks,
-        shutdown: None,
-    };
-    unmap(root, mappings, settings).is_clean()
+fn unmap_all(root: &Root, settings: UnmapSettings) -> bool {
+    unmap(root, &bus::list(root).unwrap(), settings).is_clean()
 }
 
-fn unmap_all(root: &Root, hooks: Option<&DeclaredHooks>) -> bool {
-    unmap_these(root, &bus::list(root).unwrap(), hooks)
+/// Without hooks.
+fn settings() -> UnmapSettings<'static> {
+    UnmapSettings {
+        timeout: ENOUGH,
+        parallel: 4,
+        hooks: None,
+        shutdown: None,
+    }
 }
 
 /// The numbers that were written to the bus.
@@ -49,7 +50,7 @@ fn removed(root: &Root) -> String {
 #[test]
 fn an_image_without_mounts_is_removed_with_its_link() {
     let root = with_mapped(&["a"], "");
-    assert!(unmap_all(&root, None));
+    assert!(unmap_all(&root, settings()));
     assert_eq!(removed(&root), "0");
     assert!(!root.dev("rbd").exists());
 }
@@ -61,7 +62,7 @@ fn an_image_whose_mount_cannot_be_unmounted_stays_and_the_others_are_removed() {
         "21 20 252:0 / /nonexistent/rbdmap rw - xfs /dev/rbd0 rw\n",
     );
     let start = Instant::now();
-    assert!(!unmap_all(&root, None));
+    assert!(!unmap_all(&root, settings()));
     assert_eq!(removed(&root), "1");
     assert!(root.dev("rbd/rbd/a").exists() && !root.dev("rbd/rbd/b").exists());
     assert!(start.elapsed() < Duration::from_secs(30));
@@ -71,7 +72,11 @@ fn an_image_whose_mount_cannot_be_unmounted_stays_and_the_others_are_removed() {
 fn a_mount_that_an_unrelated_mount_hides_is_left_alone() {
     let mounts = "21 20 252:0 / /nonexistent/x/rbdmap rw - xfs /dev/rbd0 rw\n22 20 8:2 / /nonexistent/x rw - xfs /dev/sda2 rw\n";
     let root = with_mapped(&["a"], mounts);
-    assert!(!unmap_all(&root, None));
+    let settings = UnmapSettings {
+        timeout: Duration::from_millis(300),
+        ..settings()
+    };
+    assert!(!unmap_all(&root, settings));
     assert_eq!(removed(&root), "");
 }
 
@@ -80,7 +85,7 @@ fn a_number_that_belongs_to_another_image_now_is_left_alone() {
     let root = with_mapped(&["a"], "");
     let before = bus::list(&root).unwrap();
     root.write("sys/bus/rbd/devices/0/name", "other");
-    unmap_these(&root, &before, None);
+    unmap(&root, &before, settings());
     assert_eq!(removed(&root), "");
 }
 
@@ -96,7 +101,12 @@ fn the_hook_runs_before_the_removal_and_its_failure_stops_nothing() {
     for directory in ["etc/ceph/rbd.d", "etc/ceph/rbd.d/rbd"] {
         root.set_mode(directory, 0o755);
     }
-    assert!(!unmap_all(&root, Some(&DeclaredHooks::new())));
+    let declared = DeclaredHooks::new();
+    let settings = UnmapSettings {
+        hooks: Some(&declared),
+        ..settings()
+    };
+    assert!(!unmap_all(&root, settings));
     assert!(root.join("first").exists());
     assert_eq!(removed(&root), "0");
 }

@@ -70,7 +70,7 @@ last() {
   same "$name" "$(systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1)" "failed units"
   same active "$(systemctl is-active rbdmap.service)" rbdmap.service
   systemctl show -P StatusText rbdmap.service | expect "$POOL/cut-late"
-  systemctl show -P StatusText "$name" | expect "no monitor has answered for 80 s"
+  systemctl show -P StatusText "$name" | expect "no monitor answered within 80 s"
   given_up=$(($(systemctl show -P ActiveEnterTimestampMonotonic rbdmap.service) / 1000000))
   echo "$given_up" >/lab/log/late-took
   [ "$given_up" -le 110 ] || fail "boot went on $given_up s after the start"
