@@ -42,3 +42,8 @@ impl Mapping {
         self.tag.as_ref().is_some_and(|tag| tag.origin == origin)
     }
 }
+
+/// Whether one of these mappings is of the image.
+pub fn is_mapped(mappings: &[Mapping], spec: &ImageSpec) -> bool {
+    mappings.iter().any(|mapping| mapping.spec == *spec)
+}

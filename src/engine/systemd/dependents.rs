@@ -1,20 +1,21 @@
-//! After an image that boot did not wait for: what stands on it, and who has been waiting for that.
+//! After an image was mapped that boot did not wait for: starts what stands on it, and the services that waited for that.
 //!
-//! systemd starts nothing again whose start has failed because something else was missing. `Wants=` in the instance would, but
-//! also, by itself, each time that it waits for another try, and then the device would be waited for for ever.
+//! systemd does not repeat a start that failed because a unit that it requires was missing. `Wants=` in the instance would start
+//! these units, but also each time that the instance waits for its next attempt, and then they would wait for the device for
+//! ever.
 
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::connect;
+use super::connection::connect;
 use crate::runtime::root::Root;
 
-/// Has systemd start these units, and the services that have waited for them since boot. It is not waited for: their order is
-/// after the instance from which this is called.
+/// Asks systemd to start these units and the services that have waited for them since boot.
 pub fn start_dependents(root: &Root, units: &[String]) -> Result<()> {
     let manager = connect(root)?;
-    let waiting = manager.unstarted_dependents(units)?;
-    let all: Vec<String> = units.iter().cloned().chain(waiting).collect();
+    let mut all = units.to_vec();
+    all.extend(manager.unstarted_dependents(units)?);
+    // Without waiting: the units are ordered after the instance that calls this.
     manager.start(&all, Duration::ZERO, &mut |_| {}).map(drop)
 }

@@ -1,8 +1,9 @@
-//! Images that boot does not wait for: systemd is asked for each when a monitor of it greets, and for the rest when boot is over.
+//! Images that boot does not wait for. Asks systemd to start each as soon as one of its monitors answers, and the rest when
+//! boot has finished.
 //!
-//! The surprise: boot is over when no unit is being started any more (systemd `src/core/manager.c`, manager_check_finished), and
-//! a unit that waits for monitors, with whatever `Wants=` and without any order, is being started. So until then they are
-//! waited for here, in a process that has been started and holds up nothing.
+//! systemd considers boot finished when no start job is left (systemd `src/core/manager.c`, manager_check_finished), and the unit
+//! of an image that waits for monitors has one, whatever `Wants=` or order it has. So until a monitor answers, this process
+//! waits instead. Its own unit has started, and so delays nothing.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,9 +12,9 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
-use super::connect;
+use super::connection::connect;
 use crate::ceph::file_cache::FileCache;
-use crate::ceph::request;
+use crate::ceph::request::{self, Request};
 use crate::config::table::Entry;
 use crate::engine::progress;
 use crate::model::image_spec::ImageSpec;
@@ -25,121 +26,134 @@ use crate::runtime::root::Root;
 use crate::sys::rbd::monitor_probe;
 use crate::sys::systemd::{JobOutcome, SystemState};
 
-/// How long monitors may take to greet before they are asked again.
-const GREETING: Duration = Duration::from_secs(1);
+/// How long monitors may take to answer before they are asked again.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Monitors, and how they are spoken to.
-type Whom = (Vec<SocketAddr>, Messenger);
+/// Monitors, and the protocol that they are asked in.
+type MonitorSet = (Vec<SocketAddr>, Messenger);
 
-/// Has systemd start these units of images, and returns when it has been asked for the last.
+/// The units of images, sorted by what they wait for.
+#[derive(Default)]
+struct SortedUnits {
+    /// Images whose monitors are not known. Their units report what is missing.
+    at_once: Vec<String>,
+    by_monitors: HashMap<MonitorSet, Vec<String>>,
+}
+
+/// Asks systemd to start these units of images, and returns when it has been asked for the last.
 pub fn start_nofail(root: &Root, entries: &[Entry], units: &[String]) -> Result<()> {
-    let (at_once, by_monitors) = sort(root, entries, units);
-    start(root, &at_once)?;
-    if let Some(units) = by_monitors.values().map(Vec::len).reduce(|a, b| a + b) {
-        let subject = format!("the monitors of {units} images, or for the end of boot");
+    let sorted = SortedUnits::new(root, entries, units);
+    start(root, &sorted.at_once)?;
+    let waiting: usize = sorted.by_monitors.values().map(Vec::len).sum();
+    if waiting > 0 {
+        let subject = format!("the monitors of {waiting} images, or for the end of boot");
         progress::show(&UnitStatus::new(Activity::WaitingFor, subject));
     }
-    let wait = |whom: &Whom, units: &[String]| {
-        if wait(root, whom) {
-            start(root, units)
-        } else {
-            Ok(())
-        }
-    };
-    // Those of one cluster do not wait for another's monitors.
+    // The images of one cluster do not wait for another cluster's monitors.
     thread::scope(|scope| {
-        let waits: Vec<_> = by_monitors
-            .iter()
-            .map(|(whom, units)| scope.spawn(|| wait(whom, units)))
-            .collect();
-        let ended = waits.into_iter().map(|wait| {
-            wait.join()
-                .unwrap_or_else(|_| Err(anyhow!("a thread panicked")))
-        });
-        ended.collect()
+        let mut threads = Vec::new();
+        for (monitors, units) in &sorted.by_monitors {
+            threads.push(scope.spawn(|| start_when_reachable(root, monitors, units)));
+        }
+        let mut result = Ok(());
+        for thread in threads {
+            let ended = thread.join();
+            result = result.and(ended.unwrap_or_else(|_| Err(anyhow!("a thread panicked"))));
+        }
+        result
     })
 }
 
-/// Whether systemd is still starting what the machine boots with.
+/// Whether systemd is still starting what belongs to boot.
 pub fn is_booting(root: &Root) -> Result<bool> {
-    Ok(goes_on_booting(&connect(root)?.system_state()?))
+    Ok(belongs_to_boot(&connect(root)?.system_state()?))
 }
 
-/// Whether systemd has started the unit of one of these images again by itself, since somebody asked for it.
+/// Whether systemd has restarted the unit of one of these images by itself since somebody requested its start.
 pub fn has_restarted(root: &Root, specs: &[String]) -> Result<bool> {
     let manager = connect(root)?;
-    let restarts = |text: &String| {
+    for text in specs {
         let spec: ImageSpec = text.parse()?;
-        manager.restart_count(&unit_name::instance(&spec))
-    };
-    specs
-        .iter()
-        .map(restarts)
-        .try_fold(false, |any, restarts| Ok(any || restarts? > 0))
+        if manager.restart_count(&unit_name::instance(&spec))? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
-fn goes_on_booting(state: &SystemState) -> bool {
+fn belongs_to_boot(state: &SystemState) -> bool {
     matches!(state, SystemState::Initializing | SystemState::Starting)
 }
 
-/// Units by the monitors that they need. Those of which nothing can be found out are the first: they say what is missing.
-fn sort(
-    root: &Root,
-    entries: &[Entry],
-    units: &[String],
-) -> (Vec<String>, HashMap<Whom, Vec<String>>) {
-    let entries: HashMap<String, &Entry> = entries
-        .iter()
-        .map(|entry| (unit_name::instance(&entry.spec), entry))
-        .collect();
-    let sources = FileCache::new(root);
-    let (mut at_once, mut by_monitors) = (Vec::new(), HashMap::<Whom, Vec<String>>::new());
-    for unit in units {
-        let request = entries.get(unit).and_then(|entry| {
-            let resolved = request::resolve(&sources, entry).ok()?;
-            resolved.request(GREETING).ok()
-        });
-        match request {
-            Some(request) => {
-                let messenger = request.messenger();
-                by_monitors
-                    .entry((request.monitors, messenger))
-                    .or_default()
-                    .push(unit.clone());
+impl SortedUnits {
+    fn new(root: &Root, entries: &[Entry], units: &[String]) -> Self {
+        let entries: HashMap<String, &Entry> = entries
+            .iter()
+            .map(|entry| (unit_name::instance(&entry.spec), entry))
+            .collect();
+        let files = FileCache::new(root);
+        let mut sorted = Self::default();
+        for unit in units {
+            let request = entries
+                .get(unit)
+                .and_then(|entry| find_request(&files, entry));
+            match request {
+                Some(request) => {
+                    let messenger = request.messenger();
+                    sorted
+                        .by_monitors
+                        .entry((request.monitors, messenger))
+                        .or_default()
+                        .push(unit.clone());
+                }
+                None => sorted.at_once.push(unit.clone()),
             }
-            None => at_once.push(unit.clone()),
+        }
+        sorted
+    }
+}
+
+fn find_request(files: &FileCache, entry: &Entry) -> Option<Request> {
+    let resolved = request::resolve(files, entry).ok()?;
+    resolved.request(PROBE_TIMEOUT).ok()
+}
+
+fn start_when_reachable(root: &Root, monitors: &MonitorSet, units: &[String]) -> Result<()> {
+    // Boot finishes, or systemd stops this process, so the wait has an end.
+    let may_start = Deadline::after(Duration::MAX).poll(|| may_start(root, monitors));
+    if may_start.unwrap_or(false) {
+        start(root, units)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether the units can be started: a monitor answers or boot has finished. `None` while neither is so; never during a
+/// shutdown.
+fn may_start(root: &Root, (monitors, messenger): &MonitorSet) -> Option<bool> {
+    let deadline = Deadline::after(PROBE_TIMEOUT);
+    if monitor_probe::greeters(monitors, *messenger, &deadline).is_ok() {
+        return Some(true);
+    }
+    // A new connection each time, because none survives `systemctl daemon-reexec`.
+    match connect(root).and_then(|manager| manager.system_state()) {
+        Ok(state) if belongs_to_boot(&state) => None,
+        Ok(state) => Some(state != SystemState::Stopping),
+        Err(error) => {
+            tracing::debug!("{error:#}");
+            None
         }
     }
-    (at_once, by_monitors)
 }
 
-/// Until a monitor greets or boot is over; whether they are to be started, which they are not at shutdown.
-fn wait(root: &Root, (monitors, messenger): &Whom) -> bool {
-    let look = || {
-        if monitor_probe::greeters(monitors, *messenger, &Deadline::after(GREETING)).is_ok() {
-            return Some(true);
-        }
-        // Each time by a connection of its own, for none outlives `systemctl daemon-reexec`.
-        match connect(root).and_then(|manager| manager.system_state()) {
-            Ok(state) => (!goes_on_booting(&state)).then_some(state != SystemState::Stopping),
-            Err(error) => {
-                tracing::debug!("{error:#}");
-                None
-            }
-        }
-    };
-    // The boot of a machine ends, or somebody ends this.
-    Deadline::after(Duration::MAX).poll(look).unwrap_or(false)
-}
-
-/// They tell of themselves; but not if systemd does not take them.
+/// Starts units without waiting for them. They report about themselves, unless systemd refuses to start them.
 fn start(root: &Root, units: &[String]) -> Result<()> {
     if units.is_empty() {
         return Ok(());
     }
     for job in connect(root)?.start(units, Duration::ZERO, &mut |_| {})? {
-        if let JobOutcome::Refused(why) = job.outcome {
-            tracing::warn!("{} is not started: {why}", job.unit);
+        if let JobOutcome::Refused(reason) = job.outcome {
+            tracing::warn!("{} is not started: {reason}", job.unit);
         }
     }
     Ok(())

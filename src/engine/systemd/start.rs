@@ -1,258 +1,219 @@
-//! Upward: instances and mounts are started, all at once, after systemd has read the files if they changed.
-//!
-//! What systemd has no unit for is mounted here afterwards.
+//! Maps through systemd: starts the instances and mount units of a plan, all at once, after systemd has reloaded if the files
+//! changed. What has no mount unit is then mounted by the direct engine.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::path::Path;
-use std::time::SystemTime;
 
 use anyhow::Result;
 
-use super::job_progress::{self, WatchedUnit};
-use super::{JOURNAL, JobOptions, connect, is_mapped, why};
+use super::connection::connect;
+use super::failure_reason::FailureReasons;
+use super::generated_units;
+use super::job_options::JobOptions;
+use super::job_progress;
+use super::planned_unit::{PlannedUnit, UnitKind, planned_units};
 use crate::config::table::Entry;
 use crate::engine::direct::map_run::MapSettings;
 use crate::engine::direct::retry_policy::RetryPolicy;
 use crate::engine::direct::up;
-use crate::engine::{hook, write_errors};
+use crate::engine::write_errors;
 use crate::model::hook_call::HookPolicy;
 use crate::model::image_spec::ImageSpec;
-use crate::model::mapping::Mapping;
+use crate::model::mapping::{Mapping, is_mapped};
 use crate::model::unit_name;
 use crate::plan::MapPlan;
 use crate::report::event::Event;
 use crate::report::failures::Report;
 use crate::runtime::root::Root;
-use crate::sys::journal::Journal;
 use crate::sys::rbd::mapping_cache::MappingCache;
 use crate::sys::systemd::{BriefState, JobOutcome, JobReport, Manager};
 
-/// Has systemd start the instances and mounts of the plan.
+/// Asks systemd to start the instances and mounts of the plan.
 pub fn map(
     root: &Root,
     plan: &MapPlan<'_>,
     settings: MapSettings,
-    asking: JobOptions,
+    options: JobOptions,
 ) -> Result<Report> {
     let manager = connect(root)?;
     reload_manager_if_stale(root, &manager)?;
-    let listing = MappingCache::new(root);
-    let work = StartRun {
+    let mappings = MappingCache::new(root);
+    let run = StartRun {
         root,
+        plan,
         manager,
-        before: listing.mappings()?,
-        listing,
+        before: mappings.mappings()?,
+        mappings,
         settings,
-        asking,
+        options,
     };
-    let mut units = subjects(root, plan);
-    let states = work
-        .manager
-        .unit_states(&units.keys().cloned().collect::<Vec<_>>())?;
-    units.retain(|name, (_, what)| {
-        !matches!(what, What::Mount(_))
-            || states.get(name).is_some_and(|state| state.load == "loaded")
-    });
-    work.revive(plan, &states)?;
-    let awaited = units
-        .iter()
-        .map(|(unit, (spec, what))| what.awaited(unit, spec))
-        .collect();
-    let waits = asking.block.then(|| job_progress::report(root, awaited));
-    let mut report = Report::default();
-    let lost = work.start(&units, &mut report)?;
-    drop(waits);
-    work.tell_of_other_needs(plan, &lost, &mut report)?;
-    let mounts = units
-        .values()
-        .filter(|(_, what)| matches!(what, What::Mount(_)))
-        .count();
-    if asking.block && mounts < plan.mounts.len() + plan.refused.len() {
-        report.merge(work.mount_the_rest(plan)?);
-    } else {
-        let is_wanted =
-            |mapping: &&Mapping| plan.images.iter().any(|entry| entry.spec == mapping.spec);
-        write_errors::warn_about(root, work.before.iter().filter(is_wanted));
-    }
-    Ok(report)
+    run.map()
 }
 
-/// Has systemd read the files again if they have changed.
+/// Makes systemd reload its units if the files from which they are generated have changed.
 pub fn reload_if_stale(root: &Root) -> Result<()> {
     reload_manager_if_stale(root, &connect(root)?)
 }
 
 fn reload_manager_if_stale(root: &Root, manager: &Manager) -> Result<()> {
-    if units_are_stale(root) {
+    if generated_units::are_stale(root) {
         manager.reload()
     } else {
         Ok(())
     }
 }
 
-/// What a unit does.
-#[derive(Clone, Copy)]
-enum What<'a> {
-    Map,
-    Mount(&'a Path),
-    Hook,
-}
-
-impl What<'_> {
-    fn awaited(self, unit: &str, spec: &ImageSpec) -> WatchedUnit {
-        let job = match self {
-            Self::Map => None,
-            Self::Mount(target) => Some(format!("the mounting on {}", target.display())),
-            Self::Hook => Some("its hook".to_owned()),
-        };
-        WatchedUnit {
-            unit: unit.to_owned(),
-            spec: spec.clone(),
-            job,
-        }
-    }
-
-    fn in_vain(self, why: &str) -> String {
-        match self {
-            Self::Mount(target) => format!("not mounted on {}: {why}", target.display()),
-            Self::Map | Self::Hook => why.to_owned(),
-        }
-    }
-
-    fn failed(self) -> Event {
-        match self {
-            Self::Map => Event::MapFailed,
-            Self::Mount(_) => Event::MountFailed,
-            Self::Hook => Event::HookFailed,
-        }
-    }
-}
-
-/// The image that a unit is about, and what it does.
-type Subject<'a> = (&'a ImageSpec, What<'a>);
-
-/// The units of the plan: an instance for each image, a mount for each line, and the hooks.
-fn subjects<'p>(root: &Root, plan: &MapPlan<'p>) -> HashMap<String, Subject<'p>> {
-    let instances = plan
-        .images
-        .iter()
-        .map(|entry| (unit_name::instance(&entry.spec), (&entry.spec, What::Map)));
-    let mounts = plan.mounts.iter().map(|step| {
-        let target = step.entry.target.as_path();
-        (
-            unit_name::mount(target),
-            (step.images[0], What::Mount(target)),
-        )
-    });
-    let hooked = hook::entries_with_hook(root, plan.images.iter().copied());
-    let hooks = hooked
-        .into_iter()
-        .map(|entry| (unit_name::hook(&entry.spec), (&entry.spec, What::Hook)));
-    instances.chain(mounts).chain(hooks).collect()
-}
-
+/// One command.
 struct StartRun<'a> {
     root: &'a Root,
+    plan: &'a MapPlan<'a>,
     manager: Manager,
     /// What was mapped before anything was started.
     before: Vec<Mapping>,
-    listing: MappingCache,
+    mappings: MappingCache,
     settings: MapSettings,
-    asking: JobOptions,
+    options: JobOptions,
+}
+
+/// What the jobs have come to so far.
+#[derive(Default)]
+struct StartResult {
+    report: Report,
+    /// Mount units that systemd did not start because a unit that they require failed.
+    not_started: HashSet<String>,
 }
 
 impl StartRun<'_> {
-    /// An instance that is active while its image is not mapped (somebody unmapped it without systemd) would not start,
-    /// nor would a unit that has failed too often. One that is tried again and again begins anew, and says at once how it fails.
-    fn revive(&self, plan: &MapPlan<'_>, states: &HashMap<String, BriefState>) -> Result<()> {
-        for (unit, _) in states.iter().filter(|(_, state)| state.active == "failed") {
-            self.manager.reset_failed(unit)?;
-        }
-        let unmapped = plan
-            .images
+    fn map(&self) -> Result<Report> {
+        let mut units = planned_units(self.root, self.plan);
+        let names: Vec<String> = units.keys().cloned().collect();
+        let states = self.manager.unit_states(&names)?;
+        // The generator writes no mount unit for some entries; those are mounted directly.
+        units.retain(|name, unit| {
+            !unit.is_mount() || states.get(name).is_some_and(|state| state.load == "loaded")
+        });
+        self.make_startable(&states)?;
+        let watched = units
             .iter()
-            .filter(|entry| !is_mapped(&self.before, &entry.spec));
-        let instances = unmapped.map(|entry| unit_name::instance(&entry.spec));
-        let is_stale = |instance: &String| {
-            states.get(instance).is_some_and(|state| {
-                let restarts = || self.manager.restart_count(instance).unwrap_or(0);
-                state.is_active() || state.active == "activating" && restarts() > 0
-            })
-        };
-        let stale: Vec<String> = instances.filter(is_stale).collect();
+            .map(|(name, unit)| unit.watched(name))
+            .collect();
+        let reporter = self
+            .options
+            .block
+            .then(|| job_progress::report(self.root, watched));
+        let StartResult {
+            mut report,
+            not_started,
+        } = self.start(&units)?;
+        drop(reporter);
+        self.report_other_needs(&not_started, &mut report)?;
+        let mounts = units.values().filter(|unit| unit.is_mount()).count();
+        if self.options.block && mounts < self.plan.mounts.len() + self.plan.refused.len() {
+            report.merge(self.mount_directly()?);
+        } else {
+            self.warn_about_write_errors();
+        }
+        Ok(report)
+    }
+
+    /// Resets and stops the units that would not start otherwise: a unit that has failed too often, and an instance that is
+    /// active although its image is not mapped, because somebody unmapped it without systemd. An instance that systemd
+    /// restarts again and again is stopped too, so that it starts now and the first failure is reported.
+    fn make_startable(&self, states: &HashMap<String, BriefState>) -> Result<()> {
+        for (unit, state) in states {
+            if state.active == "failed" {
+                self.manager.reset_failed(unit)?;
+            }
+        }
+        let mut stale = Vec::new();
+        for entry in &self.plan.images {
+            let instance = unit_name::instance(&entry.spec);
+            if !is_mapped(&self.before, &entry.spec) && self.is_stale(&instance, states) {
+                stale.push(instance);
+            }
+        }
         if !stale.is_empty() {
             self.manager.stop(&stale, self.settings.timeout)?;
         }
         Ok(())
     }
 
-    /// Starts them and tells what comes of them; the mounts that were not even tried.
-    fn start(
-        &self,
-        units: &HashMap<String, Subject<'_>>,
-        report: &mut Report,
-    ) -> Result<HashSet<String>> {
-        let names: Vec<String> = units.keys().cloned().collect();
-        let (mut lost, journal) = (HashSet::new(), Journal::new(self.root, JOURNAL));
-        let mut told = |job: &JobReport| {
-            let Some((spec, what)) = units.get(&job.unit) else {
-                return;
-            };
-            match (&job.outcome, what) {
-                (JobOutcome::Done, What::Mount(target)) => report.succeeded(
-                    Event::Mounted,
-                    *spec,
-                    format!("mounted on {}", target.display()),
-                ),
-                (JobOutcome::Done, What::Map) => {
-                    report.succeeded(Event::Mapped, *spec, self.describe(spec))
-                }
-                (JobOutcome::Done, What::Hook) => {}
-                (JobOutcome::StillRunning, What::Map) if !self.asking.block => {
-                    report.succeeded(Event::JobQueued, *spec, "systemd is mapping it")
-                }
-                (JobOutcome::StillRunning, _) if !self.asking.block => {}
-                (JobOutcome::StillRunning, What::Mount(target)) => {
-                    let text = format!(
-                        "not mounted on {} yet; systemd goes on with it",
-                        target.display()
-                    );
-                    report.image_failed(what.failed(), *spec, text);
-                }
-                // The image's own failure is told by its own job, others' afterwards.
-                (JobOutcome::Dependency, What::Hook) => {}
-                (JobOutcome::Dependency, What::Mount(_)) => {
-                    lost.insert(job.unit.clone());
-                }
-                _ => {
-                    let why = why(&self.manager, &journal, job);
-                    report.image_failed(what.failed(), *spec, what.in_vain(&why));
-                }
-            }
+    fn is_stale(&self, instance: &str, states: &HashMap<String, BriefState>) -> bool {
+        let Some(state) = states.get(instance) else {
+            return false;
         };
-        self.manager
-            .start(&names, self.asking.limit(self.settings.timeout), &mut told)?;
-        Ok(lost)
+        state.is_active()
+            || state.active == "activating" && self.manager.restart_count(instance).unwrap_or(0) > 0
     }
 
-    /// What is not mounted though all its images are mapped: something else that it needs has failed, such as its fsck.
-    fn tell_of_other_needs(
+    /// Starts the units and reports the result of each.
+    fn start(&self, units: &HashMap<String, PlannedUnit<'_>>) -> Result<StartResult> {
+        let names: Vec<String> = units.keys().cloned().collect();
+        let reasons = FailureReasons::new(self.root, &self.manager);
+        let timeout = self.options.job_timeout(self.settings.timeout);
+        let mut result = StartResult::default();
+        self.manager.start(&names, timeout, &mut |job| {
+            if let Some(unit) = units.get(&job.unit) {
+                self.take(job, unit, &reasons, &mut result);
+            }
+        })?;
+        Ok(result)
+    }
+
+    fn take(
         &self,
-        plan: &MapPlan<'_>,
-        lost: &HashSet<String>,
-        report: &mut Report,
-    ) -> Result<()> {
-        if lost.is_empty() {
+        job: &JobReport,
+        unit: &PlannedUnit<'_>,
+        reasons: &FailureReasons<'_>,
+        result: &mut StartResult,
+    ) {
+        let spec = unit.spec;
+        let report = &mut result.report;
+        match (&job.outcome, unit.kind) {
+            (JobOutcome::Done, UnitKind::Mount(target)) => {
+                let text = format!("mounted on {}", target.display());
+                report.succeeded(Event::Mounted, spec, text);
+            }
+            (JobOutcome::Done, UnitKind::Instance) => {
+                report.succeeded(Event::Mapped, spec, self.describe(spec));
+            }
+            (JobOutcome::Done, UnitKind::Hook) => {}
+            (JobOutcome::StillRunning, UnitKind::Instance) if !self.options.block => {
+                report.succeeded(Event::JobQueued, spec, "systemd is mapping it");
+            }
+            (JobOutcome::StillRunning, _) if !self.options.block => {}
+            (JobOutcome::StillRunning, UnitKind::Mount(target)) => {
+                let text = format!(
+                    "not mounted on {} yet; systemd continues its job",
+                    target.display()
+                );
+                report.image_failed(unit.failure_event(), spec, text);
+            }
+            // The job of the image itself reports its failure.
+            (JobOutcome::Dependency, UnitKind::Hook) => {}
+            // report_other_needs reports the others, when it is known what is mapped.
+            (JobOutcome::Dependency, UnitKind::Mount(_)) => {
+                result.not_started.insert(job.unit.clone());
+            }
+            _ => {
+                let text = unit.failure(&reasons.for_job(job));
+                report.image_failed(unit.failure_event(), spec, text);
+            }
+        }
+    }
+
+    /// Reports mounts that were not started although all their images are mapped: something else that they need has failed,
+    /// such as the check of the file system.
+    fn report_other_needs(&self, not_started: &HashSet<String>, report: &mut Report) -> Result<()> {
+        if not_started.is_empty() {
             return Ok(());
         }
-        let mapped = self.listing.mappings()?;
-        for step in &plan.mounts {
+        let mapped = self.mappings.mappings()?;
+        for step in &self.plan.mounts {
             let has_images = step.images.iter().all(|spec| is_mapped(&mapped, spec));
-            if has_images && lost.contains(&unit_name::mount(&step.entry.target)) {
-                let target = step.entry.target.display();
+            if has_images && not_started.contains(&unit_name::mount(&step.entry.target)) {
                 let text = format!(
-                    "not mounted on {target}: something that it needs has failed; `systemctl --failed` shows what"
+                    "not mounted on {}: something that it needs has failed; `systemctl --failed` shows what",
+                    step.entry.target.display()
                 );
                 report.image_failed(Event::MountFailed, step.images[0], text);
             }
@@ -260,88 +221,45 @@ impl StartRun<'_> {
         Ok(())
     }
 
-    /// On those images that are mapped by now; the others have been told of.
-    fn mount_the_rest(&self, plan: &MapPlan<'_>) -> Result<Report> {
-        let mapped = self.listing.mappings()?;
-        let images = plan
+    /// Mounts what has no mount unit, on the images that are mapped now. The failures of the others are reported already.
+    fn mount_directly(&self) -> Result<Report> {
+        let mapped = self.mappings.mappings()?;
+        let images: Vec<&Entry> = self
+            .plan
             .images
             .iter()
             .copied()
-            .filter(|entry: &&Entry| is_mapped(&mapped, &entry.spec))
+            .filter(|entry| is_mapped(&mapped, &entry.spec))
             .collect();
-        let rest = MapPlan {
+        let plan = MapPlan {
             images,
-            ..plan.clone()
+            ..self.plan.clone()
         };
-        Ok(up::map(
-            self.root,
-            &rest,
-            MapSettings {
-                hooks: HookPolicy::Skip,
-                retry: RetryPolicy::UntilTimeout,
-                ..self.settings
-            },
-        ))
+        let settings = MapSettings {
+            hooks: HookPolicy::Skip,
+            retry: RetryPolicy::UntilTimeout,
+            ..self.settings
+        };
+        Ok(up::map(self.root, &plan, settings))
+    }
+
+    fn warn_about_write_errors(&self) {
+        let wanted = self.before.iter().filter(|mapping| {
+            self.plan
+                .images
+                .iter()
+                .any(|entry| entry.spec == mapping.spec)
+        });
+        write_errors::warn_about(self.root, wanted);
     }
 
     fn describe(&self, spec: &ImageSpec) -> String {
-        match self.listing.of_image(spec).unwrap_or_default() {
+        match self.mappings.of_image(spec).unwrap_or_default() {
             Some(mapping) if self.before.contains(&mapping) => {
                 format!("already mapped as /dev/{}", mapping.name())
             }
             Some(mapping) => format!("mapped as /dev/{}", mapping.name()),
-            None => "was mapped, and is no longer".to_owned(),
+            None => "was mapped, but is not mapped any more".to_owned(),
         }
-    }
-}
-
-/// Whether table, fstab or settings changed after systemd last ran its generators, which begins with new folders.
-fn units_are_stale(root: &Root) -> bool {
-    let modified = |path: &Path| {
-        fs::metadata(path)
-            .and_then(|metadata| metadata.modified())
-            .ok()
-    };
-    let generated: Option<SystemTime> = ["generator", "generator.early"]
-        .iter()
-        .filter_map(|folder| modified(&root.generated_units(folder)))
-        .min();
-    let inputs = [
-        root.table(),
-        root.fstab(),
-        root.settings(),
-        root.settings_fragments(),
-    ]
-    .iter()
-    .filter_map(|path| modified(path))
-    .max();
-    is_stale(inputs, generated, SystemTime::now())
-}
-
-/// What was generated at a time that is still to come, before the clock was set back, tells nothing.
-fn is_stale(inputs: Option<SystemTime>, generated: Option<SystemTime>, now: SystemTime) -> bool {
-    match (inputs, generated) {
-        (Some(inputs), Some(generated)) => inputs >= generated || generated > now,
-        (inputs, None) => inputs.is_some(),
-        (None, _) => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn units_are_made_again_for_what_has_changed_and_when_the_clock_was_set_back() {
-        let at = |hour: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(hour * 3600);
-        let is_stale = |inputs: Option<u64>, generated: Option<u64>| {
-            is_stale(inputs.map(at), generated.map(at), at(10))
-        };
-        assert!(!is_stale(Some(1), Some(2)) && !is_stale(None, Some(2)) && !is_stale(None, None));
-        assert!(
-            is_stale(Some(2), Some(2)) && is_stale(Some(3), Some(2)) && is_stale(Some(1), None)
-        );
-        assert!(is_stale(Some(9), Some(11)), "made by a clock that was fast");
     }
 }

@@ -1,16 +1,20 @@
-//! Downward: the instances of the mappings are stopped, which takes their mounts with them; what no unit holds is taken
-//! down here.
+//! Unmaps through systemd: stops the instances of the mappings, and with them systemd stops their mounts. Mappings that no unit
+//! holds are unmapped by the direct engine.
 
-use std::collections::{BTreeSet, HashMap};
-
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Result;
 
+use super::connection::connect;
+use super::failure_reason::FailureReasons;
+use super::job_options::JobOptions;
 use super::job_progress::{self, WatchedUnit};
-use super::{JOURNAL, JobOptions, connect, stop_remapping, stop_remapping_after_stop, why};
+use super::remap_race::{stop_remapping, stop_remapping_after_stop};
+use super::sorted_images::SortedImages;
 use crate::config::table::Entry;
-use crate::engine::direct::{down, unmap_run::UnmapSettings};
+use crate::engine::direct::down;
+use crate::engine::direct::unmap_run::UnmapSettings;
 use crate::engine::write_errors::LostWrites;
 use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
@@ -21,256 +25,234 @@ use crate::report::event::Event;
 use crate::report::failures::Report;
 use crate::runtime::deadline::Deadline;
 use crate::runtime::root::Root;
-use crate::sys::journal::Journal;
 use crate::sys::rbd::bus;
 use crate::sys::systemd::{JobOutcome, JobReport, Manager};
 use crate::sys::{device, mounts};
 
-/// What is to go.
+/// What to unmap.
 pub struct StopRequest<'a> {
-    /// The mappings, and names that are not mapped.
+    /// The mappings, and the names that are not mapped.
     pub plan: &'a UnmapPlan,
-    /// Images whose instances are stopped as well, mapped or not.
+    /// Entries whose instances are stopped as well, whether the image is mapped or not.
     pub table: &'a [Entry],
 }
 
-/// Has systemd stop the instances of the plan's mappings; what it does not hold is taken down here.
+impl<'a> StopRequest<'a> {
+    /// The images whose instances are stopped.
+    fn specs(&self) -> Vec<&'a ImageSpec> {
+        let mapped = self.plan.mappings.iter().map(|mapping| &mapping.spec);
+        let absent = self.plan.absent.iter().filter_map(|target| match target {
+            Target::Image(spec) => Some(spec),
+            Target::Device(_) => None,
+        });
+        let listed = self.table.iter().map(|entry| &entry.spec);
+        mapped.chain(absent).chain(listed).collect()
+    }
+}
+
+/// Asks systemd to stop the instances of the request, and unmaps what no instance holds.
 pub fn unmap(
     root: &Root,
-    order: &StopRequest<'_>,
+    request: &StopRequest<'_>,
     settings: UnmapSettings,
-    asking: JobOptions,
+    options: JobOptions,
 ) -> Result<Report> {
-    let (manager, StopRequest { plan, table }) = (connect(root)?, order);
-    let mut report = Report::default();
-    let limit = asking.limit(settings.timeout);
-    let absent = plan.absent.iter().filter_map(|target| match target {
-        Target::Image(spec) => Some(spec),
-        Target::Device(_) => None,
-    });
-    let mapped = plan.mappings.iter().map(|mapping| &mapping.spec);
-    let specs = mapped
-        .chain(absent)
-        .chain(table.iter().map(|entry| &entry.spec))
-        .collect();
-    let SortedImages {
-        held,
-        interrupted,
-        mut failed,
-        users,
-    } = sort(&manager, specs, asking, &report)?;
-    stop_users(&manager, users, limit)?;
-    // With everything goes what would have some of it started yet. Where it does not run, asking would have systemd load it, and
-    // with it every image's unit.
-    let has_aside = !table.is_empty()
-        && (manager.has_job(unit_name::NOFAIL)?
-            || !manager.active_units(&[unit_name::NOFAIL])?.is_empty());
-    let aside = has_aside.then(|| unit_name::NOFAIL.to_owned());
-    let names: Vec<String> = aside.into_iter().chain(held.keys().cloned()).collect();
-    let waits = asking
-        .block
-        .then(|| job_progress::report(root, awaited(root, &held, &plan.mappings)));
-    let jobs = stop(&manager, &names, &interrupted, limit)?;
-    drop(waits);
-    let journal = Journal::new(root, JOURNAL);
-    for job in jobs {
-        let is_fine = job.outcome == JobOutcome::Done
-            || !asking.block && job.outcome == JobOutcome::StillRunning;
-        if let (Some(spec), false) = (held.get(&job.unit), is_fine) {
-            failed.insert(spec, why(&manager, &journal, &job));
-        }
-    }
-    forget_interrupted(&manager, &held, &failed)?;
-    if !asking.block {
-        let asked = held.values().filter(|spec| !failed.contains_key(*spec));
-        asked.for_each(|spec| report.succeeded(Event::JobQueued, *spec, "systemd is unmapping it"));
-        failed
-            .iter()
-            .for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, *spec, why));
-        return Ok(report);
-    }
-    let (left, gone) = split(root, &plan.mappings)?;
-    let mut losses = LostWrites::new(root);
-    for mapping in &gone {
-        report.succeeded(
-            Event::Unmapped,
-            mapping,
-            format!("unmapped /dev/{}", mapping.name()),
-        );
-        losses.report(mapping, &mut report);
-    }
-    // What a unit tried and could not do is told; what no unit held is done here.
-    let (tried, ours): (Vec<Mapping>, Vec<Mapping>) =
-        left.into_iter().partition(|m| failed.contains_key(&m.spec));
-    tried.iter().for_each(|mapping| {
-        report.image_failed(Event::UnmapFailed, &mapping.spec, &failed[&mapping.spec])
-    });
-    // Of an image that is not known to be ours, or not mapped, only its unit tells; who is not root knows no more.
-    let is_told = |spec: &ImageSpec| {
-        tried
-            .iter()
-            .chain(&gone)
-            .any(|mapping| mapping.spec == *spec)
+    let run = StopRun {
+        root,
+        manager: connect(root)?,
+        settings,
+        options,
     };
-    failed
-        .iter()
-        .filter(|(spec, _)| !is_told(spec))
-        .for_each(|(spec, why)| report.image_failed(Event::UnmapFailed, *spec, why));
-    report.merge(down::unmap(root, &ours, settings));
-    let ours: Vec<&ImageSpec> = ours.iter().map(|mapping| &mapping.spec).collect();
-    stop_remapping(root, &ours, settings.timeout)
-        .and_then(|()| stop_remapping_after_stop(root, &interrupted, settings.timeout))
-        .unwrap_or_else(|error| tracing::debug!("{error:#}"));
-    Ok(report)
+    run.unmap(request)
 }
 
-/// Stops the units. A start that is interrupted may have mapped its image yet; systemd then hears of the device and starts the
-/// unit anew, in the place of our stop. What is started so is stopped again.
-fn stop(
-    manager: &Manager,
-    names: &[String],
-    interrupted: &[&ImageSpec],
-    limit: Duration,
-) -> Result<Vec<JobReport>> {
-    let is_started_anew = |job: &JobReport| {
-        job.outcome == JobOutcome::Canceled
-            && interrupted
+/// One command.
+struct StopRun<'a> {
+    root: &'a Root,
+    manager: Manager,
+    settings: UnmapSettings<'a>,
+    options: JobOptions,
+}
+
+impl StopRun<'_> {
+    fn unmap(&self, request: &StopRequest<'_>) -> Result<Report> {
+        let mut report = Report::default();
+        let mut images = SortedImages::new(&self.manager, request.specs(), self.options, &report)?;
+        self.stop_services(&images)?;
+        let mut units = Vec::new();
+        if !request.table.is_empty() && self.starts_nofail_images()? {
+            units.push(unit_name::NOFAIL.to_owned());
+        }
+        units.extend(images.held.keys().cloned());
+        let reporter = self.options.block.then(|| {
+            let watched = watched_units(self.root, &images, &request.plan.mappings);
+            job_progress::report(self.root, watched)
+        });
+        let jobs = self.stop(units, &images)?;
+        drop(reporter);
+        self.take_failures(&jobs, &mut images);
+        self.reset_interrupted(&images)?;
+        if !self.options.block {
+            report_queued(&images, &mut report);
+            return Ok(report);
+        }
+        let ours = self.report_results(&request.plan.mappings, &images, &mut report)?;
+        report.merge(down::unmap(self.root, &ours, self.settings));
+        if let Err(error) = self.stop_remapping(&ours, &images) {
+            tracing::debug!("{error:#}");
+        }
+        Ok(report)
+    }
+
+    fn job_timeout(&self) -> Duration {
+        self.options.job_timeout(self.settings.timeout)
+    }
+
+    /// Stops the services on the images. They would be stopped with the mounts anyway, but if they are stopped first and by
+    /// themselves, the jobs of the images report only about the images.
+    fn stop_services(&self, images: &SortedImages<'_>) -> Result<()> {
+        if images.services.is_empty() {
+            return Ok(());
+        }
+        let services: Vec<String> = images.services.iter().cloned().collect();
+        self.manager.stop(&services, self.job_timeout()).map(drop)
+    }
+
+    /// Whether the unit that starts images after boot is still at work; it would start some of them after they were stopped.
+    /// If it is not loaded, a stop job would make systemd load it, and with it the unit of every image.
+    fn starts_nofail_images(&self) -> Result<bool> {
+        Ok(self.manager.has_job(unit_name::NOFAIL)?
+            || !self.manager.active_units(&[unit_name::NOFAIL])?.is_empty())
+    }
+
+    /// Stops the units. A start that the stop interrupts may still have mapped its image. systemd then notices the device and
+    /// starts the unit again, which cancels our stop job, so such a unit is stopped again.
+    fn stop(&self, units: Vec<String>, images: &SortedImages<'_>) -> Result<Vec<JobReport>> {
+        let interrupted: HashSet<String> = images
+            .interrupted
+            .iter()
+            .map(|spec| unit_name::instance(spec))
+            .collect();
+        let deadline = Deadline::after(self.job_timeout());
+        let mut ended = Vec::new();
+        let mut units = units;
+        loop {
+            let jobs = self.manager.stop(&units, deadline.remaining())?;
+            let (started_again, rest): (Vec<JobReport>, Vec<JobReport>) =
+                jobs.into_iter().partition(|job| {
+                    job.outcome == JobOutcome::Canceled && interrupted.contains(&job.unit)
+                });
+            ended.extend(rest);
+            if started_again.is_empty() || deadline.remaining().is_zero() {
+                ended.extend(started_again);
+                return Ok(ended);
+            }
+            units = started_again.into_iter().map(|job| job.unit).collect();
+        }
+    }
+
+    fn take_failures(&self, jobs: &[JobReport], images: &mut SortedImages<'_>) {
+        let reasons = FailureReasons::new(self.root, &self.manager);
+        for job in jobs {
+            let is_fine = job.outcome == JobOutcome::Done
+                || !self.options.block && job.outcome == JobOutcome::StillRunning;
+            if let Some(spec) = images.held.get(&job.unit)
+                && !is_fine
+            {
+                images.failed.insert(*spec, reasons.for_job(job));
+            }
+        }
+    }
+
+    /// For systemd, a start that our stop has interrupted has failed. For the caller it has not.
+    fn reset_interrupted(&self, images: &SortedImages<'_>) -> Result<()> {
+        let states = self.manager.loaded_units(&[unit_name::ALL_INSTANCES])?;
+        for (unit, _) in images.stopped() {
+            if states
+                .get(unit)
+                .is_some_and(|state| state.active == "failed")
+            {
+                self.manager.reset_failed(unit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports what the jobs have come to. Returns the mappings that no unit held, which are left for this process.
+    fn report_results(
+        &self,
+        mappings: &[Mapping],
+        images: &SortedImages<'_>,
+        report: &mut Report,
+    ) -> Result<Vec<Mapping>> {
+        let now = bus::list(self.root)?;
+        let (left, gone): (Vec<Mapping>, Vec<Mapping>) = mappings
+            .iter()
+            .cloned()
+            .partition(|mapping| now.contains(mapping));
+        let mut lost_writes = LostWrites::new(self.root);
+        for mapping in &gone {
+            let text = format!("unmapped /dev/{}", mapping.name());
+            report.succeeded(Event::Unmapped, mapping, text);
+            lost_writes.report(mapping, report);
+        }
+        let (failed, ours): (Vec<Mapping>, Vec<Mapping>) = left
+            .into_iter()
+            .partition(|mapping| images.failed.contains_key(&mapping.spec));
+        for mapping in &failed {
+            let reason = &images.failed[&mapping.spec];
+            report.image_failed(Event::UnmapFailed, &mapping.spec, reason);
+        }
+        // An image that is not mapped has only its unit as a source. So has an image that is not known to be ours, because
+        // only root can see that.
+        for (spec, reason) in &images.failed {
+            let is_reported = failed
                 .iter()
-                .any(|spec| unit_name::instance(spec) == job.unit)
-    };
-    let (deadline, mut done, mut names) = (Deadline::after(limit), Vec::new(), names.to_vec());
-    loop {
-        let jobs = manager.stop(&names, deadline.remaining())?;
-        let (anew, rest): (Vec<JobReport>, Vec<JobReport>) =
-            jobs.into_iter().partition(is_started_anew);
-        done.extend(rest);
-        if anew.is_empty() || deadline.remaining().is_zero() {
-            done.extend(anew);
-            return Ok(done);
+                .chain(&gone)
+                .any(|mapping| mapping.spec == **spec);
+            if !is_reported {
+                report.image_failed(Event::UnmapFailed, *spec, reason);
+            }
         }
-        names = anew.into_iter().map(|job| job.unit).collect();
+        Ok(ours)
+    }
+
+    fn stop_remapping(&self, ours: &[Mapping], images: &SortedImages<'_>) -> Result<()> {
+        let timeout = self.settings.timeout;
+        let specs: Vec<&ImageSpec> = ours.iter().map(|mapping| &mapping.spec).collect();
+        stop_remapping(self.root, &specs, timeout)?;
+        stop_remapping_after_stop(self.root, &images.interrupted, timeout)
     }
 }
 
-/// The instances that are to be stopped, and the hooks and mounts that go before them.
-fn awaited(
-    root: &Root,
-    held: &HashMap<String, &ImageSpec>,
-    mappings: &[Mapping],
-) -> Vec<WatchedUnit> {
-    let seen = mounts::look(root).unwrap_or_default();
-    let picture = MountStack::new(&seen);
-    let mut awaited: Vec<WatchedUnit> = held
-        .values()
-        .map(|spec| WatchedUnit::instance(spec))
-        .collect();
-    awaited.extend(held.values().map(|spec| WatchedUnit::hook(spec)));
+fn report_queued(images: &SortedImages<'_>, report: &mut Report) {
+    for (_, spec) in images.stopped() {
+        report.succeeded(Event::JobQueued, spec, "systemd is unmapping it");
+    }
+    for (spec, reason) in &images.failed {
+        report.image_failed(Event::UnmapFailed, *spec, reason);
+    }
+}
+
+/// The instances that are stopped, and the hooks and mounts that are stopped before them.
+fn watched_units(root: &Root, images: &SortedImages<'_>, mappings: &[Mapping]) -> Vec<WatchedUnit> {
+    let specs = images.held.values();
+    let instances = specs.clone().map(|spec| WatchedUnit::instance(spec));
+    let hooks = specs.map(|spec| WatchedUnit::hook(spec));
+    let mut watched: Vec<WatchedUnit> = instances.chain(hooks).collect();
+    let snapshot = mounts::look(root).unwrap_or_default();
+    let stack = MountStack::new(&snapshot);
     for mapping in mappings {
-        for step in picture.standing_on(&device::nodes(root, &mapping.name())) {
+        for step in stack.standing_on(&device::nodes(root, &mapping.name())) {
             let Layer::Mount(mount) = step.layer else {
                 continue;
             };
-            let job = Some(format!("the unmounting of {}", mount.target.display()));
-            awaited.push(WatchedUnit {
+            watched.push(WatchedUnit {
                 unit: unit_name::mount(&mount.target),
                 spec: mapping.spec.clone(),
-                job,
+                job: Some(format!("{} to be unmounted", mount.target.display())),
             });
         }
     }
-    awaited
-}
-
-/// A start that has been ended by our stop failed, to systemd; to whoever wanted that it did not.
-fn forget_interrupted(
-    manager: &Manager,
-    held: &HashMap<String, &ImageSpec>,
-    failed: &HashMap<&ImageSpec, String>,
-) -> Result<()> {
-    let states = manager.loaded_units(&[unit_name::ALL_INSTANCES])?;
-    let is_failed = |unit: &&String| {
-        states
-            .get(*unit)
-            .is_some_and(|state| state.active == "failed")
-    };
-    let stopped = held
-        .iter()
-        .filter(|(_, spec)| !failed.contains_key(*spec))
-        .map(|(unit, _)| unit);
-    stopped
-        .filter(is_failed)
-        .try_for_each(|unit| manager.reset_failed(unit))
-}
-
-/// What can be done about images that systemd holds.
-#[derive(Default)]
-struct SortedImages<'a> {
-    /// By their instances, which are to be stopped.
-    held: HashMap<String, &'a ImageSpec>,
-    /// Those of them whose start is not done yet.
-    interrupted: Vec<&'a ImageSpec>,
-    /// Those that are left, and why.
-    failed: HashMap<&'a ImageSpec, String>,
-    /// Services that are stopped before.
-    users: BTreeSet<String>,
-}
-
-fn sort<'a>(
-    manager: &Manager,
-    specs: Vec<&'a ImageSpec>,
-    asking: JobOptions,
-    report: &Report,
-) -> Result<SortedImages<'a>> {
-    let (states, mut sorted) = (
-        manager.loaded_units(&[unit_name::ALL_INSTANCES])?,
-        SortedImages::default(),
-    );
-    for spec in specs {
-        let instance = unit_name::instance(spec);
-        let Some(state) = states
-            .get(&instance)
-            .filter(|state| state.is_up_or_starting())
-        else {
-            continue;
-        };
-        let services = manager.services_that_need(&instance)?;
-        let names = services.join(" ");
-        if !services.is_empty() && !asking.stop_users {
-            let why = "would be stopped with it";
-            let remedy = format!("`systemctl stop {names}` first, or say --stop-users");
-            sorted
-                .failed
-                .insert(spec, format!("left mapped: {names} {why}; {remedy}"));
-            continue;
-        }
-        if !services.is_empty() {
-            let again = format!("`systemctl start {names}` starts again, and maps it for that");
-            report.succeeded(Event::JobQueued, spec, format!("stopping {names}; {again}"));
-        }
-        sorted.users.extend(services);
-        if !state.is_active() {
-            sorted.interrupted.push(spec);
-        }
-        sorted.held.insert(instance, spec);
-    }
-    Ok(sorted)
-}
-
-/// By themselves and first, so that what they say at their end is theirs. With the images' mounts they would be stopped anyhow.
-fn stop_users(manager: &Manager, users: BTreeSet<String>, limit: Duration) -> Result<()> {
-    if users.is_empty() {
-        return Ok(());
-    }
-    manager
-        .stop(&users.into_iter().collect::<Vec<_>>(), limit)
-        .map(drop)
-}
-
-/// The mappings that are still there, and those that are gone.
-fn split(root: &Root, mappings: &[Mapping]) -> Result<(Vec<Mapping>, Vec<Mapping>)> {
-    let now = bus::list(root)?;
-    Ok(mappings
-        .iter()
-        .cloned()
-        .partition(|mapping| now.contains(mapping)))
+    watched
 }

@@ -82,7 +82,7 @@ under_mkfs() {
   echo "$TOOK ms: $SAID"
   # The command follows systemd's jobs for 15 s longer, to report what fails within the time limit.
   within 32000
-  says "not mounted on /mnt/osd-c yet; systemd goes on with it"
+  says "not mounted on /mnt/osd-c yet; systemd continues its job"
   on_host frail osd start
   wait_for 60 findmnt /mnt/osd-c
   ends 0 rbdmap unmap "$POOL/osd-c"

@@ -67,10 +67,10 @@ users() {
   rbdmap map
   systemctl start lab-database.service
   ends 1 rbdmap unmap "$POOL/asked"
-  says "$POOL/asked: left mapped: lab-database.service would be stopped with it; \`systemctl stop lab-database.service\` first, or say --stop-users"
+  says "$POOL/asked: left mapped: lab-database.service would be stopped with it; \`systemctl stop lab-database.service\` first, or use --stop-users"
   same active "$(systemctl is-active lab-database.service)" "who needs it, after a refusal"
   ends 0 rbdmap unmap --stop-users "$POOL/asked"
-  says "stopping lab-database.service; \`systemctl start lab-database.service\` starts again"
+  says "stopping lab-database.service; \`systemctl start lab-database.service\` starts them again"
   is_not_mapped asked
   systemctl start lab-database.service
   findmnt /mnt/asked

@@ -60,7 +60,7 @@ scope() { systemd-run --quiet --scope --slice="$1" --unit="$2" "${@:3}" </dev/nu
 powered_off() {
   [ "$BOOT" = 2 ] || return 0
   in_order "Stopped lab-sat-in\.service" "sat.*in: unmapped /dev/rbd" "Stopping lab-network\.service"
-  in_order "rbdmap\[[0-9]+\]: the system is shutting down: systemd takes no new work, and unmaps all images by itself"
+  in_order "rbdmap\[[0-9]+\]: the system is shutting down: systemd accepts no new jobs, and unmaps all images as part of the shutdown"
   in_order "lab-stubborn\.service: Killing process|lab-stubborn\.service: Main process exited, code=killed" \
     "stubborn: unmapped /dev/rbd" "Stopping lab-network\.service"
   in_order "bound: unmapped /dev/rbd" "Stopping lab-network\.service"
