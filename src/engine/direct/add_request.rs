@@ -55,7 +55,14 @@ impl AddRequest<'_> {
         drop(reporter);
         drop(guard);
         if let Err(error) = added {
-            return Err(self.failure(facts, &error, &mut log, had_session)?);
+            let facts = facts.with_lock_holders(self.lock_holders(&error));
+            let keys = bus::entries(self.root)?;
+            let context = KernelContext {
+                lines: &log.lines(),
+                mapped: &keys.iter().map(|key| key.id).collect::<Vec<_>>(),
+                had_session,
+            };
+            return Err(diagnose::map_failure(&facts, &error, context));
         }
         let mapping = self.find_by_tag(&tag)?;
         self.check_cluster(mapping)
@@ -69,30 +76,13 @@ impl AddRequest<'_> {
         }
     }
 
-    fn failure(
-        &self,
-        facts: RequestFacts,
-        error: &BusError,
-        log: &mut KmsgReader,
-        had_session: bool,
-    ) -> Result<MapFailure> {
-        let is_locked = matches!(error.answer(), Some(Errno::EROFS | Errno::EBUSY));
-        let lock_holders = if is_locked {
+    /// Who has the image's lock, if the kernel refused because of a lock.
+    fn lock_holders(&self, error: &BusError) -> Vec<String> {
+        if matches!(error.answer(), Some(Errno::EROFS | Errno::EBUSY)) {
             lock_owner::lock_holders(self.root, &self.request.lock_question())
         } else {
             Vec::new()
-        };
-        let mapped: Vec<u32> = bus::entries(self.root)?
-            .into_iter()
-            .map(|key| key.id)
-            .collect();
-        let context = KernelContext {
-            lines: &log.lines(),
-            mapped: &mapped,
-            had_session,
-        };
-        let facts = facts.with_lock_holders(lock_holders);
-        Ok(diagnose::map_failure(&facts, error, context))
+        }
     }
 
     /// The kernel does not return the number of the device, but it keeps the tag in the line that it was asked with.

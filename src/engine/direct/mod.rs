@@ -9,7 +9,7 @@ pub mod down; // unmaps many images
 mod layer; // removes one layer of a stack
 mod map_image; // maps one image
 pub mod map_run; // the state of one run that maps
-mod monitor_wait; // waits until a monitor answers
+pub mod monitor_wait; // waits until a monitor answers
 mod mount_job; // mounts one entry
 pub mod retry_policy; // how long a run retries
 mod shutdown; // how long a run waits at shutdown

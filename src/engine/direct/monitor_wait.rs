@@ -23,11 +23,11 @@ use crate::sys::rbd::monitor_probe;
 const ANSWER_LIFETIME: Duration = Duration::from_secs(5);
 
 /// The monitors of an entry and the protocol that they are asked in.
-type MonitorSet = (Vec<SocketAddr>, Messenger);
+pub type MonitorSet = (Vec<SocketAddr>, Messenger);
 
 /// The monitors that have answered, and when.
 #[derive(Debug, Clone)]
-struct Answer {
+struct MonitorAnswer {
     monitors: Vec<SocketAddr>,
     time: Instant,
 }
@@ -36,7 +36,7 @@ struct Answer {
 #[derive(Debug)]
 pub struct MonitorWait {
     retry: RetryPolicy,
-    answers: Mutex<HashMap<MonitorSet, Answer>>,
+    answers: Mutex<HashMap<MonitorSet, MonitorAnswer>>,
 }
 
 impl MonitorWait {
@@ -56,7 +56,7 @@ impl MonitorWait {
             return Ok(answer.monitors);
         }
         let monitors = self.ask(request, &set, deadline)?;
-        let answer = Answer {
+        let answer = MonitorAnswer {
             monitors: monitors.clone(),
             time: Instant::now(),
         };
@@ -64,7 +64,7 @@ impl MonitorWait {
         Ok(monitors)
     }
 
-    fn answers(&self) -> MutexGuard<'_, HashMap<MonitorSet, Answer>> {
+    fn answers(&self) -> MutexGuard<'_, HashMap<MonitorSet, MonitorAnswer>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

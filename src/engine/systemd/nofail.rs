@@ -6,7 +6,6 @@
 //! waits instead. Its own unit has started, and so delays nothing.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -16,9 +15,9 @@ use super::connection::connect;
 use crate::ceph::file_cache::FileCache;
 use crate::ceph::request::{self, Request};
 use crate::config::table::Entry;
+use crate::engine::direct::monitor_wait::MonitorSet;
 use crate::engine::progress;
 use crate::model::image_spec::ImageSpec;
-use crate::model::messenger::Messenger;
 use crate::model::unit_name;
 use crate::model::unit_status::{Activity, UnitStatus};
 use crate::runtime::deadline::Deadline;
@@ -28,9 +27,6 @@ use crate::sys::systemd::{JobOutcome, SystemState};
 
 /// How long monitors may take to answer before they are asked again.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Monitors, and the protocol that they are asked in.
-type MonitorSet = (Vec<SocketAddr>, Messenger);
 
 /// The units of images, sorted by what they wait for.
 #[derive(Default)]

@@ -74,9 +74,9 @@ struct StartRun<'a> {
     options: JobOptions,
 }
 
-/// What the jobs have come to so far.
-#[derive(Default)]
-struct StartResult {
+/// The results of the jobs so far.
+struct JobResults<'a> {
+    reasons: FailureReasons<'a>,
     report: Report,
     /// Mount units that systemd did not start because a unit that they require failed.
     not_started: HashSet<String>,
@@ -100,9 +100,10 @@ impl StartRun<'_> {
             .options
             .block
             .then(|| job_progress::report(self.root, watched));
-        let StartResult {
+        let JobResults {
             mut report,
             not_started,
+            ..
         } = self.start(&units)?;
         drop(reporter);
         self.report_other_needs(&not_started, &mut report)?;
@@ -146,28 +147,25 @@ impl StartRun<'_> {
     }
 
     /// Starts the units and reports the result of each.
-    fn start(&self, units: &HashMap<String, PlannedUnit<'_>>) -> Result<StartResult> {
+    fn start(&self, units: &HashMap<String, PlannedUnit<'_>>) -> Result<JobResults<'_>> {
         let names: Vec<String> = units.keys().cloned().collect();
-        let reasons = FailureReasons::new(self.root, &self.manager);
         let timeout = self.options.job_timeout(self.settings.timeout);
-        let mut result = StartResult::default();
+        let mut results = JobResults {
+            reasons: FailureReasons::new(self.root, &self.manager),
+            report: Report::default(),
+            not_started: HashSet::new(),
+        };
         self.manager.start(&names, timeout, &mut |job| {
             if let Some(unit) = units.get(&job.unit) {
-                self.take(job, unit, &reasons, &mut result);
+                self.take(job, unit, &mut results);
             }
         })?;
-        Ok(result)
+        Ok(results)
     }
 
-    fn take(
-        &self,
-        job: &JobReport,
-        unit: &PlannedUnit<'_>,
-        reasons: &FailureReasons<'_>,
-        result: &mut StartResult,
-    ) {
+    fn take(&self, job: &JobReport, unit: &PlannedUnit<'_>, results: &mut JobResults<'_>) {
         let spec = unit.spec;
-        let report = &mut result.report;
+        let report = &mut results.report;
         match (&job.outcome, unit.kind) {
             (JobOutcome::Done, UnitKind::Mount(target)) => {
                 let text = format!("mounted on {}", target.display());
@@ -192,10 +190,10 @@ impl StartRun<'_> {
             (JobOutcome::Dependency, UnitKind::Hook) => {}
             // report_other_needs reports the others, when it is known what is mapped.
             (JobOutcome::Dependency, UnitKind::Mount(_)) => {
-                result.not_started.insert(job.unit.clone());
+                results.not_started.insert(job.unit.clone());
             }
             _ => {
-                let text = unit.failure(&reasons.for_job(job));
+                let text = unit.failure(&results.reasons.for_job(job));
                 report.image_failed(unit.failure_event(), spec, text);
             }
         }
