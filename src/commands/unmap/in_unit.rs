@@ -26,9 +26,9 @@ pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
     let (settings, _) = settings::read(root);
     let timeouts = settings.timeouts.overridden_by(arguments.engine.timeout);
     let mappings = if arguments.left_over {
-        all_of_rbdmap(root, timeouts.unmap / 2)?
+        mappings_of_rbdmap(root, timeouts.unmap / 2)?
     } else {
-        those_of_table(root, &arguments.targets, timeouts.unmap / 2)?
+        mappings_from_table(root, &arguments.targets, timeouts.unmap / 2)?
     };
     // Not in the unit of one image: the units of its users may still be stopping. The sweep is the last one to run.
     let force = settings.shutdown_force && arguments.left_over;
@@ -44,7 +44,7 @@ pub fn run(root: &Root, arguments: &UnmapArguments) -> Result<Report> {
 }
 
 /// The images that rbdmap mapped, from the table or by hand.
-fn all_of_rbdmap(root: &Root, timeout: Duration) -> Result<Vec<Mapping>> {
+fn mappings_of_rbdmap(root: &Root, timeout: Duration) -> Result<Vec<Mapping>> {
     // A unit that is still starting would map its image after the list was read.
     if let Err(error) = systemd::stop_unfinished(root, timeout) {
         tracing::warn!("{error:#}");
@@ -55,7 +55,7 @@ fn all_of_rbdmap(root: &Root, timeout: Duration) -> Result<Vec<Mapping>> {
 }
 
 /// The mappings of these images that were made from the table. One that was made by hand belongs to the administrator.
-fn those_of_table(root: &Root, names: &[String], timeout: Duration) -> Result<Vec<Mapping>> {
+fn mappings_from_table(root: &Root, names: &[String], timeout: Duration) -> Result<Vec<Mapping>> {
     let specs: Vec<ImageSpec> = names
         .iter()
         .map(|text| text.parse())

@@ -22,7 +22,7 @@ use crate::sys::{device, mounts};
 pub struct UnmapRequest<'a> {
     /// The mappings to remove.
     pub plan: &'a UnmapPlan,
-    /// Whether the images that the table lists are stopped even if they are not mapped.
+    /// Whether the units of all images that the table lists are stopped, mapped or not.
     pub is_everything: bool,
     /// Whether systemd stops services that need an image, instead of leaving it mapped.
     pub stop_users: bool,

@@ -57,3 +57,57 @@ fn find_mapping(
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::fake_root::FakeRoot;
+    use crate::sys::rbd::bus;
+
+    /// A machine with an image that is mounted on one directory, and another directory where nothing is mounted.
+    fn machine() -> FakeRoot {
+        let root = FakeRoot::new();
+        root.map_image(3, "rbd/a");
+        root.write("mnt/image/file", "");
+        root.write("mnt/other/file", "");
+        let target = fs::canonicalize(root.join("mnt/image")).unwrap();
+        let mount = format!(
+            "21 20 252:48 / {} rw - xfs /dev/rbd3 rw\n",
+            target.display()
+        );
+        root.write("proc/self/mountinfo", mount);
+        root
+    }
+
+    fn resolve_on(root: &FakeRoot, text: &str) -> Result<Target> {
+        resolve(root, &bus::list(root).unwrap(), text)
+    }
+
+    #[test]
+    fn a_mount_point_is_that_of_the_image_mounted_there() {
+        let root = machine();
+        let target = resolve_on(&root, root.join("mnt/image").to_str().unwrap()).unwrap();
+        assert_eq!(target, Target::Device(3));
+    }
+
+    #[test]
+    fn a_name_is_an_image_whether_it_is_mapped_or_not() {
+        let expected = Target::Image("rbd/b".parse().unwrap());
+        assert_eq!(resolve_on(&machine(), "rbd/b").unwrap(), expected);
+    }
+
+    #[test]
+    fn the_error_names_the_argument_and_the_cause() {
+        let root = machine();
+        let other = root.join("mnt/other").display().to_string();
+        let rows = [
+            (other.as_str(), "nothing is mounted there"),
+            ("/dev/rbd3", "not a block device"),
+            ("/dev/rbd4", "No such file or directory"),
+        ];
+        for (text, cause) in rows {
+            let error = format!("{:#}", resolve_on(&root, text).unwrap_err());
+            assert!(error.starts_with(&format!("{text}: {cause}")), "{error}");
+        }
+    }
+}
