@@ -162,10 +162,7 @@ bench_many() {
   guest_ready "$GUEST"
   guest_prepare "$GUEST"
   pool_create "$POOL"
-  for number in $(seq "$(most "${steps[@]}")"); do
-    cluster rbd create "$POOL/bench-$number" --size 8M &
-    [ $((number % 8)) != 0 ] || wait
-  done
+  numbered_images bench- "$(most "${steps[@]}")" 8
   directory=$(boot_directory "$GUEST" 1)
   rm -rf "$LOGS/bench/many"
   mkdir -p "$LOGS/bench"

@@ -110,14 +110,12 @@ pool_create() {
 } >>"$CLUSTER/log/pools" 2>&1
 
 # pool_holders POOL ADDRESS: a line for each watcher of its images (a client at that address) and each lock.
-# The OSD lists all watchers at once: `rbd status` would be a command for each image.
+# The OSD lists all watchers at once, images.py all locks: `rbd` would need a command for each image.
 pool_holders() {
-  local pool=$1 address=$2 image
+  local pool=$1 address=$2
   cluster ceph --admin-daemon "$CLUSTER/osd.0.asok" dump_watchers |
     tr -d ' \n' | grep -o '"object":"[^"]*"[^}]*}[^}]*"addr":"'"$address"':[^}]*}' | sed "s|^|$pool: watcher: |" || true
-  cluster rbd --pool "$pool" ls | while read -r image; do
-    cluster rbd lock ls "$pool/$image" | sed "s|^|$pool/$image: |"
-  done
+  cluster /usr/bin/python3 "$LAB/images.py" locks "$pool" || echo "$pool: its locks cannot be listed"
 }
 
 # blocklisted ADDRESS: the blocklist entries of clients at this address, a line each.

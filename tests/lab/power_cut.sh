@@ -14,8 +14,9 @@ power_cuts() {
   testers_end
 }
 
-# cut_machine MACHINE NUMBER
+# cut_machine MACHINE NUMBER: nothing, if that is 0.
 cut_machine() {
+  [ "$2" -gt 0 ] || return 0
   local GUEST=$1 POOL=$1 seed=${SEED:-$RANDOM} image
   progress "$GUEST: power cuts with SEED=$seed"
   guest_prepare "$GUEST"

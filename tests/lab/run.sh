@@ -21,10 +21,10 @@ list_scenarios() {
   for name in $(scenario_names); do printf '%-16s %-7s %s\n' "$name" "$(scenario_machine "$name")" "$(scenario_about "$name")"; done
 }
 
-# A guest's scenarios run in three machines at once, because much of what they do is wait:
+# A guest's scenarios run in three machines at once, and its power cuts in a fourth, because much of what they do is wait:
 #   boots    those with a step in a boot after the first
 #   hand     those with steps in boot 1 only
-#   faults   those with the line "# machine: faults"
+#   faults   those with the line "# machine: faults": they mostly wait for time limits
 # The machine `boots` has the name of the guest.
 scenario_machine() {
   local GUEST=trixie machine
@@ -48,8 +48,7 @@ test_all() {
   test_guests "$1" "${names[@]}"
 }
 
-# test_guests CUTS NAME…: in all guests at once. Machines share a cluster, and have a pool, a disk and an address each. The power cuts
-# begin when the machine `faults` has ended, so that a guest has at most three machines at once.
+# test_guests CUTS NAME…: in all guests at once. Machines share a cluster, and have a pool, a disk and an address each.
 test_guests() {
   local guest machine cuts=$1
   local -A names=()
@@ -65,34 +64,30 @@ test_guests() {
   for guest in "${CHOSEN_GUESTS[@]}"; do test_guest "$guest"; done
   testers_end
 }
-# With an emulated processor, one machine at a time.
 # shellcheck disable=SC2086 # lists
 test_guest() {
   if is_qemu; then
+    # An emulated processor leaves no time for other machines.
     tester one_after_the_other "$1"
   else
     tester test_machine "$1" ${names[boots]}
     tester test_machine "$1-hand" ${names[hand]}
-    tester test_faults_then_cuts "$1"
+    tester test_machine "$1-faults" ${names[faults]}
+    tester cut_machine "$1-cuts" "$cuts"
   fi
+}
+# shellcheck disable=SC2086
+one_after_the_other() {
+  cut_machine "$1-cuts" "$cuts"
+  test_machine "$1-faults" ${names[faults]}
+  test_machine "$1-hand" ${names[hand]}
+  test_machine "$1" ${names[boots]}
 }
 
 of_machine() {
   local machine=$1 name
   shift
   for name; do [ "$(scenario_machine "$name")" != "$machine" ] || echo "$name"; done
-}
-
-# shellcheck disable=SC2086
-test_faults_then_cuts() {
-  test_machine "$1-faults" ${names[faults]}
-  [ "$cuts" = 0 ] || cut_machine "$1-cuts" "$cuts"
-}
-# shellcheck disable=SC2086
-one_after_the_other() {
-  test_faults_then_cuts "$1"
-  test_machine "$1-hand" ${names[hand]}
-  test_machine "$1" ${names[boots]}
 }
 
 # testers_begin, tester COMMAND…, testers_end: what MACHINES names is tested in the background; then the summary.

@@ -21,8 +21,11 @@ lab_times() {
 times_of_boot() {
   local guest boot=${1##*boot-} total=0 poweroff=0
   guest=$(basename "$(dirname "$1")")
-  if [ -e "$1/ended" ]; then total=$(($(cat "$1/ended") - $(cat "$1/started"))); fi
-  if [ -e "$1/poweroff-asked" ]; then poweroff=$(($(cat "$1/ended") - $(cat "$1/poweroff-asked"))); fi
+  if [ -e "$1/ended" ]; then
+    total=$(($(cat "$1/ended") - $(cat "$1/started")))
+    # The guest wrote this file, perhaps with a clock that is off; the host dates it.
+    [ ! -e "$1/poweroff-asked" ] || poweroff=$(($(cat "$1/ended") - $(stat -c %Y "$1/poweroff-asked")))
+  fi
   echo "$guest $boot $total poweroff - - $poweroff 0"
   # A guest that reboots begins again at zero, after a soft-reboot it does not.
   ! [ -e "$1/steps-took" ] || awk -v head="$guest $boot $total guest" '

@@ -5,12 +5,8 @@ MANY=64
 
 # In a namespace, because pool_holders runs a command for each image of the pool itself.
 images() {
-  local number
   cluster rbd namespace create "$POOL/many"
-  for number in $(seq $MANY); do
-    image "many/$number" 8M &
-    [ $((number % 8)) != 0 ] || wait
-  done
+  numbered_images many/ $MANY 8
 }
 
 by_hand() {

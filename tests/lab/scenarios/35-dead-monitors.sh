@@ -1,4 +1,5 @@
 # dead-monitors: four lines whose monitors do not answer, each for another reason: the good line is mapped at once, and the four are named
+# machine: faults
 # shellcheck shell=bash
 
 images() { image alive 32M; }

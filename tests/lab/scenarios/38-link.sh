@@ -1,4 +1,5 @@
 # link: the network link down during a map, 20 % packet loss, 300 ms delay, a clock off by a year: images are mapped and unmapped all the same
+# machine: faults
 # shellcheck shell=bash
 
 images() { image linked 32M; }

@@ -1,4 +1,5 @@
 # degraded-host: slow udev, links changed by hand, no module, read-only /sys, no capability, no keys, no journal, full disks: works, or reports the cause
+# machine: faults
 # soak: udev takes 30 s for a device
 # The scenario no-udev runs without udevd.
 # shellcheck shell=bash

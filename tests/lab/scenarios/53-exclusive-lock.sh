@@ -1,4 +1,5 @@
 # exclusive-lock: the lock of a dead client is waited for and broken, or the missing capability is named; the lock of a live client is left, and its owner named
+# machine: faults
 # shellcheck shell=bash
 
 images() {

@@ -1,4 +1,5 @@
 # flaky: a file system on a device-mapper device on an image whose disk fails: the failure is named, the mount works when the disk does, a broken file system is unmounted
+# machine: faults
 # shellcheck shell=bash
 
 images() { image flaky 32M; }

@@ -6,12 +6,8 @@
 number_of_images() { longer 100 500; }
 
 images() {
-  local number
   cluster rbd namespace create "$POOL/hundreds"
-  for number in $(seq "$(number_of_images)"); do
-    image "hundreds/$number" 8M &
-    [ $((number % 8)) != 0 ] || wait
-  done
+  numbered_images hundreds/ "$(number_of_images)" 8
 }
 
 by_hand() {
