@@ -162,7 +162,8 @@ bench_many() {
   guest_ready "$GUEST"
   guest_prepare "$GUEST"
   pool_create "$POOL"
-  numbered_images bench- "$(most "${steps[@]}")" 8
+  # shellcheck disable=SC2046 # a list
+  images_of 8 $(seq -f "bench-%.0f" "$(most "${steps[@]}")")
   directory=$(boot_directory "$GUEST" 1)
   rm -rf "$LOGS/bench/many"
   mkdir -p "$LOGS/bench"

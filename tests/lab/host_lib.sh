@@ -5,8 +5,8 @@
 # image NAME SIZE [OPTION…]: with the default features of `rbd create`.
 image() { cluster rbd create "$POOL/$1" --size "$2" "${@:3}"; }
 
-# numbered_images PREFIX NUMBER MEBIBYTES: PREFIX1, PREFIX2, …; quicker than `image` for each.
-numbered_images() { cluster /usr/bin/python3 "$LAB/images.py" create "$POOL/$1" "$2" "$(($3 << 20))"; }
+# images_of MEBIBYTES NAME…: quicker than `image` for each.
+images_of() { cluster /usr/bin/python3 "$LAB/images.py" create "$POOL" "$(($1 << 20))" "${@:2}"; }
 
 # user NAME MON-CAPABILITY OSD-CAPABILITY: a user of the cluster. The guest has the keyring in the usual file.
 user() {

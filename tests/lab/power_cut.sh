@@ -17,10 +17,10 @@ power_cuts() {
 # cut_machine MACHINE NUMBER: nothing, if that is 0.
 cut_machine() {
   [ "$2" -gt 0 ] || return 0
-  local GUEST=$1 POOL=$1 seed=${SEED:-$RANDOM} image
-  progress "$GUEST: power cuts with SEED=$seed"
+  local GUEST=$1 POOL=$1 image
+  progress "$GUEST: power cuts with SEED=$CUT_SEED"
   guest_prepare "$GUEST"
-  RANDOM=$((seed + $(guest_number "$GUEST")))
+  RANDOM=$((CUT_SEED + $(guest_number "$GUEST")))
   pool_create "$POOL"
   for image in 1 2 3 4; do cluster rbd create "$POOL/cut-$image" --size 64M; done
   cut_boots "$2"

@@ -93,6 +93,7 @@ of_machine() {
 # testers_begin, tester COMMAND…, testers_end: what MACHINES names is tested in the background; then the summary.
 testers_begin() {
   local guest
+  CUT_SEED=${SEED:-$RANDOM}
   mkdir -p "$LOGS"
   : >"$LOGS/results"
   rm -rf "$LOGS"/without-cluster-* "$LOGS"/*/boot-*

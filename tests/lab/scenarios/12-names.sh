@@ -23,9 +23,9 @@ NAMES
 }
 
 images() {
-  local name link
-  while read -r name link; do image "$name" 8M; done < <(odd_names)
-  image snapped 8M
+  local names
+  mapfile -t names < <(odd_names | cut -d ' ' -f 1)
+  images_of 8 "${names[@]}" snapped
   cluster rbd snap create "$POOL/snapped@monday"
   cluster rbd snap protect "$POOL/snapped@monday"
   cluster rbd clone "$POOL/snapped@monday" "$POOL/cloned"

@@ -6,7 +6,8 @@ MANY=64
 # In a namespace, because pool_holders runs a command for each image of the pool itself.
 images() {
   cluster rbd namespace create "$POOL/many"
-  numbered_images many/ $MANY 8
+  # shellcheck disable=SC2046 # a list
+  images_of 8 $(seq -f "many/%.0f" $MANY)
 }
 
 by_hand() {

@@ -2,7 +2,7 @@
 # The same boots have an image with `nofail` whose monitors are dead (scenario nofail). It is not among the failed units.
 # shellcheck shell=bash
 
-images() { image present 128M; image locked 128M; }
+images() { images_of 128 present locked; }
 
 WRONG=/etc/ceph/wrong.keyring
 

@@ -4,10 +4,7 @@
 RELOADED=(reload-a reload-b reload-c)
 TABLE=/etc/ceph/rbdmap
 
-images() {
-  local image
-  for image in "${RELOADED[@]}" reload-hand reload-foreign; do image "$image" 32M; done
-}
+images() { images_of 32 "${RELOADED[@]}" reload-hand reload-foreign; }
 
 # lines IMAGE…: the table has these lines only.
 lines() {

@@ -1,7 +1,7 @@
 # status: wanted and actual state side by side: problems first, with reasons; for a terminal, a pipe and a program; as root and not
 # shellcheck shell=bash
 
-images() { image status-mounted 32M; image status-bare 32M; image status-hand 32M; image status-foreign 32M; }
+images() { images_of 32 status-mounted status-bare status-hand status-foreign; }
 
 by_hand() {
   fresh status-mounted ext4

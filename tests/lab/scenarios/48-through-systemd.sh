@@ -1,7 +1,7 @@
 # through-systemd: nested mounts, an automount, two commands at once, users of an image, --no-block, an interrupt; without dbus-daemon, without the private socket
 # shellcheck shell=bash
 
-images() { image asked 32M; image asked-inner 32M; }
+images() { images_of 32 asked asked-inner; }
 
 by_hand() {
   fresh asked ext4

@@ -7,10 +7,7 @@
 
 read -ra KILLED <<<"$(longer "killed-a killed-b killed-c" "$(echo killed-{a,b,c,d,e,f,g,h})")"
 
-images() {
-  local image
-  for image in "${KILLED[@]}"; do image "$image" 32M; done
-}
+images() { images_of 32 "${KILLED[@]}"; }
 
 by_hand() {
   local image done_before

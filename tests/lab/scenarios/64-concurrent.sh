@@ -4,10 +4,7 @@
 
 SHARED=(concurrent-1 concurrent-2 concurrent-3 concurrent-4)
 
-images() {
-  local image
-  for image in "${SHARED[@]}"; do image "$image" 32M; done
-}
+images() { images_of 32 "${SHARED[@]}"; }
 
 by_hand() {
   local image number workers=() end

@@ -7,7 +7,8 @@ number_of_images() { longer 100 500; }
 
 images() {
   cluster rbd namespace create "$POOL/hundreds"
-  numbered_images hundreds/ "$(number_of_images)" 8
+  # shellcheck disable=SC2046 # a list
+  images_of 8 $(seq -f "hundreds/%.0f" "$(number_of_images)")
 }
 
 by_hand() {

@@ -4,10 +4,7 @@
 
 MOUNTED=(option-auto option-netdev option-nofail option-automount option-made option-grown option-swap option-uuid)
 
-images() {
-  local image
-  for image in "${MOUNTED[@]}"; do image "$image" 64M; done
-}
+images() { images_of 64 "${MOUNTED[@]}"; }
 
 configure() {
   local image

@@ -3,10 +3,7 @@
 
 SAT=(sat-in stubborn bound by-hand logged-in contained)
 
-images() {
-  local image
-  for image in "${SAT[@]}"; do image "$image" 32M; done
-}
+images() { images_of 32 "${SAT[@]}"; }
 
 configure() {
   local image

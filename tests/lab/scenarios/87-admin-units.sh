@@ -1,7 +1,7 @@
 # admin-units: an administrator's masked mount, own mount unit and drop-ins take precedence, and the images are mapped all the same
 # shellcheck shell=bash
 
-images() { image admin-masked 32M; image admin-unit 32M; image admin-limit 32M; }
+images() { images_of 32 admin-masked admin-unit admin-limit; }
 
 configure() {
   local image units=/etc/systemd/system

@@ -2,7 +2,7 @@
 # LVM activates a volume group from a udev rule, in a transient service: nothing has to be enabled.
 # shellcheck shell=bash
 
-images() { image volumes 64M; image sealed 64M; }
+images() { images_of 64 volumes sealed; }
 
 arrange() {
   rm -f /etc/udev/rules.d/69-lvm.rules

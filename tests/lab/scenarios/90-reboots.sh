@@ -5,10 +5,7 @@
 REBOOTED=(reboot-outer reboot-inner)
 FORCED=forced
 
-images() {
-  local image
-  for image in "${REBOOTED[@]}" $FORCED; do image "$image" 32M; done
-}
+images() { images_of 32 "${REBOOTED[@]}" $FORCED; }
 
 arrange() {
   fresh reboot-outer ext4 mkdir -p /mnt/inside

@@ -6,10 +6,7 @@
 
 LOST=(lost on-demand)
 
-images() {
-  local image
-  for image in "${LOST[@]}"; do image "$image" 64M; done
-}
+images() { images_of 64 "${LOST[@]}"; }
 
 arrange() {
   fresh lost ext4
