@@ -56,6 +56,7 @@ impl ImageHook<'_> {
             HookCall::Map => ("map", Event::MapWaits),
             HookCall::Unmap => ("unmap", Event::UnmapWaits),
         };
+        // The arguments that Ceph's script passes.
         let arguments = [verb.into(), root.dev(self.spec.link()).into_os_string()];
         let wait = Wait {
             deadline,

@@ -26,6 +26,7 @@ impl ProgressReporter {
     pub fn start(mut look: impl FnMut() + Send + 'static) -> Self {
         let (sender, end) = mpsc::channel::<()>();
         thread::spawn(move || {
+            // Dropping the sender ends the pause at once, and with it the thread.
             let mut pause = REPORT_AFTER;
             let mut next_pause = SHORTEST_PAUSE;
             while end.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {

@@ -28,6 +28,8 @@ pub(super) struct AddRequest<'a> {
 impl AddRequest<'_> {
     /// Writes the request and returns the mapping.
     pub(super) fn send(&self, origin: Origin) -> Result<Mapping, MapFailure> {
+        // The kernel holds one lock for all of rbd while it opens a session, and no signal reaches a process that waits for it. So
+        // one process writes first, and the others wait here.
         let wait_for_cluster = Wait {
             on_delay: &|| {
                 progress::report_wait(
@@ -47,15 +49,18 @@ impl AddRequest<'_> {
         let tag = OwnerTag::new(origin, bus::nonce(self.root)?);
         let command = self.request.add_command(&tag)?;
         let facts = RequestFacts::new(self.request);
+        // Another process may have opened the session while this one waited.
         let had_session = self.had_session()?;
         // From before the write, so that no line about it is missed.
         let mut log = KmsgReader::now(self.root);
         let reporter = progress::report_kernel_wait(self.root, facts.clone(), had_session);
         let added = bus::add(self.root, &command, self.access);
+        // Before the failure is explained, which may take long: other processes wait for the guard.
         drop(reporter);
         drop(guard);
         if let Err(error) = added {
             let facts = facts.with_lock_holders(self.lock_holders(&error));
+            // Lines of the log about a device that is mapped are about another image.
             let keys = bus::entries(self.root)?;
             let context = KernelContext {
                 lines: &log.lines(),
@@ -78,6 +83,7 @@ impl AddRequest<'_> {
 
     /// Who has the image's lock, if the kernel refused because of a lock.
     fn lock_holders(&self, error: &BusError) -> Vec<String> {
+        // Only these answers come from a lock, and the search asks the cluster.
         if matches!(error.answer(), Some(Errno::EROFS | Errno::EBUSY)) {
             lock_owner::lock_holders(self.root, &self.request.lock_question())
         } else {
@@ -102,6 +108,7 @@ impl AddRequest<'_> {
         let Some(wanted) = &self.request.wanted.fsid else {
             return Ok(mapping);
         };
+        // Kernels before 4.9 do not report the fsid.
         if mapping.fsid.is_empty() || mapping.fsid == *wanted {
             return Ok(mapping);
         }

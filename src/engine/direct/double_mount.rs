@@ -20,6 +20,7 @@ const SYSTEMD_MOUNT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Removes the upper one of two equal mounts at a mount point that this process has just mounted.
 pub fn take_back(root: &Root, target: &Path) {
+    // A mount(8) that systemd has started may still run, and mount on top of ours a moment later.
     wait_for_systemd(root, target);
     let is_double = mounts::list(root).is_ok_and(|mounts| is_twice(&mounts, target));
     if is_double && let Err(error) = libmount::unmount(target) {
@@ -50,6 +51,7 @@ fn wait_for_systemd(root: &Root, target: &Path) {
 
 /// Whether the topmost mount is the same file system as one below it.
 fn is_twice(mounts: &[Mounted], target: &Path) -> bool {
+    // mountinfo lists a mount after those that it covers.
     let mut here = mounts.iter().rev().filter(|mount| mount.target == target);
     let Some(top) = here.next() else { return false };
     here.any(|below| below.device == top.device && below.root == top.root)

@@ -70,6 +70,7 @@ impl UnmapRun<'_> {
 
     /// Looks at the mounts, and starts every job that is possible now.
     fn start_jobs(&mut self) -> anyhow::Result<()> {
+        // A look is expensive with hundreds of mounts, and nothing could be started after it.
         if self.only_waits() {
             return Ok(());
         }
@@ -158,6 +159,7 @@ impl UnmapRun<'_> {
             Some(LayerState::RetryAt(time)) => *time <= Instant::now(),
             Some(LayerState::Running | LayerState::Failed(_)) => false,
         };
+        // umount(2) takes a path, so a hidden mount cannot be unmounted: the mount that hides it would be.
         if !is_due || !step.is_free || step.hidden_below.is_some() {
             return;
         }
@@ -189,6 +191,7 @@ impl UnmapRun<'_> {
                     self.take(done);
                 }
             }
+            // Without a running job, the pool returns at once.
             None if self.pool.is_idle() => sleep(pause),
             None => {}
         }
@@ -243,6 +246,7 @@ impl UnmapRun<'_> {
                 self.report
                     .image_failed(Event::UnmapFailed, &*mapping, reason);
             }
+            // Most often this is udev, which probes the device after its last close.
             Removal::InUse => {
                 *stage = UnmapStage::Layers;
                 *was_in_use = true;

@@ -69,6 +69,7 @@ impl Mapper {
             .mappings
             .of_images(|name| names.contains(name))
             .unwrap_or_default();
+        // Errors are left to `map`, which meets them again and reports them.
         let ready = link::ready(&self.root, &mappings);
         let mut found = Vec::new();
         for entry in entries {
@@ -166,11 +167,13 @@ impl Mapper {
                 Err(failure) => failure,
             };
             let pause = backoff.pause();
+            // No time would be left after the pause.
             let is_last =
                 self.retry == RetryPolicy::Once || access.wait.deadline.remaining() <= pause;
             if is_last || !failure.is_transient {
                 return Err(failure);
             }
+            // A cluster that does not answer fails in the same way every few seconds.
             if failure.why != reported {
                 let about = Subject::from(&entry.wanted.spec).errno(failure.errno);
                 Event::MapRetry.log(about, format!("{failure}; retrying"));

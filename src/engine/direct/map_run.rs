@@ -131,6 +131,7 @@ impl<'a> MapRun<'a> {
     /// Whether everything that the mount needs is mapped and mounted. Images outside of the plan do not delay it: what stands
     /// on them is mounted already, or the mount fails.
     pub(super) fn is_ready(&self, step: &MountStep<'_>) -> bool {
+        // `None` is an image outside of the plan.
         let has_images = step.images.iter().all(|spec| {
             !matches!(
                 self.images.get(*spec),

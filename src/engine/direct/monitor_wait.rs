@@ -51,6 +51,7 @@ impl MonitorWait {
     /// Waits until a monitor of the request answers. Returns those that do.
     pub fn wait(&self, request: &Request, deadline: &Deadline) -> Result<Vec<SocketAddr>> {
         let set = (request.monitors.clone(), request.messenger());
+        // The lock is not held while monitors are asked, so that images of other clusters do not wait.
         let known = self.answers().get(&set).cloned();
         if let Some(answer) = known.filter(|answer| answer.time.elapsed() < ANSWER_LIFETIME) {
             return Ok(answer.monitors);
@@ -65,6 +66,7 @@ impl MonitorWait {
     }
 
     fn answers(&self) -> MutexGuard<'_, HashMap<MonitorSet, MonitorAnswer>> {
+        // After a panic of another thread the answers are still valid.
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -101,6 +101,7 @@ impl MountJob {
     fn entry_without_links(&self) -> FstabEntry {
         let source = Path::new(&self.entry.source);
         let is_device = source.strip_prefix("/dev").is_ok();
+        // A device is compared by its number, whatever its name.
         let source = if source.is_absolute() && !is_device {
             real_path::resolve(&self.root, source)
         } else {

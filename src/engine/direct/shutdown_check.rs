@@ -34,6 +34,7 @@ impl<'a> ShutdownCheck<'a> {
     /// A connection to systemd if the system shuts down. The first call asks systemd, so a run in which nothing is in use
     /// never does: asking takes longer than unmapping.
     pub(super) fn manager(&self) -> Option<&Manager> {
+        // Only once: a shutdown that has begun does not end before this process.
         self.manager
             .get_or_init(|| stopping_manager(self.root))
             .as_ref()

@@ -77,7 +77,9 @@ fn from_error(root: &Root, mapping: &Mapping, error: &BusError, deadline: &Deadl
     let device = mapping.name();
     match error {
         BusError::Kernel(error) => match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+            // Another process has removed it.
             Errno::ENOENT => Removal::Done,
+            // EBUSY: the device is open. EINPROGRESS: another request to remove it is running.
             Errno::EBUSY | Errno::EINPROGRESS => Removal::InUse,
             _ => Removal::Failed(format!("unmapping /dev/{device}: {error}")),
         },
@@ -118,6 +120,7 @@ pub fn remove_by_force(root: &Root, mapping: &Mapping) -> Result<()> {
 fn wait_for_links(root: &Root, mapping: &Mapping, nodes: &[BlockNode]) {
     let spec = &mapping.spec;
     if !root.udev_control().exists() {
+        // Nobody else removes them.
         if let Err(error) = link_maker::remove(root, spec, nodes) {
             tracing::warn!("{spec}: unmapped, but its link is left: {error:#}");
         }

@@ -40,6 +40,7 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, settings: MapSettings) -> Report {
     }
     run.map_images();
     loop {
+        // Each result may make a mount or a hook ready.
         run.start_mounts();
         if settings.hooks == HookPolicy::Run {
             run.start_hooks();
@@ -56,6 +57,7 @@ pub fn map(root: &Root, plan: &MapPlan<'_>, settings: MapSettings) -> Report {
 
 impl<'a> MapRun<'a> {
     fn map_images(&mut self) {
+        // These need neither a lock nor a thread.
         for (entry, mapped) in self.mapper.already_mapped(&self.plan.images) {
             self.take_image(entry, Ok(mapped));
         }
@@ -102,6 +104,7 @@ impl<'a> MapRun<'a> {
                 }
             }
             Err(failure) => {
+                // The last status of a unit that fails is its reason in `rbdmap status` and in the report of `rbdmap map`.
                 notify::status(&failure.to_string());
                 let about = Subject::from(&entry.spec).errno(failure.errno);
                 self.report.image_failed(Event::MapFailed, about, failure);

@@ -27,7 +27,9 @@ impl<'a> FailureReasons<'a> {
     /// The reason for one job.
     pub fn for_job(&self, job: &JobReport) -> String {
         let reason = match &job.outcome {
+            // systemd only knows that it failed; the unit's program has set its status or written to the journal.
             JobOutcome::Failed => self.manager.failure_reason(&job.unit, &self.journal).ok(),
+            // The status is what the unit waits for.
             JobOutcome::StillRunning => self.status(&job.unit),
             _ => None,
         };

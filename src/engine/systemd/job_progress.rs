@@ -66,6 +66,7 @@ pub fn report(root: &Root, mut units: Vec<WatchedUnit>) -> ProgressReporter {
                 tracing::info!("{}: {status}", watched.spec);
             }
         }
+        // The next look begins with the units that this one did not reach.
         let looked_at = UNITS_PER_LOOK.min(units.len());
         units.rotate_left(looked_at);
     })
@@ -76,6 +77,7 @@ fn waits<'a>(manager: &Manager, units: &'a [WatchedUnit]) -> Vec<(&'a WatchedUni
     let running = manager.units_with_running_jobs().unwrap_or_default();
     units
         .iter()
+        // A unit whose job waits for other jobs has no status yet.
         .filter(|watched| running.contains(&watched.unit))
         .take(UNITS_PER_LOOK)
         .filter_map(|watched| Some((watched, watched.status(manager)?.without_time())))

@@ -47,6 +47,7 @@ pub fn start_nofail(root: &Root, entries: &[Entry], units: &[String]) -> Result<
     }
     // The images of one cluster do not wait for another cluster's monitors.
     thread::scope(|scope| {
+        // All threads are started before the first is waited for.
         let mut threads = Vec::new();
         for (monitors, units) in &sorted.by_monitors {
             threads.push(scope.spawn(|| start_when_reachable(root, monitors, units)));

@@ -78,6 +78,7 @@ pub fn planned_units<'p>(root: &Root, plan: &MapPlan<'p>) -> HashMap<String, Pla
     }
     for step in &plan.mounts {
         let target = step.entry.target.as_path();
+        // A step always needs at least one image.
         let spec = step.images[0];
         let kind = UnitKind::Mount(target);
         units.insert(unit_name::mount(target), PlannedUnit { spec, kind });

@@ -44,6 +44,7 @@ pub fn stop_images(root: &Root) -> Result<()> {
 
 /// At shutdown: stops the instances that are still starting or wait for a restart, because nobody else stops them.
 pub fn stop_unfinished(root: &Root, timeout: Duration) -> Result<()> {
+    // Not by `connect`, which fails during a shutdown.
     let manager = Manager::connect(root)?;
     if manager.system_state()? != SystemState::Stopping {
         return Ok(());
@@ -59,6 +60,7 @@ pub fn stop_unfinished(root: &Root, timeout: Duration) -> Result<()> {
     if units.is_empty() {
         return Ok(());
     }
+    // For these jobs, and for the images that are unmapped afterwards.
     notify::extend(timeout * 2);
     manager.stop(&units, timeout).map(drop)
 }

@@ -32,6 +32,7 @@ impl<'a> SortedImages<'a> {
         options: JobOptions,
         report: &Report,
     ) -> Result<Self> {
+        // A unit that is not loaded holds nothing, and systemd would load it to answer for it.
         let states = manager.loaded_units(&[unit_name::ALL_INSTANCES])?;
         let mut sorted = Self::default();
         for spec in specs {
@@ -39,9 +40,11 @@ impl<'a> SortedImages<'a> {
             let Some(state) = states.get(&instance) else {
                 continue;
             };
+            // If the image is mapped, the direct engine unmaps it.
             if !state.is_up_or_starting() {
                 continue;
             }
+            // systemd stops them with the instance, so the caller must have agreed.
             let services = manager.services_that_need(&instance)?;
             if !services.is_empty() && !options.stop_users {
                 sorted.failed.insert(spec, left_for(&services));

@@ -121,6 +121,7 @@ impl StartRun<'_> {
     /// restarts again and again is stopped too, so that it starts now and the first failure is reported.
     fn make_startable(&self, states: &HashMap<String, BriefState>) -> Result<()> {
         for (unit, state) in states {
+            // A unit that has failed too often does not start until it is reset.
             if state.active == "failed" {
                 self.manager.reset_failed(unit)?;
             }
@@ -234,6 +235,7 @@ impl StartRun<'_> {
             ..self.plan.clone()
         };
         let settings = MapSettings {
+            // Hooks have units of their own.
             hooks: HookPolicy::Skip,
             retry: RetryPolicy::UntilTimeout,
             ..self.settings

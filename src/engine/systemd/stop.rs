@@ -98,6 +98,7 @@ impl StopRun<'_> {
         }
         let ours = self.report_results(&request.plan.mappings, &images, &mut report)?;
         report.merge(down::unmap(self.root, &ours, self.settings));
+        // What was requested is done, so this is not reported as a failure.
         if let Err(error) = self.stop_remapping(&ours, &images) {
             tracing::debug!("{error:#}");
         }
@@ -152,6 +153,7 @@ impl StopRun<'_> {
     }
 
     fn take_failures(&self, jobs: &[JobReport], images: &mut SortedImages<'_>) {
+        // Only now, because the time limit of the journal starts here.
         let reasons = FailureReasons::new(self.root, &self.manager);
         for job in jobs {
             let is_fine = job.outcome == JobOutcome::Done
@@ -185,6 +187,7 @@ impl StopRun<'_> {
         images: &SortedImages<'_>,
         report: &mut Report,
     ) -> Result<Vec<Mapping>> {
+        // A stop job is `done` also if the unit failed to stop, so the kernel's list decides.
         let now = bus::list(self.root)?;
         let (left, gone): (Vec<Mapping>, Vec<Mapping>) = mappings
             .iter()
