@@ -1,16 +1,18 @@
-//! What Ceph's environment variables say: `CEPH_CONF`, `CEPH_ARGS`, `CEPH_KEYRING` (ceph(8); ceph `src/common/ceph_argparse.cc`).
+//! Ceph's environment variables `CEPH_CONF`, `CEPH_ARGS` and `CEPH_KEYRING` (ceph(8); ceph `src/common/ceph_argparse.cc`).
 //!
-//! They rank below a line of the table, or a command line, and above ceph.conf; of the two that can name a keyring
-//! CEPH_ARGS wins. The surprise: CEPH_ARGS is split at blanks, and there is no quoting in it.
+//! They rank below a line of the table or a command line, and above ceph.conf. If both CEPH_ARGS and CEPH_KEYRING name a
+//! keyring, CEPH_ARGS wins. CEPH_ARGS is split at blanks; Ceph knows no quotes in it.
 
-use anyhow::{Context, Result, anyhow};
+use std::env;
+
+use anyhow::{Context, Result};
 
 use super::table::{EntryOptions, client_id};
 
-/// The variables that were set.
+/// The variables of a process; an empty one counts as absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
-    /// `$CEPH_CONF`: ceph.conf, or a list of which the first that is there counts.
+    /// `$CEPH_CONF`: ceph.conf, or a list of which the first file that exists is used.
     pub conf: Option<String>,
     /// `$CEPH_ARGS`: options as on a command line.
     pub arguments: Option<String>,
@@ -19,9 +21,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Those of this process.
-    pub fn of_process() -> Self {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    /// The variables of this process.
+    pub fn from_process() -> Self {
         Self {
             conf: variable("CEPH_CONF"),
             arguments: variable("CEPH_ARGS"),
@@ -29,62 +30,75 @@ impl Environment {
         }
     }
 
-    /// Fills in what an entry does not say.
+    /// Sets the options that an entry lacks.
     pub fn complete(&self, options: &mut EntryOptions) -> Result<()> {
-        let said = from_arguments(self.arguments.as_deref().unwrap_or_default())?;
-        let fill = |own: &mut Option<String>, others: [Option<String>; 2]| {
-            *own = own.take().or_else(|| others.into_iter().flatten().next());
-        };
-        fill(&mut options.user, [said.user, None]);
-        fill(&mut options.cluster, [said.cluster, None]);
-        fill(&mut options.mon_host, [said.mon_host, None]);
-        fill(&mut options.conf, [said.conf, self.conf.clone()]);
-        fill(&mut options.keyring, [said.keyring, self.keyring.clone()]);
-        options.keyfile = options.keyfile.take().or(said.keyfile);
+        let arguments = self.arguments.as_deref().unwrap_or_default();
+        let given = parse_arguments(arguments).context("CEPH_ARGS")?;
+        set_default(&mut options.user, given.user);
+        set_default(&mut options.cluster, given.cluster);
+        set_default(&mut options.mon_host, given.mon_host);
+        set_default(&mut options.keyfile, given.keyfile);
+        set_default(&mut options.conf, given.conf.or(self.conf.clone()));
+        set_default(&mut options.keyring, given.keyring.or(self.keyring.clone()));
         Ok(())
     }
 }
 
-/// The last value that a file of assignments gives a variable (systemd.exec(5), EnvironmentFile=), less its quotes.
-pub fn assigned(text: &str, name: &str) -> Option<String> {
-    let lines = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with(['#', ';']));
-    let mut values =
-        lines.filter_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('='));
-    values.next_back().map(|value| {
-        let value = value.trim();
-        let quoted = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
-        quoted('"')
-            .or_else(|| quoted('\''))
-            .unwrap_or(value)
-            .to_owned()
-    })
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The options that concern a mapping; Ceph has hundreds of others, which do not.
-fn from_arguments(text: &str) -> Result<EntryOptions> {
+fn set_default<T>(option: &mut Option<T>, default: Option<T>) {
+    if option.is_none() {
+        *option = default;
+    }
+}
+
+/// The last value that a file of assignments (systemd.exec(5), EnvironmentFile=) gives to a variable, without its quotes.
+pub fn assigned(text: &str, name: &str) -> Option<String> {
+    let mut last = None;
+    for line in text.lines().map(str::trim) {
+        if line.starts_with(['#', ';']) {
+            continue;
+        }
+        let rest = line.strip_prefix(name).map(str::trim_start);
+        if let Some(value) = rest.and_then(|rest| rest.strip_prefix('=')) {
+            last = Some(without_quotes(value.trim()));
+        }
+    }
+    last.map(str::to_owned)
+}
+
+fn without_quotes(value: &str) -> &str {
+    for quote in ['"', '\''] {
+        let inner = value.strip_prefix(quote);
+        if let Some(inner) = inner.and_then(|inner| inner.strip_suffix(quote)) {
+            return inner;
+        }
+    }
+    value
+}
+
+/// The options that concern a mapping. The hundreds of others that Ceph has are ignored.
+fn parse_arguments(text: &str) -> Result<EntryOptions> {
     let mut options = EntryOptions::default();
     let mut words = text.split_whitespace();
     while let Some(word) = words.next() {
-        let (name, inline) = word
-            .split_once('=')
-            .map_or((word, None), |(name, value)| (name, Some(value)));
+        let (name, inline) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (word, None),
+        };
         let name = name.replace('_', "-");
-        if !TAKES_VALUE.contains(&name.as_str()) {
+        if !WITH_VALUE.contains(&name.as_str()) {
             continue;
         }
         let value = inline
             .or_else(|| words.next())
-            .with_context(|| format!("CEPH_ARGS: {name} needs a value"))?
+            .with_context(|| format!("{name} needs a value"))?
             .to_owned();
         match name.as_str() {
             "--id" | "--user" => options.user = Some(value),
-            "-n" | "--name" => {
-                options.user =
-                    Some(client_id(&value).map_err(|error| anyhow!("CEPH_ARGS: {error}"))?)
-            }
+            "-n" | "--name" => options.user = Some(client_id(&value)?),
             "-c" | "--conf" => options.conf = Some(value),
             "-m" | "--mon-host" => options.mon_host = Some(value),
             "-k" | "--keyring" => options.keyring = Some(value),
@@ -95,7 +109,8 @@ fn from_arguments(text: &str) -> Result<EntryOptions> {
     Ok(options)
 }
 
-const TAKES_VALUE: &[&str] = &[
+/// The options that concern a mapping; each takes a value.
+const WITH_VALUE: &[&str] = &[
     "--id",
     "--user",
     "-n",
@@ -115,23 +130,18 @@ const TAKES_VALUE: &[&str] = &[
 mod tests {
     use super::*;
 
-    fn completed(environment: &Environment, mut options: EntryOptions) -> EntryOptions {
-        environment.complete(&mut options).unwrap();
-        options
-    }
-
     #[test]
-    fn arguments_fill_in_what_a_line_does_not_say() {
+    fn arguments_set_the_options_that_a_line_lacks() {
         let environment = Environment {
             arguments: Some("--id a --mon_host=1.2.3.4 --debug-ms 1 -k /args".into()),
             keyring: Some("/variable".into()),
             conf: Some("/c.conf".into()),
         };
-        let line = EntryOptions {
+        let mut options = EntryOptions {
             user: Some("line".into()),
             ..EntryOptions::default()
         };
-        let options = completed(&environment, line);
+        environment.complete(&mut options).unwrap();
         assert_eq!(options.user.as_deref(), Some("line"));
         assert_eq!(options.mon_host.as_deref(), Some("1.2.3.4"));
         assert_eq!(options.keyring.as_deref(), Some("/args"));
@@ -146,17 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_without_its_value_is_told() {
+    fn an_argument_without_its_value_is_an_error() {
         let environment = Environment {
             arguments: Some("--id".into()),
             ..Environment::default()
         };
-        assert_eq!(
-            environment
-                .complete(&mut EntryOptions::default())
-                .unwrap_err()
-                .to_string(),
-            "CEPH_ARGS: --id needs a value"
-        );
+        let error = environment
+            .complete(&mut EntryOptions::default())
+            .unwrap_err();
+        assert_eq!(format!("{error:#}"), "CEPH_ARGS: --id needs a value");
     }
 }

@@ -1,8 +1,8 @@
-//! fstab(5), read by libmount, and which of its entries stand on which image.
+//! fstab(5), read by libmount, and which of its entries belong to which image.
 //!
-//! An entry stands on an image when its source is the image's link below /dev/rbd, or that of one of its partitions
-//! (`-partN`), or when its option `x-rbdmap.image=` names the image, as for a source like `UUID=`. What is to be done with
-//! an entry is decided by the plan and by the generator.
+//! An entry belongs to an image if its source is the image's link below /dev/rbd or the link of one of its partitions
+//! (`-partN`), or if its option `x-rbdmap.image=` names the image, which serves sources such as `UUID=`. The plan and the
+//! generator decide what to do with an entry.
 
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::FileTypeExt;
@@ -10,79 +10,82 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, Position};
 use crate::model::fstab_entry::FstabEntry;
 use crate::model::image_spec::{ImageSpec, disk_of_partition};
 use crate::runtime::root::Root;
 
-/// Images by what fstab can call them.
+/// Images, found by the names that fstab can use for them.
 pub struct Images<'a> {
     by_link: HashMap<String, &'a ImageSpec>,
     by_name: HashSet<&'a ImageSpec>,
 }
 
 impl<'a> Images<'a> {
-    /// These images.
-    pub fn of(specs: &[&'a ImageSpec]) -> Self {
-        let link = |spec: &ImageSpec| format!("/dev/{}", spec.link().display());
+    /// Indexes these images.
+    pub fn new(specs: &[&'a ImageSpec]) -> Self {
+        let mut by_link = HashMap::new();
+        for spec in specs {
+            // Two names can have one link: udev replaces characters. The first image counts.
+            by_link
+                .entry(format!("/dev/{}", spec.link().display()))
+                .or_insert(*spec);
+        }
         Self {
-            by_link: specs.iter().rev().map(|spec| (link(spec), *spec)).collect(),
+            by_link,
             by_name: specs.iter().copied().collect(),
         }
     }
 
-    /// The image that an entry stands on by itself: the one of that name before the one with such a partition, for an image
-    /// may be called `x-part1`.
+    /// The image that an entry names itself.
     pub fn below(&self, entry: &FstabEntry) -> Option<&'a ImageSpec> {
         if let Some(name) = entry.value("x-rbdmap.image") {
             let spec: ImageSpec = name.parse().ok()?;
             return self.by_name.get(&spec).copied();
         }
-        // Without double slashes, as systemd takes it.
-        let source = Path::new(&entry.source)
-            .components()
-            .collect::<PathBuf>()
-            .to_string_lossy()
-            .into_owned();
+        // systemd too ignores double slashes.
+        let source: PathBuf = Path::new(&entry.source).components().collect();
+        let source = source.to_string_lossy();
+        // The whole link comes first, because an image may be called `x-part1`.
+        let whole = self.by_link.get(source.as_ref());
         let disk = disk_of_partition(&source).and_then(|disk| self.by_link.get(disk));
-        self.by_link.get(&source).or(disk).copied()
+        whole.or(disk).copied()
     }
 }
 
-/// Reads fstab: its entries in order and the lines that libmount cannot read. No file is no entries.
+/// Reads fstab: its entries in order, and the lines that libmount cannot parse. A missing fstab is an empty one.
 pub fn read(root: &Root) -> Result<(Vec<FstabEntry>, Vec<Fault>)> {
     let path = root.fstab();
-    // A link to /dev/null is how fstab is switched off; libmount takes only regular files.
-    if path
+    // A link to /dev/null switches fstab off; libmount reads only regular files.
+    let is_device = path
         .metadata()
-        .is_ok_and(|metadata| metadata.file_type().is_char_device())
-    {
+        .is_ok_and(|metadata| metadata.file_type().is_char_device());
+    if is_device {
         return Ok((Vec::new(), Vec::new()));
     }
-    let (entries, faults) = match libmount::fstab(&path) {
+    let (lines, bad_lines) = match libmount::fstab(&path) {
         Ok(read) => read,
         Err(error) if error.errno() == Some(nix::libc::ENOENT) => {
             return Ok((Vec::new(), Vec::new()));
         }
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
-    let message = "not an fstab entry, expected: device mount-point type options dump pass";
-    let faults = faults
-        .iter()
-        .map(|fault| Fault::new(&path, (fault.line, 0), message))
-        .collect();
-    Ok((
-        entries
-            .into_iter()
-            .map(|entry| FstabEntry::new(entry, &path))
-            .collect(),
-        faults,
-    ))
+    let mut entries = Vec::new();
+    for line in lines {
+        entries.push(FstabEntry::new(line, &path));
+    }
+    let mut faults = Vec::new();
+    for bad in bad_lines {
+        let message = "not an fstab entry, expected: device mount-point type options dump pass";
+        faults.push(Fault::new(&path, Position::line(bad.line), message));
+    }
+    Ok((entries, faults))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::fake_root::FakeRoot;
 
     fn entry(source: &str, options: &str) -> FstabEntry {
         let entry = libmount::Entry {
@@ -96,9 +99,9 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_stands_on_its_image_and_on_its_partitions_only() {
+    fn an_entry_belongs_to_the_image_of_its_link_partition_or_option() {
         let specs: [ImageSpec; 2] = ["rbd/a", "rbd/a-part7"].map(|name| name.parse().unwrap());
-        let images = Images::of(&[&specs[0], &specs[1]]);
+        let images = Images::new(&[&specs[0], &specs[1]]);
         let rows = [
             ("/dev/rbd/rbd/a", "noauto", Some("rbd/a")),
             ("/dev/rbd/rbd/a-part2", "noauto", Some("rbd/a")),
@@ -122,9 +125,8 @@ mod tests {
     }
 
     #[test]
-    fn an_fstab_that_is_switched_off_is_empty() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path());
+    fn an_fstab_that_links_to_dev_null_is_empty() {
+        let root = FakeRoot::new();
         std::fs::create_dir(root.join("etc")).unwrap();
         std::os::unix::fs::symlink("/dev/null", root.fstab()).unwrap();
         assert_eq!(read(&root).unwrap(), (Vec::new(), Vec::new()));

@@ -1,8 +1,6 @@
-//! Cluster secrets: a keyring's `[client.ID] key = …`, or a key file's single line, decoded and checked.
+//! Keyrings (`[client.ID]` with `key = …`) and key files (a single line), read into checked secrets.
 //!
-//! Source: ceph `src/auth/KeyRing.cc` and `src/auth/Crypto.cc`. A key is base64 of: u16 type (1 is AES-128), u32 seconds,
-//! u32 nanoseconds, u16 length, then so many bytes, all little-endian. The kernel takes exactly these decoded bytes.
-//! Which files are searched is decided in `request`; what happens with the secret, in `sys::rbd`.
+//! Source: ceph `src/auth/KeyRing.cc`. `ceph::key_search` decides which files are searched.
 
 use std::path::Path;
 
@@ -11,18 +9,18 @@ use anyhow::{Result, anyhow};
 use super::ceph_conf::CephConf;
 use crate::model::secret::Secret;
 
-/// The secret of `client.ID` in a keyring's text; `None` where the keyring has no such user.
+/// The secret of `client.ID` in a keyring's text; `None` if the keyring has no key of this user.
 pub fn from_keyring(path: &Path, text: &str, user: &str) -> Result<Option<Secret>> {
     let keyring = CephConf::parse(path, text)?;
     let Some(key) = keyring.in_section(&format!("client.{user}"), "key") else {
         return Ok(None);
     };
-    Secret::decode(key)
-        .map(Some)
-        .map_err(|error| anyhow!("{}: [client.{user}]: {error}", path.display()))
+    let secret = Secret::decode(key)
+        .map_err(|error| anyhow!("{}: [client.{user}]: {error}", path.display()))?;
+    Ok(Some(secret))
 }
 
-/// The secret in a key file, which holds nothing but base64.
+/// The secret in a key file's text.
 pub fn from_keyfile(path: &Path, text: &str) -> Result<Secret> {
     Secret::decode(text).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
@@ -34,24 +32,23 @@ mod tests {
     /// Made by `ceph-authtool --gen-print-key` for this test alone.
     const KEY: &str = "AQCvWKVlAAAAABAAxjSMvNLkZy0nqVkhxMmgEA==";
 
-    fn find(text: &str, user: &str) -> Result<Option<usize>, String> {
-        from_keyring(Path::new("k"), text, user)
-            .map(|found| found.map(|secret| secret.bytes().len()))
-            .map_err(|error| error.to_string())
+    fn key_length(text: &str, user: &str) -> Result<Option<usize>> {
+        let found = from_keyring(Path::new("k"), text, user)?;
+        Ok(found.map(|secret| secret.bytes().len()))
     }
 
     #[test]
-    fn a_users_key_is_found_by_section() {
+    fn the_key_of_a_user_is_found_by_its_section() {
         let text = format!(
             "[client.admin]\n\tkey = {KEY}\n\tcaps mon = \"allow *\"\n[client.boot]\nkey=\"{KEY}\""
         );
-        assert_eq!(find(&text, "boot"), Ok(Some(28)));
-        assert_eq!(find(&text, "admin"), Ok(Some(28)));
-        assert_eq!(find(&text, "other"), Ok(None));
+        assert_eq!(key_length(&text, "boot").unwrap(), Some(28));
+        assert_eq!(key_length(&text, "admin").unwrap(), Some(28));
+        assert_eq!(key_length(&text, "other").unwrap(), None);
     }
 
     #[test]
-    fn a_damaged_key_is_told_by_file_and_user_but_not_shown() {
+    fn a_damaged_key_is_reported_with_file_and_user_but_not_shown() {
         let rows = [
             ("AQ!", "not base64"),
             ("AQCv", "too short"),
@@ -59,7 +56,8 @@ mod tests {
             ("", "too short"),
         ];
         for (key, reason) in rows {
-            let error = find(&format!("[client.boot]\nkey = {key}\n"), "boot").unwrap_err();
+            let text = format!("[client.boot]\nkey = {key}\n");
+            let error = key_length(&text, "boot").unwrap_err().to_string();
             assert!(
                 error.starts_with("k: [client.boot]: ") && error.contains(reason),
                 "{error}"
@@ -69,14 +67,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_may_have_newlines_and_more_after_the_padding() {
-        let length = |text: &str| {
-            let secret = from_keyfile(Path::new("f"), text);
-            secret.ok().map(|secret| secret.bytes().len())
-        };
-        assert_eq!(length(&format!("{KEY}\n\n")), Some(28));
+    fn a_key_file_may_have_newlines_and_text_after_the_padding() {
         let split = format!("{}\n{}\n# boot\n", &KEY[..20], &KEY[20..]);
-        assert_eq!(length(&split), Some(28));
-        assert_eq!(length(&format!(" {KEY}")), None);
+        for text in [format!("{KEY}\n\n"), split] {
+            let secret = from_keyfile(Path::new("f"), &text).unwrap();
+            assert_eq!(secret.bytes().len(), 28, "{text}");
+        }
+        assert!(from_keyfile(Path::new("f"), &format!(" {KEY}")).is_err());
     }
 }

@@ -1,7 +1,7 @@
-//! Everything that administrators have written, read once and put together: table, settings, fstab, Ceph's environment.
+//! Reads everything that administrators write, and merges it: table, settings, fstab, Ceph's environment variables.
 //!
-//! What is wrong is remembered as faults beside what is right. Where the table and the settings name the same image, or
-//! fstab and the settings the same mount point, the older file counts and the other is a fault.
+//! Whatever is wrong becomes a fault and leaves the rest intact. If the table and the settings declare the same image, or fstab
+//! and the settings the same mount point, the older kind of file takes precedence and the other declaration is a fault.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,49 +10,55 @@ use super::environment::{self, Environment};
 use super::fstab;
 use super::settings::{self, DeclaredImage, Settings};
 use super::table::{self, Entry};
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, Position};
 use crate::model::fstab_entry::FstabEntry;
 use crate::model::hook_call::DeclaredHooks;
 use crate::model::image_spec::ImageSpec;
 use crate::runtime::root::Root;
 use crate::sys::file::read_if_there;
 
-/// What was read.
+/// The content of all configuration files.
 pub struct Configuration {
-    /// Images, the table's before those of the settings, each completed by defaults and environment.
+    /// The images, those of the table before those of the settings, completed by defaults and environment variables.
     pub entries: Vec<Entry>,
-    /// fstab's lines and those that images of the settings declare.
+    /// The entries of fstab, and the mounts that the settings declare.
     pub lines: Vec<FstabEntry>,
-    /// Limits and defaults.
+    /// Limits and defaults. Its images are moved to `entries` and `lines`.
     pub settings: Settings,
-    /// What is wrong with all of these.
+    /// What is wrong in the files.
     pub faults: Vec<Fault>,
-    /// The table that was read.
+    /// The path of the table.
     pub table: PathBuf,
 }
 
 impl Configuration {
-    /// Reads all of it. What does not exist says nothing; what cannot be read is a fault.
+    /// Reads all files. A missing file is an empty one, an unreadable file is a fault.
     pub fn read(root: &Root) -> Self {
-        let mut inputs = Self::of(root, table::parse);
-        let fstab = fstab::read(root)
-            .unwrap_or_else(|error| (Vec::new(), vec![unreadable(&root.fstab(), &error)]));
-        inputs.lines = fstab.0;
-        inputs.faults.extend(fstab.1);
-        inputs.put_together()
+        let mut configuration = Self::read_images(root, table::parse);
+        match fstab::read(root) {
+            Ok((lines, faults)) => {
+                configuration.lines = lines;
+                configuration.faults.extend(faults);
+            }
+            Err(error) => configuration.faults.push(unreadable(&root.fstab(), &error)),
+        }
+        configuration.merge();
+        configuration
     }
 
-    /// What there is about these images, and nothing of fstab: for the run that only maps them, of which boot has one for each.
+    /// Reads only what concerns these images, and skips fstab. For rbdmap@.service, which runs once per image at boot.
     pub fn of_images(root: &Root, images: &[ImageSpec]) -> Self {
-        let mut inputs = Self::of(root, |path, text| table::parse_only(path, text, images));
-        inputs
+        let mut configuration =
+            Self::read_images(root, |path, text| table::parse_only(path, text, images));
+        configuration
             .settings
             .images
             .retain(|image| images.contains(&image.entry.spec));
-        inputs.put_together()
+        configuration.merge();
+        configuration
     }
 
-    fn of(root: &Root, parse: impl Fn(&Path, &str) -> (Vec<Entry>, Vec<Fault>)) -> Self {
+    fn read_images(root: &Root, parse: impl Fn(&Path, &str) -> (Vec<Entry>, Vec<Fault>)) -> Self {
         let table = table_path(root);
         let (entries, mut faults) = match read_if_there(&table) {
             Ok(text) => parse(&table, &text.unwrap_or_default()),
@@ -69,52 +75,50 @@ impl Configuration {
         }
     }
 
-    fn put_together(mut self) -> Self {
-        for image in std::mem::take(&mut self.settings.images) {
-            self.add(image);
-        }
-        self.complete(&Environment::of_process());
-        self
-    }
-
-    /// Whether the table is the machine's own, from which systemd's units are made.
+    /// Whether the table is the one for which systemd has units, not one that `$RBDMAPFILE` of this process names.
     pub fn is_machines_own(&self, root: &Root) -> bool {
         self.table == machines_table(root)
     }
 
-    /// The hooks that the settings name.
+    /// The hooks that the settings declare.
     pub fn own_hooks(&self) -> DeclaredHooks {
-        let named = self
+        let declared = self
             .entries
             .iter()
             .filter_map(|entry| Some((entry.spec.clone(), entry.hook.clone()?)));
-        named.collect()
+        declared.collect()
+    }
+
+    /// Adds the images of the settings to those of the table, and completes all of them.
+    fn merge(&mut self) {
+        for image in std::mem::take(&mut self.settings.images) {
+            self.add(image);
+        }
+        self.complete(&Environment::from_process());
     }
 
     fn add(&mut self, image: DeclaredImage) {
-        let mut fault = |message| {
-            self.faults.push(Fault::new(
-                image.entry.path(),
-                (image.entry.line(), 0),
-                message,
-            ))
-        };
-        if let Some(entry) = self
+        let first = self
             .entries
             .iter()
-            .find(|entry| entry.spec == image.entry.spec)
-        {
-            let (spec, table, line) = (&entry.spec, self.table.display(), entry.line());
-            return fault(format!(
-                "image {spec} is in {table}:{line} as well, which counts; keep one of the two"
-            ));
+            .find(|entry| entry.spec == image.entry.spec);
+        if let Some(first) = first {
+            let table = self.table.display();
+            let message = format!(
+                "image {} is in {table}:{} too, which takes precedence; remove one of the two",
+                first.spec,
+                first.line()
+            );
+            self.faults.push(fault(&image.entry, message));
+            return;
         }
         for mount in image.mounts {
             if self.lines.iter().any(|line| line.target == mount.target) {
-                fault(format!(
-                    "{} is in fstab as well, which counts; keep one of the two",
-                    mount.target.display()
-                ));
+                let target = mount.target.display();
+                let message = format!(
+                    "{target} is in fstab too, which takes precedence; remove one of the two"
+                );
+                self.faults.push(fault(&image.entry, message));
             } else {
                 self.lines.push(mount);
             }
@@ -125,124 +129,112 @@ impl Configuration {
     fn complete(&mut self, environment: &Environment) {
         for entry in &mut self.entries {
             if entry.options.key.is_some() {
-                self.faults
-                    .push(Fault::new(entry.path(), (entry.line(), 0), KEY_IN_TABLE).served());
+                self.faults.push(fault(entry, KEY_IN_TABLE).served());
             }
             entry.options.map.fill(&self.settings.defaults);
             if let Err(error) = environment.complete(&mut entry.options) {
-                self.faults.push(Fault::new(
-                    entry.path(),
-                    (entry.line(), 0),
-                    error.to_string(),
-                ));
+                self.faults.push(fault(entry, format!("{error:#}")));
             }
         }
     }
 }
 
+const KEY_IN_TABLE: &str = "key= puts the secret into a file that every user can read; write it to a file of mode 0600 and \
+    use keyfile=FILE";
+
+fn fault(entry: &Entry, message: impl Into<String>) -> Fault {
+    Fault::new(entry.path(), Position::line(entry.line()), message)
+}
+
 fn unreadable(path: &Path, error: &anyhow::Error) -> Fault {
-    Fault::new(path, (0, 0), error.root_cause().to_string())
+    Fault::new(path, Position::FILE, error.root_cause().to_string())
 }
 
-const KEY_IN_TABLE: &str = "key= puts the secret where anybody may read it; write it into a file of mode 0600 and say \
-    keyfile=FILE";
-
-/// The table: `$RBDMAPFILE`, as for the script, or the machine's.
+/// The path of the table: `$RBDMAPFILE`, as for Ceph's script, or the machine's.
 fn table_path(root: &Root) -> PathBuf {
-    let named = env::var_os("RBDMAPFILE").filter(|path| !path.is_empty());
-    named.map_or_else(|| machines_table(root), |path| root.join(path))
+    match env::var_os("RBDMAPFILE") {
+        Some(path) if !path.is_empty() => root.join(path),
+        _ => machines_table(root),
+    }
 }
 
-/// The table of the machine, as its units see it: that which the files for Ceph's services name, or /etc/ceph/rbdmap.
+/// The table that the units of this machine read: `RBDMAPFILE` in the environment files of Ceph's services, or
+/// /etc/ceph/rbdmap.
 fn machines_table(root: &Root) -> PathBuf {
-    let texts = root
-        .service_environments()
-        .into_iter()
-        .filter_map(|path| read_if_there(&path).ok().flatten());
-    let named = texts
-        .filter_map(|text| environment::assigned(&text, "RBDMAPFILE"))
-        .next_back();
-    named
-        .filter(|path| !path.is_empty())
-        .map_or_else(|| root.table(), |path| root.join(path))
+    let mut named = None;
+    for path in root.service_environments() {
+        // As for systemd, a file that cannot be read assigns nothing, and the last assignment counts.
+        let text = read_if_there(&path).ok().flatten().unwrap_or_default();
+        named = environment::assigned(&text, "RBDMAPFILE").or(named);
+    }
+    match named {
+        Some(path) if !path.is_empty() => root.join(path),
+        _ => root.table(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::fake_root::FakeRoot;
 
-    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path());
-        std::fs::create_dir_all(root.join("etc/ceph")).unwrap();
-        files
-            .iter()
-            .for_each(|(path, text)| std::fs::write(root.join(path), text).unwrap());
-        folder
-    }
-
-    fn inputs(files: &[(&str, &str)]) -> Configuration {
-        Configuration::read(&Root::new(machine(files).path()))
+    fn machine(files: &[(&str, &str)]) -> FakeRoot {
+        let root = FakeRoot::new();
+        for (path, text) in files {
+            root.write(path, text);
+        }
+        root
     }
 
     #[test]
-    fn a_machine_with_nothing_has_nothing_to_do_and_no_faults() {
-        let inputs = inputs(&[]);
+    fn a_machine_without_files_has_no_images_and_no_faults() {
+        let read = Configuration::read(&machine(&[]));
         assert_eq!(
-            (
-                inputs.entries.len(),
-                inputs.lines.len(),
-                inputs.faults.len()
-            ),
+            (read.entries.len(), read.lines.len(), read.faults.len()),
             (0, 0, 0)
         );
     }
 
     #[test]
-    fn images_of_table_and_settings_come_together_and_the_table_wins() {
+    fn images_of_table_and_settings_are_merged_and_the_table_takes_precedence() {
         let settings = "map_options = \"queue_depth=8\"\n[[image]]\nspec = \"rbd/a\"\n[[image]]\nspec = \"rbd/b\"\n\
                         [[image.mount]]\nwhere = \"/mnt/b\"\n";
-        let inputs = inputs(&[
+        let read = Configuration::read(&machine(&[
             ("etc/ceph/rbdmap", "rbd/a id=x\n"),
             ("etc/rbdmap.toml", settings),
-        ]);
-        let specs: Vec<_> = inputs
+        ]));
+        let specs: Vec<_> = read
             .entries
             .iter()
             .map(|entry| entry.spec.to_string())
             .collect();
         assert_eq!(specs, ["rbd/a", "rbd/b"]);
-        assert_eq!(inputs.entries[0].options.user.as_deref(), Some("x"));
-        assert_eq!(inputs.entries[0].options.map.to_string(), "queue_depth=8");
-        assert_eq!(inputs.lines.len(), 1);
+        assert_eq!(read.entries[0].options.user.as_deref(), Some("x"));
+        assert_eq!(read.entries[0].options.map.to_string(), "queue_depth=8");
+        assert_eq!(read.lines.len(), 1);
         assert!(
-            inputs
-                .faults
+            read.faults
                 .iter()
-                .any(|fault| fault.message.contains("keep one of the two"))
+                .any(|fault| fault.message.contains("remove one of the two"))
         );
     }
 
     #[test]
-    fn a_bad_line_of_any_file_is_a_fault_beside_the_good_ones() {
-        let inputs = inputs(&[
+    fn a_bad_line_in_any_file_is_a_fault_and_leaves_the_good_lines_intact() {
+        let read = Configuration::read(&machine(&[
             ("etc/ceph/rbdmap", "rbd/a nonsense=1\nrbd/b\n"),
             ("etc/fstab", "nonsense\n/dev/rbd/rbd/b /b xfs noauto 0 0\n"),
             ("etc/rbdmap.toml", "nonsense = 1\n"),
-        ]);
+        ]));
         assert_eq!(
-            (
-                inputs.entries.len(),
-                inputs.lines.len(),
-                inputs.faults.len()
-            ),
+            (read.entries.len(), read.lines.len(), read.faults.len()),
             (1, 1, 3)
         );
     }
 
     #[test]
-    fn who_maps_one_image_reads_of_the_files_what_is_about_it() {
-        let folder = machine(&[
+    fn reading_for_one_image_ignores_the_lines_of_others() {
+        let root = machine(&[
             ("etc/ceph/rbdmap", "rbd/a id=x\nrbd/b nonsense=1\nrbd/abc\n"),
             ("etc/fstab", "nonsense\n/dev/rbd/rbd/a /a xfs noauto 0 0\n"),
             (
@@ -255,9 +247,8 @@ mod tests {
             ("rbd/d", Some("queue_depth=8"), 0),
             ("rbd/b", None, 1),
         ] {
-            let inputs =
-                Configuration::of_images(&Root::new(folder.path()), &[name.parse().unwrap()]);
-            let found: Vec<_> = inputs
+            let read = Configuration::of_images(&root, &[name.parse().unwrap()]);
+            let found: Vec<_> = read
                 .entries
                 .iter()
                 .map(|entry| (entry.spec.to_string(), entry.options.map.to_string()))
@@ -267,7 +258,7 @@ mod tests {
                 .map(|options| (name.to_owned(), options.to_owned()))
                 .collect();
             assert_eq!(
-                (found, inputs.lines.len(), inputs.faults.len()),
+                (found, read.lines.len(), read.faults.len()),
                 (expected, 0, faults),
                 "{name}"
             );

@@ -1,32 +1,33 @@
-//! Monitor addresses: what `mon_host` and `mon addr` can say, and which of it a messenger version uses.
+//! The addresses of monitors: what `mon_host` and `mon addr` can contain, and which of it each messenger version uses.
 //!
 //! Source: ceph `src/mon/MonMap.cc` (`build_initial`, `init_with_ips`, `init_with_hosts`) and
-//! `src/msg/msg_types.cc` (`entity_addr_t::parse`). The rules that surprise: an address without a port is two monitors'
-//! addresses, msgr2 on 3300 and msgr1 on 6789; port 3300 means msgr2 only, 6789 msgr1 only, any other port both. If
-//! any item is not an address, all of them are taken for host names. Names are resolved by the caller.
+//! `src/msg/msg_types.cc` (`entity_addr_t::parse`). An address without a port stands for two addresses, msgr2 on port 3300 and
+//! msgr1 on port 6789. Port 3300 means msgr2 only, 6789 msgr1 only, any other port both. If any item is not an address,
+//! all items are host names, which the caller resolves.
+
+use std::net::{IpAddr, SocketAddr};
 
 use crate::model::messenger::Messenger;
-use std::net::{IpAddr, SocketAddr};
 
 /// One address of a monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Monitor {
-    /// The protocol.
+    /// The version of the protocol.
     pub messenger: Messenger,
-    /// Where it listens.
+    /// The IP address and the port.
     pub address: SocketAddr,
 }
 
-/// What `mon_host` says.
+/// The content of `mon_host`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MonHost {
-    /// Addresses, in order.
+    /// Addresses in their order.
     Addresses(Vec<Monitor>),
-    /// Host names with their ports, to be resolved.
+    /// Host names to resolve, with their ports.
     Names(Vec<(String, Option<u16>)>),
 }
 
-/// Reads a `mon_host`: separated by commas, semicolons and blanks.
+/// Parses `mon_host`, whose items are separated by commas, semicolons and blanks.
 pub fn mon_host(text: &str) -> MonHost {
     let items = split(text);
     let parsed: Option<Vec<Vec<Monitor>>> =
@@ -37,30 +38,32 @@ pub fn mon_host(text: &str) -> MonHost {
     }
 }
 
-/// Reads the `mon addr` of a monitor's own section: one address, msgr1 unless it says otherwise. What follows it is ignored.
+/// Parses `mon addr` of a monitor's section: one address, of msgr1 unless it has a prefix. Text after the address is ignored.
 pub fn mon_addr(text: &str) -> Option<Monitor> {
     split(text)
         .first()
         .and_then(|address| typed(address, Messenger::V1))
 }
 
-/// The addresses that an IP means with the port that was given, if one was.
+/// The addresses that an IP address with an optional port stands for.
 pub fn by_port(ip: IpAddr, port: Option<u16>) -> Vec<Monitor> {
     let port = port.filter(|port| *port != 0);
-    let both = [Messenger::V2, Messenger::V1];
-    let speaks = |messenger: &&Messenger| match port {
-        Some(3300) => **messenger == Messenger::V2,
-        Some(6789) => **messenger == Messenger::V1,
-        _ => true,
+    let messengers: &[Messenger] = match port {
+        Some(3300) => &[Messenger::V2],
+        Some(6789) => &[Messenger::V1],
+        _ => &[Messenger::V2, Messenger::V1],
     };
-    let monitor = |messenger: &Messenger| Monitor {
-        messenger: *messenger,
-        address: SocketAddr::new(ip, port.unwrap_or(messenger.default_port())),
-    };
-    both.iter().filter(speaks).map(monitor).collect()
+    let mut monitors = Vec::new();
+    for messenger in messengers {
+        monitors.push(Monitor {
+            messenger: *messenger,
+            address: SocketAddr::new(ip, port.unwrap_or(messenger.default_port())),
+        });
+    }
+    monitors
 }
 
-/// Reads one address whatever messenger it is for: `[v1:|v2:|any:]IP[:PORT]`.
+/// Parses one address without regard to its messenger: `[v1:|v2:|any:]IP[:PORT]`.
 pub fn endpoint(text: &str) -> Option<(IpAddr, Option<u16>)> {
     let prefix = ["v1:", "v2:", "any:"]
         .into_iter()
@@ -69,7 +72,7 @@ pub fn endpoint(text: &str) -> Option<(IpAddr, Option<u16>)> {
     ip_and_port(&text[prefix.len()..])
 }
 
-/// The addresses each once, in order.
+/// The addresses in their order, each of them once.
 pub fn unique(monitors: impl IntoIterator<Item = Monitor>) -> Vec<Monitor> {
     let mut seen = Vec::new();
     for monitor in monitors {
@@ -80,30 +83,29 @@ pub fn unique(monitors: impl IntoIterator<Item = Monitor>) -> Vec<Monitor> {
     seen
 }
 
-/// Splits at commas, semicolons and blanks that are outside brackets.
+/// Splits at commas, semicolons and blanks outside brackets.
 fn split(text: &str) -> Vec<String> {
-    let (mut items, mut depth) = (vec![String::new()], 0_usize);
+    let mut items = Vec::new();
+    let mut item = String::new();
+    let mut depth = 0_usize;
     for c in text.chars() {
-        match c {
-            ',' | ';' if depth == 0 => items.push(String::new()),
-            c if depth == 0 && c.is_whitespace() => items.push(String::new()),
-            c => {
-                depth = match c {
-                    '[' => depth + 1,
-                    ']' => depth.saturating_sub(1),
-                    _ => depth,
-                };
-                if let Some(item) = items.last_mut() {
-                    item.push(c);
-                }
-            }
+        if depth == 0 && (matches!(c, ',' | ';') || c.is_whitespace()) {
+            items.push(std::mem::take(&mut item));
+            continue;
         }
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        item.push(c);
     }
+    items.push(item);
     items.retain(|item| !item.is_empty());
     items
 }
 
-/// `[v2:IP:PORT,v1:IP:PORT]`, where brackets around one address mean nothing, or a single address.
+/// A single address, or `[v2:IP:PORT,v1:IP:PORT]`. Brackets around one address have no meaning.
 fn address_or_vector(item: &str) -> Option<Vec<Monitor>> {
     let vector = item
         .strip_prefix('[')
@@ -127,7 +129,7 @@ fn single(address: &str) -> Option<Vec<Monitor>> {
     endpoint(address).map(|(ip, port)| by_port(ip, port))
 }
 
-/// One address for the messenger that it names, or else for this one.
+/// One address, of the messenger in its prefix or else of `untyped`.
 fn typed(address: &str, untyped: Messenger) -> Option<Monitor> {
     let messenger = match address.get(..3) {
         Some("v1:") => Messenger::V1,
@@ -144,7 +146,7 @@ fn typed(address: &str, untyped: Messenger) -> Option<Monitor> {
     })
 }
 
-/// `IP`, `[IP]`, `IPv4:PORT`, `[IP]:PORT`, a `/nonce` after it ignored.
+/// `IP`, `[IP]`, `IPv4:PORT` or `[IP]:PORT`; a `/nonce` after it is ignored.
 fn ip_and_port(text: &str) -> Option<(IpAddr, Option<u16>)> {
     let text = text.split_once('/').map_or(text, |(address, _)| address);
     if let Ok(ip) = text.parse() {
@@ -161,7 +163,7 @@ fn ip_and_port(text: &str) -> Option<(IpAddr, Option<u16>)> {
     Some((IpAddr::V4(ip.parse().ok()?), Some(port.parse().ok()?)))
 }
 
-/// A host name with the port after its only colon.
+/// A host name, and the port after its colon.
 fn name_and_port(item: &str) -> (String, Option<u16>) {
     match item
         .split_once(':')
@@ -196,7 +198,7 @@ mod tests {
 
     /// The expected addresses are those of Ceph 16.2.15's monitor map for the same text.
     #[test]
-    fn addresses_mean_what_they_mean_to_ceph() {
+    fn addresses_are_read_as_ceph_reads_them() {
         let rows: [(&str, &[&str]); 16] = [
             ("1.2.3.4", &["v2:1.2.3.4:3300", "v1:1.2.3.4:6789"]),
             ("any:1.2.3.4", &["v2:1.2.3.4:3300", "v1:1.2.3.4:6789"]),
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn one_name_makes_all_of_them_names() {
+    fn one_host_name_makes_all_items_host_names() {
         let names = MonHost::Names(vec![
             ("mon-a".into(), None),
             ("mon-b".into(), Some(6789)),
@@ -246,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_monitors_own_section_means_msgr1_unless_it_says_otherwise() {
+    fn the_address_in_a_monitors_section_is_msgr1_without_a_prefix() {
         for text in ["1.2.3.4", "any:1.2.3.4:0", "1.2.3.4:6789, 1.2.3.5"] {
             let v1 = mon_addr(text).map(|monitor| (monitor.messenger, monitor.address.port()));
             assert_eq!(v1, Some((Messenger::V1, 6789)), "{text}");
@@ -256,7 +258,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(text in ".*", addresses in "[v12:.\\[\\],/ ]{0,40}") {
+        fn parsing_never_panics(text in ".*", addresses in "[v12:.\\[\\],/ ]{0,40}") {
             mon_host(&text);
             mon_host(&addresses);
         }

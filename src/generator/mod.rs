@@ -106,7 +106,7 @@ fn generate(root: &Root, directories: &Directories, log: &KmsgWriter) -> Result<
 /// The images in fstab that no table has: somebody maps them by hand, and what is mounted on them is no less remote.
 fn unlisted(inputs: &Configuration) -> Vec<ImageSpec> {
     let listed: Vec<&ImageSpec> = inputs.entries.iter().map(|entry| &entry.spec).collect();
-    let images = Images::of(&listed);
+    let images = Images::new(&listed);
     let unlisted = inputs
         .lines
         .iter()

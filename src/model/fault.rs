@@ -1,36 +1,63 @@
-//! What is wrong in a file: where, what, and what to do. Printed as `file:line:column: sentence`, as editors expect it.
+//! What is wrong in a configuration file: where, what, and what to do. A fault prints as `file:line:column: sentence`, the form
+//! that editors recognise.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// One thing wrong in a file that somebody wrote.
+/// One thing wrong in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The file.
     pub path: PathBuf,
-    /// Line, from 1; 0 where the fault is the file's as a whole.
-    pub line: usize,
-    /// Column in characters, from 1; 0 where the whole line is meant.
-    pub column: usize,
-    /// A sentence: what is wrong and what would be right.
+    /// The position in the file.
+    pub position: Position,
+    /// A sentence: what is wrong and what is expected.
     pub message: String,
-    /// Whether the line is served all the same.
+    /// Whether the program uses the line in spite of the fault.
     pub is_served: bool,
 }
 
+/// A position in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line, from 1; 0 for the file as a whole.
+    pub line: usize,
+    /// The column in characters, from 1; 0 for the whole line.
+    pub column: usize,
+}
+
+impl Position {
+    /// The file as a whole.
+    pub const FILE: Self = Self { line: 0, column: 0 };
+
+    /// A whole line.
+    pub fn line(line: usize) -> Self {
+        Self { line, column: 0 }
+    }
+
+    /// The position of a byte of a text.
+    pub fn from_offset(text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: line.chars().count() + 1,
+        }
+    }
+}
+
 impl Fault {
-    /// A fault at a place in `path`.
-    pub fn new(path: &Path, (line, column): (usize, usize), message: impl Into<String>) -> Self {
+    /// A fault for which the program ignores what is at this position.
+    pub fn new(path: &Path, position: Position, message: impl Into<String>) -> Self {
         Self {
             path: path.to_owned(),
-            line,
-            column,
+            position,
             message: message.into(),
             is_served: false,
         }
     }
 
-    /// The same for something that looks wrong, but works.
+    /// The same fault in a line that the program uses all the same.
     pub fn served(self) -> Self {
         Self {
             is_served: true,
@@ -42,10 +69,10 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())?;
-        for number in [self.line, self.column]
-            .into_iter()
-            .take_while(|number| *number > 0)
-        {
+        for number in [self.position.line, self.position.column] {
+            if number == 0 {
+                break;
+            }
             write!(f, ":{number}")?;
         }
         write!(f, ": {}", self.message)
@@ -54,45 +81,50 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// `; did you mean "x"?` when one of `known` is a slip of the keyboard away from `word`, else nothing.
+/// `; did you mean "x"?` for the name in `known` that `word` misspells, or nothing if it resembles none of them.
 pub fn suggestion(word: &str, known: &[&str]) -> String {
-    let close = known.iter().map(|name| (distance(word, name), name)).min();
-    match close {
-        Some((steps, name)) if steps <= 1 + word.len() / 4 => format!("; did you mean {name:?}?"),
+    let closest = known
+        .iter()
+        .map(|name| (strsim::levenshtein(word, name), name))
+        .min();
+    match closest {
+        // One wrong letter in four: beyond that, a suggestion misleads more often than it helps.
+        Some((distance, name)) if distance <= 1 + word.len() / 4 => {
+            format!("; did you mean {name:?}?")
+        }
         _ => String::new(),
     }
-}
-
-/// Levenshtein's distance, one row at a time.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.chars().enumerate() {
-            let swap = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = swap.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.chars().count()]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn places_print_as_editors_expect() {
-        let at =
-            |line, column| Fault::new(Path::new("/etc/f"), (line, column), "wrong").to_string();
-        assert_eq!(at(3, 7), "/etc/f:3:7: wrong");
-        assert_eq!(at(3, 0), "/etc/f:3: wrong");
-        assert_eq!(at(0, 0), "/etc/f: wrong");
+    fn printed(line: usize, column: usize) -> String {
+        Fault::new(Path::new("/etc/f"), Position { line, column }, "wrong").to_string()
     }
 
     #[test]
-    fn slips_are_suggested_and_strangers_are_not() {
+    fn positions_print_in_the_form_that_editors_recognise() {
+        assert_eq!(printed(3, 7), "/etc/f:3:7: wrong");
+        assert_eq!(printed(3, 0), "/etc/f:3: wrong");
+        assert_eq!(printed(0, 0), "/etc/f: wrong");
+    }
+
+    #[test]
+    fn a_position_counts_lines_and_characters_from_one() {
+        let text = "é = 1\nü = 2\n";
+        assert_eq!(
+            Position::from_offset(text, 0),
+            Position { line: 1, column: 1 }
+        );
+        let second_equals = text.rfind('=').unwrap();
+        let expected = Position { line: 2, column: 3 };
+        assert_eq!(Position::from_offset(text, second_equals), expected);
+    }
+
+    #[test]
+    fn a_misspelt_name_is_suggested_and_an_unrelated_one_is_not() {
         assert_eq!(
             suggestion("keyrng", &["id", "keyring", "keyfile"]),
             "; did you mean \"keyring\"?"

@@ -88,8 +88,7 @@ impl ImageSpec {
     }
 }
 
-/// The disk's name in a partition's, `DISK-partN` (systemd `rules.d/60-persistent-storage.rules` and Ceph's `50-rbd.rules`);
-/// `None` if the name is not a partition's.
+/// The part of a name or link before `-partN`, which udev appends for partitions (`units/50-rbd.rules`); `None` without it.
 pub fn disk_of_partition(name: &str) -> Option<&str> {
     let (disk, number) = name.rsplit_once("-part")?;
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());

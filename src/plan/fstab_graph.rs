@@ -181,7 +181,7 @@ impl<'a> EntryGraph<'a> {
         {
             first.entry(entry.target.as_path()).or_insert(at);
         }
-        let images = Images::of(images);
+        let images = Images::new(images);
         let own = |entry: &FstabEntry| is_served(entry).then(|| images.below(entry)).flatten();
         let needs = |at: usize| -> BTreeSet<usize> {
             let made_of = ingredients(&fstab[at]);

@@ -36,7 +36,7 @@ pub fn map(root: &Root, arguments: &MapArguments) -> Result<Report> {
 fn entries(root: &Root, arguments: &MapArguments, config: &Configuration) -> Result<Vec<Entry>> {
     let mut options = arguments.by_hand.entry_options()?;
     options.map.fill(&config.settings.defaults);
-    Environment::of_process().complete(&mut options)?;
+    Environment::from_process().complete(&mut options)?;
     // ceph.conf may set another default pool than `rbd`, and the options choose ceph.conf.
     let pool = request::default_pool(&FileCache::new(root), &options)?;
     let mut entries = Vec::new();

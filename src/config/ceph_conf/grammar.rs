@@ -1,77 +1,90 @@
-//! The grammar of ceph.conf and keyrings: sections of `key = value`, by Ceph's own rules.
+//! The grammar of ceph.conf and keyrings: sections of `key = value`, by Ceph's rules.
 //!
-//! Source: ceph `src/common/ConfUtils.cc` (`IniGrammer`), the same in 16.2 and 20.2. What surprises: `#` *and* `;`
-//! start a comment anywhere, even inside quotes, unless a backslash precedes; blanks in a key are one `_`, but dashes
-//! stay dashes; keys are case-sensitive; one bad line fails the file. Kinder than Ceph: the last line may lack its newline,
-//! blanks may precede a section, and there may be letters beyond ASCII.
+//! Source: ceph `src/common/ConfUtils.cc` (`IniGrammer`), the same in 16.2 and 20.2. `#` and `;` start a comment anywhere, even
+//! inside quotes, unless a backslash precedes them. Blanks in a key become one `_`, but dashes stay dashes. Keys are
+//! case-sensitive. One bad line invalidates the file. This parser is more lenient than Ceph: the last line may lack its
+//! newline, blanks may precede a section, and characters beyond ASCII are accepted.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use zeroize::Zeroizing;
 
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, Position};
 
-/// One section, as it stands in the file.
+/// One section of a file.
 pub struct Section {
-    /// What is between the brackets.
+    /// The text between the brackets.
     pub name: String,
-    /// Keys and values, in their order.
+    /// The keys and values in the order of the file.
     pub pairs: Vec<(String, Zeroizing<String>)>,
 }
 
-/// The sections of a file's text, in their order. `path` is for the fault only.
+/// The sections of a file's text in their order. `path` becomes part of the fault.
 pub fn sections(path: &Path, text: &str) -> Result<Vec<Section>, Fault> {
-    let mut sections = vec![Section {
-        name: "global".to_owned(),
-        pairs: Vec::new(),
-    }];
+    let mut sections = vec![Section::new("global".to_owned())];
     for (number, line) in logical_lines(text) {
         let line = without_comment(&line).trim();
-        if let Some(rest) = line.strip_prefix('[') {
-            let name = section_name(rest)
-                .map_err(|error| Fault::new(path, (number, 0), error.to_string()))?;
-            sections.push(Section {
-                name,
-                pairs: Vec::new(),
-            });
-        } else if !line.is_empty() {
-            let pair =
-                pair(line).map_err(|error| Fault::new(path, (number, 0), error.to_string()))?;
-            if let Some(section) = sections.last_mut() {
-                section.pairs.push(pair);
-            }
+        if !line.is_empty() {
+            add_line(&mut sections, line)
+                .map_err(|error| Fault::new(path, Position::line(number), error.to_string()))?;
         }
     }
     Ok(sections)
 }
 
-/// Lines with their numbers, those that end in a backslash joined with the next.
+impl Section {
+    fn new(name: String) -> Self {
+        Self {
+            name,
+            pairs: Vec::new(),
+        }
+    }
+}
+
+fn add_line(sections: &mut Vec<Section>, line: &str) -> Result<()> {
+    if let Some(rest) = line.strip_prefix('[') {
+        sections.push(Section::new(section_name(rest)?));
+        return Ok(());
+    }
+    let pair = pair(line)?;
+    if let Some(section) = sections.last_mut() {
+        section.pairs.push(pair);
+    }
+    Ok(())
+}
+
+/// The lines with their numbers; a line that ends in a backslash is joined with the next.
 fn logical_lines(text: &str) -> Vec<(usize, Zeroizing<String>)> {
+    // Ceph ends a line at \n, \r or \r\n.
     let physical = text
         .split('\n')
         .flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'));
     let mut lines: Vec<(usize, Zeroizing<String>)> = Vec::new();
-    let mut joining = false;
+    let mut is_joined = false;
     for (at, line) in physical.enumerate() {
         match lines.last_mut() {
-            Some((_, last)) if joining => last.push_str(line),
+            Some((_, last)) if is_joined => last.push_str(line),
             _ => lines.push((at + 1, Zeroizing::new(line.to_owned()))),
         }
-        joining = lines
-            .last_mut()
-            .is_some_and(|(_, last)| is_continued(last) && last.pop().is_some());
+        is_joined = false;
+        if let Some((_, last)) = lines.last_mut()
+            && is_continued(last)
+        {
+            last.pop();
+            is_joined = true;
+        }
     }
     lines
 }
 
-/// Whether a line goes on in the next: its last backslash is none that another one protects, and it is no comment.
+/// Whether the next line continues a line: it ends in a backslash that no other backslash escapes, outside a comment.
 fn is_continued(line: &str) -> bool {
     let backslashes = line.len() - line.trim_end_matches('\\').len();
     backslashes % 2 == 1 && without_comment(line).len() == line.len()
 }
 
-/// A line up to the first `#` or `;` that no backslash protects.
+/// A line up to the first `#` or `;` that no backslash escapes.
 fn without_comment(line: &str) -> &str {
     let mut escaped = false;
     for (at, c) in line.char_indices() {
@@ -83,7 +96,7 @@ fn without_comment(line: &str) -> &str {
     line
 }
 
-/// The name of a section from what follows its opening bracket.
+/// The name of a section. `rest` is the text after its opening bracket.
 fn section_name(rest: &str) -> Result<String> {
     let mut escaped = false;
     let closing = rest.char_indices().find(|(_, c)| {
@@ -100,7 +113,7 @@ fn section_name(rest: &str) -> Result<String> {
 }
 
 fn pair(line: &str) -> Result<(String, Zeroizing<String>)> {
-    // The line may be a secret: it is not repeated in the message.
+    // The message does not repeat the line, which may be a secret.
     let (key, value) = line
         .split_once('=')
         .context("a line without `=`, expected: key = value")?;
@@ -115,11 +128,11 @@ fn pair(line: &str) -> Result<(String, Zeroizing<String>)> {
         }
         _ => unescaped(value),
     };
-    // Quotes keep no blanks at the ends.
+    // Ceph removes blanks at the ends even inside quotes.
     Ok((key, Zeroizing::new(value.trim().to_owned())))
 }
 
-/// What stands before the closing quote, if that ends the value.
+/// The text before the closing quote; `None` if the value does not end with that quote.
 fn quoted(rest: &str, quote: char) -> Option<Zeroizing<String>> {
     let inner = rest.strip_suffix(quote)?;
     let mut escaped = false;

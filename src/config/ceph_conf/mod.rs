@@ -1,7 +1,7 @@
-//! ceph.conf, and keyrings, which have the same grammar: which section counts, and what `$name` means. `grammar` reads the
-//! lines; what the values mean is their readers' business.
+//! ceph.conf, and keyrings, which have the same grammar: which section counts, and what `$name` stands for. `grammar` parses
+//! the lines; the callers decide what the values mean.
 //!
-//! Source: ceph `src/common/config.cc` and `ConfUtils.cc`, the same in 16.2 and 20.2; tests/oracle/conf has what they surprise with.
+//! Source: ceph `src/common/config.cc` and `ConfUtils.cc`, the same in 16.2 and 20.2. tests/oracle/conf has the odd cases.
 
 mod grammar;
 #[cfg(test)]
@@ -12,12 +12,12 @@ use std::path::Path;
 use crate::model::fault::Fault;
 use grammar::Section;
 
-/// A parsed file. Values are wiped from memory when it goes, because a keyring's are secrets.
+/// A parsed file. Its values are wiped from memory, because those of a keyring are secrets.
 pub struct CephConf {
     sections: Vec<Section>,
 }
 
-/// What metavariables in values stand for.
+/// What the metavariables in values stand for.
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// `$cluster`.
@@ -29,108 +29,120 @@ pub struct Identity {
 }
 
 impl CephConf {
-    /// Reads a file's text. `path` is for the fault only.
+    /// Parses a file's text. `path` becomes part of the fault.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Fault> {
-        Ok(Self {
-            sections: grammar::sections(path, text)?,
-        })
+        let sections = grammar::sections(path, text)?;
+        Ok(Self { sections })
     }
 
-    /// A key's value in one section, the last where it is given several times.
+    /// A key's value in one section; if the key occurs several times, the last one counts.
     pub fn in_section(&self, section: &str, key: &str) -> Option<&str> {
         let sections = self.sections.iter().filter(|found| found.name == section);
-        sections
-            .flat_map(|found| &found.pairs)
-            .rfind(|(name, _)| name == key)
-            .map(|(_, value)| value.as_str())
+        let mut pairs = sections.flat_map(|found| &found.pairs);
+        let (_, value) = pairs.rfind(|(name, _)| name == key)?;
+        Some(value)
     }
 
-    /// A client's value of a key: from `[client.ID]`, else `[client]`, else `[global]`; metavariables expanded.
+    /// A client's value of a key, from `[client.ID]`, else `[client]`, else `[global]`, with its metavariables expanded.
     pub fn value(&self, identity: &Identity, key: &str) -> Option<String> {
-        self.raw(identity, key)
-            .map(|value| self.expand(identity, value, &[key]))
+        let value = self.unexpanded(identity, key)?;
+        Some(self.expand(identity, value, &[key]))
     }
 
-    /// `mon addr` of every monitor that has a section of its own, in the order of their names; what a section does not say
-    /// `[mon]` and `[global]` say for it.
+    /// `mon addr` of each monitor with a section of its own, sorted by the monitors' names. Sections without the key have it from
+    /// `[mon]` or `[global]`.
     pub fn monitor_sections(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self
-            .sections
-            .iter()
-            .map(|section| section.name.as_str())
-            .collect();
-        names.retain(|name| name.starts_with("mon."));
+        let sections = self.sections.iter().map(|section| section.name.as_str());
+        let mut names: Vec<&str> = sections.filter(|name| name.starts_with("mon.")).collect();
         names.sort_unstable();
         names.dedup();
-        let address = |name| {
-            [name, "mon", "global"]
-                .into_iter()
-                .find_map(|name| self.in_section(name, "mon_addr"))
-        };
-        names.into_iter().filter_map(address).collect()
+        let mut addresses = Vec::new();
+        for name in names {
+            let sections = [name, "mon", "global"];
+            addresses.extend(
+                sections
+                    .iter()
+                    .find_map(|name| self.in_section(name, "mon_addr")),
+            );
+        }
+        addresses
     }
 
-    /// A text with its metavariables (`$name`, `${name}`) expanded; what is unknown stays as it is.
+    /// A text with its metavariables (`$name`, `${name}`) expanded; unknown ones stay as they are.
     pub fn expand_text(&self, identity: &Identity, text: &str) -> String {
         self.expand(identity, text, &[])
     }
 
-    fn raw(&self, identity: &Identity, key: &str) -> Option<&str> {
+    fn unexpanded(&self, identity: &Identity, key: &str) -> Option<&str> {
         let own = format!("client.{}", identity.user);
-        [own.as_str(), "client", "global"]
+        let sections = [own.as_str(), "client", "global"];
+        sections
             .iter()
             .find_map(|section| self.in_section(section, key))
     }
 
-    /// `within` are the options whose values this is a part of: none of them is expanded once more.
+    /// `within` are the options whose values contain the text. As in Ceph, none of them is expanded again, which ends a circle.
     fn expand(&self, identity: &Identity, text: &str, within: &[&str]) -> String {
-        let (mut out, mut rest) = (String::new(), text);
-        while let Some(at) = rest.find('$') {
-            out.push_str(&rest[..at]);
-            let (name, length) = variable(&rest[at + 1..]);
+        let mut expanded = String::new();
+        let mut rest = text;
+        while let Some(dollar) = rest.find('$') {
+            expanded.push_str(&rest[..dollar]);
+            let (name, length) = variable_name(&rest[dollar + 1..]);
+            let end = dollar + 1 + length;
             match self.variable(identity, name, within) {
-                Some(value) => out.push_str(&value),
-                None => out.push_str(&rest[at..=at + length]),
+                Some(value) => expanded.push_str(&value),
+                None => expanded.push_str(&rest[dollar..end]),
             }
-            rest = &rest[at + 1 + length..];
+            rest = &rest[end..];
         }
-        out.push_str(rest);
-        out
+        expanded.push_str(rest);
+        expanded
     }
 
     fn variable(&self, identity: &Identity, name: &str, within: &[&str]) -> Option<String> {
-        let of_option = || {
-            let value = self
-                .raw(identity, name)
-                .filter(|_| !within.contains(&name))?;
-            Some(self.expand(identity, value, &[within, &[name]].concat()))
-        };
         match name {
             "" => None,
             "cluster" => Some(identity.cluster.clone()),
             "type" => Some("client".to_owned()),
             "id" | "num" => Some(identity.user.clone()),
             "name" => Some(format!("client.{}", identity.user)),
-            "host" => of_option()
-                .filter(|host| !host.is_empty())
-                .or_else(|| Some(identity.host.clone())),
+            "host" => {
+                // Ceph's option `host` has this name too and takes precedence.
+                let host = self.option(identity, name, within);
+                Some(
+                    host.filter(|host| !host.is_empty())
+                        .unwrap_or(identity.host.clone()),
+                )
+            }
             "pid" => Some(std::process::id().to_string()),
-            _ => of_option(),
+            _ => self.option(identity, name, within),
         }
+    }
+
+    /// The value of a metavariable that is the name of an option.
+    fn option(&self, identity: &Identity, name: &str, within: &[&str]) -> Option<String> {
+        if within.contains(&name) {
+            return None;
+        }
+        let value = self.unexpanded(identity, name)?;
+        Some(self.expand(identity, value, &[within, &[name]].concat()))
     }
 }
 
-/// The name after a `$` and how many bytes it takes, braces included.
-fn variable(text: &str) -> (&str, usize) {
-    let run = |text: &str| {
-        text.bytes()
-            .take_while(|b| b.is_ascii_lowercase() || *b == b'_')
-            .count()
-    };
-    match text.strip_prefix('{') {
-        Some(inner) if inner.as_bytes().get(run(inner)) == Some(&b'}') => {
-            (&inner[..run(inner)], run(inner) + 2)
+/// The name after a `$`, and its length in bytes including braces.
+fn variable_name(text: &str) -> (&str, usize) {
+    if let Some(inner) = text.strip_prefix('{') {
+        let name = leading_name(inner);
+        if inner[name.len()..].starts_with('}') {
+            return (name, name.len() + 2);
         }
-        _ => (&text[..run(text)], run(text)),
     }
+    // Without the closing brace, `${` is a `$` with an empty name.
+    let name = leading_name(text);
+    (name, name.len())
+}
+
+fn leading_name(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_ascii_lowercase() && c != '_');
+    &text[..end.unwrap_or(text.len())]
 }

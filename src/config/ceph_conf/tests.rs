@@ -1,4 +1,4 @@
-//! Rows that were put to `ceph-conf` as well.
+//! Files whose values `ceph-conf` 16.2.15 reads in the same way.
 
 use super::*;
 use proptest::prelude::*;
@@ -17,87 +17,99 @@ fn boot() -> Identity {
     }
 }
 
-/// Each row was put to `ceph-conf` 16.2.15 as well.
-#[test]
-fn values_are_read_as_ceph_conf_reads_them() {
-    let rows = [
-        ("[global]\nmon host = a\n", "mon_host", Some("a")),
-        ("[global]\nmon   host=a\n", "mon_host", Some("a")),
-        ("[global]\nmon-host = a\n", "mon_host", None),
-        ("[global]\nMon_host = a\n", "mon_host", None),
-        ("[global]\nmon_host = a;b\n", "mon_host", Some("a")),
-        ("[global]\nmon_host = a\\;b\n", "mon_host", Some("a;b")),
-        (
-            "[global]\nmon_host = \"a b\" # c\n",
-            "mon_host",
-            Some("a b"),
-        ),
-        ("[global]\nmon_host = a\\\n  b\n", "mon_host", Some("a  b")),
-        (
-            "[global]\nmon_host = a\nmon_host = b\n",
-            "mon_host",
-            Some("b"),
-        ),
-        (
-            "[global]\nmon_host = a\n[client]\nmon_host = b\n[client.boot]\nmon_host = c\n",
-            "mon_host",
-            Some("c"),
-        ),
-        (
-            "[global]\nmon_host = a\n[client.other]\nmon_host = c\n",
-            "mon_host",
-            Some("a"),
-        ),
-        ("[global ]\nmon_host = a\n", "mon_host", None),
-        ("[global]\r\nmon_host = a\r\n", "mon_host", Some("a")),
-        ("mon_host = a", "mon_host", Some("a")),
-        (
-            "[global]\nkeyring = /e/$cluster.$name.${id}x$unknown.$\n",
-            "keyring",
-            Some("/e/ceph.client.boot.bootx$unknown.$"),
-        ),
-        (
-            "[global]\nkeyring = $a\na = $keyring\n",
-            "keyring",
-            Some("$keyring"),
-        ),
-        (
-            "[global]\nkeyring = a$keyring\n",
-            "keyring",
-            Some("a$keyring"),
-        ),
-        ("[global]\nkeyring = $host\n", "keyring", Some("node1")),
-        (
-            "[global]\nkeyring = $host\nhost = node2\n",
-            "keyring",
-            Some("node2"),
-        ),
-        ("[global]\nmon_host = \" a \"\n", "mon_host", Some("a")),
-        (
-            "[global]\nmon_host = a\\\\\nkeyring = b\n",
-            "mon_host",
-            Some("a\\"),
-        ),
-        ("[global]\n# a\\\nmon_host = b\n", "mon_host", Some("b")),
-        ("[global]\rmon_host = a\r", "mon_host", Some("a")),
-        (
-            "[global\\]]\nmon_host = a\n[global]\nmon_host = b\n",
-            "mon_host",
-            Some("b"),
-        ),
-        ("[global]\nmon_host =\n", "mon_host", Some("")),
-    ];
+/// A file, a key in it, and the value that client.boot has for the key.
+type Row = (&'static str, &'static str, Option<&'static str>);
+
+const LINES: &[Row] = &[
+    ("[global]\nmon host = a\n", "mon_host", Some("a")),
+    ("[global]\nmon   host=a\n", "mon_host", Some("a")),
+    ("[global]\nmon-host = a\n", "mon_host", None),
+    ("[global]\nMon_host = a\n", "mon_host", None),
+    ("[global]\nmon_host = a;b\n", "mon_host", Some("a")),
+    ("[global]\nmon_host = a\\;b\n", "mon_host", Some("a;b")),
+    (
+        "[global]\nmon_host = \"a b\" # c\n",
+        "mon_host",
+        Some("a b"),
+    ),
+    ("[global]\nmon_host = a\\\n  b\n", "mon_host", Some("a  b")),
+    (
+        "[global]\nmon_host = a\nmon_host = b\n",
+        "mon_host",
+        Some("b"),
+    ),
+    (
+        "[global]\nmon_host = a\n[client]\nmon_host = b\n[client.boot]\nmon_host = c\n",
+        "mon_host",
+        Some("c"),
+    ),
+    (
+        "[global]\nmon_host = a\n[client.other]\nmon_host = c\n",
+        "mon_host",
+        Some("a"),
+    ),
+    ("[global ]\nmon_host = a\n", "mon_host", None),
+    ("[global]\r\nmon_host = a\r\n", "mon_host", Some("a")),
+    ("mon_host = a", "mon_host", Some("a")),
+    ("[global]\nmon_host = \" a \"\n", "mon_host", Some("a")),
+    (
+        "[global]\nmon_host = a\\\\\nkeyring = b\n",
+        "mon_host",
+        Some("a\\"),
+    ),
+    ("[global]\n# a\\\nmon_host = b\n", "mon_host", Some("b")),
+    ("[global]\rmon_host = a\r", "mon_host", Some("a")),
+    (
+        "[global\\]]\nmon_host = a\n[global]\nmon_host = b\n",
+        "mon_host",
+        Some("b"),
+    ),
+    ("[global]\nmon_host =\n", "mon_host", Some("")),
+];
+
+const METAVARIABLES: &[Row] = &[
+    (
+        "[global]\nkeyring = /e/$cluster.$name.${id}x$unknown.$\n",
+        "keyring",
+        Some("/e/ceph.client.boot.bootx$unknown.$"),
+    ),
+    (
+        "[global]\nkeyring = $a\na = $keyring\n",
+        "keyring",
+        Some("$keyring"),
+    ),
+    (
+        "[global]\nkeyring = a$keyring\n",
+        "keyring",
+        Some("a$keyring"),
+    ),
+    ("[global]\nkeyring = $host\n", "keyring", Some("node1")),
+    (
+        "[global]\nkeyring = $host\nhost = node2\n",
+        "keyring",
+        Some("node2"),
+    ),
+];
+
+fn check(rows: &[Row]) {
     for (text, key, expected) in rows {
-        assert_eq!(
-            parse(text).value(&boot(), key).as_deref(),
-            expected,
-            "{text:?}"
-        );
+        let value = parse(text).value(&boot(), key);
+        assert_eq!(value.as_deref(), *expected, "{text:?}");
     }
 }
 
 #[test]
-fn a_bad_line_fails_the_file_with_its_number() {
+fn lines_are_read_as_ceph_conf_reads_them() {
+    check(LINES);
+}
+
+#[test]
+fn metavariables_are_expanded_as_ceph_conf_expands_them() {
+    check(METAVARIABLES);
+}
+
+#[test]
+fn a_bad_line_invalidates_the_file_and_is_reported_with_its_number() {
     let rows = [
         (
             "[global]\nnonsense\n",
@@ -121,7 +133,7 @@ fn a_bad_line_fails_the_file_with_its_number() {
 }
 
 #[test]
-fn a_fault_never_repeats_the_line_which_may_hold_a_key() {
+fn a_fault_does_not_repeat_the_line_which_may_contain_a_key() {
     let fault = CephConf::parse(Path::new("k"), "[client.a]\nAQsecret\n")
         .err()
         .map(|fault| fault.to_string());
@@ -129,7 +141,7 @@ fn a_fault_never_repeats_the_line_which_may_hold_a_key() {
 }
 
 #[test]
-fn monitors_of_their_own_sections_come_in_the_order_of_their_names() {
+fn monitors_with_sections_of_their_own_are_sorted_by_name() {
     let conf =
         parse("[mon.b]\nmon addr = 2:6789\n[mon.a]\nmon_addr = 1:6789\n[mon]\nmon addr = 3\n");
     assert_eq!(conf.monitor_sections(), ["1:6789", "2:6789"]);
@@ -141,7 +153,7 @@ fn monitors_of_their_own_sections_come_in_the_order_of_their_names() {
 
 proptest! {
     #[test]
-    fn no_text_panics(text in "(?s).*", value in "[$a-z{}]{0,12}") {
+    fn parsing_and_expanding_never_panic(text in "(?s).*", value in "[$a-z{}]{0,12}") {
         if let Ok(conf) = CephConf::parse(Path::new("c"), &text) {
             conf.expand_text(&boot(), &value);
         }

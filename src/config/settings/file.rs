@@ -1,102 +1,92 @@
-//! The settings files themselves: which there are, and their text. They can name programs that run as root, so one that
-//! others may write is refused.
+//! The settings files: which there are, and their text. Settings name programs that run as root, so a file that a user other
+//! than root can change is refused.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
 use nix::libc::O_NONBLOCK;
 
-use super::value::place;
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, Position};
 use crate::runtime::root::Root;
 use crate::sys::file_trust;
 
-/// `rbdmap.toml`, then `rbdmap.toml.d/*.toml` by name. Hidden files are an editor's and no settings.
+/// `rbdmap.toml`, then `rbdmap.toml.d/*.toml` by name. Hidden files are skipped: editors make them.
 pub fn list(root: &Root) -> (Vec<PathBuf>, Vec<Fault>) {
-    let folder = root.settings_fragments();
-    match fragments(&folder) {
-        Ok(paths) => (
-            [root.settings()].into_iter().chain(paths).collect(),
-            Vec::new(),
-        ),
-        Err(error) if error.kind() == ErrorKind::NotFound => (vec![root.settings()], Vec::new()),
-        Err(error) => (
-            vec![root.settings()],
-            vec![Fault::new(
-                &folder,
-                (0, 0),
-                format!("cannot be listed: {error}"),
-            )],
-        ),
+    let directory = root.settings_fragments();
+    let mut paths = vec![root.settings()];
+    let mut faults = Vec::new();
+    match fragments(&directory) {
+        Ok(fragments) => paths.extend(fragments),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => {
+            let message = format!("cannot be listed: {error}");
+            faults.push(Fault::new(&directory, Position::FILE, message));
+        }
     }
+    (paths, faults)
 }
 
-fn fragments(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut names = fs::read_dir(folder)?
-        .map(|entry| Ok(entry?.file_name()))
-        .collect::<io::Result<Vec<_>>>()?;
-    names.retain(|name| {
-        !name.as_encoded_bytes().starts_with(b".") && name.as_encoded_bytes().ends_with(b".toml")
-    });
+fn fragments(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let bytes = name.as_encoded_bytes();
+        if !bytes.starts_with(b".") && bytes.ends_with(b".toml") {
+            names.push(name);
+        }
+    }
     names.sort();
-    Ok(names.iter().map(|name| folder.join(name)).collect())
+    Ok(names.iter().map(|name| directory.join(name)).collect())
 }
 
-/// A file's text; `None` where there is no such file.
+/// A file's text; `None` if the file does not exist.
 pub fn text(path: &Path) -> Result<Option<String>, Fault> {
-    let whole = |message| Fault::new(path, (0, 0), message);
     let bytes = match read(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(whole(format!("cannot be read: {error}"))),
-        Ok(Err(message)) => return Err(whole(message)),
-        Ok(Ok(bytes)) => bytes,
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(None),
+        Err(error) => return Err(Fault::new(path, Position::FILE, format!("{error:#}"))),
     };
     String::from_utf8(bytes).map(Some).map_err(|error| {
-        let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
-        Fault::new(
-            path,
-            place(&good, good.len()),
-            "not UTF-8, expected a TOML file",
-        )
+        let valid_length = error.utf8_error().valid_up_to();
+        let valid = String::from_utf8_lossy(&error.as_bytes()[..valid_length]);
+        let position = Position::from_offset(&valid, valid.len());
+        Fault::new(path, position, "not UTF-8, expected a TOML file")
     })
 }
 
-/// The bytes, or why they are not to be trusted. A pipe does not block, and is refused.
-fn read(path: &Path) -> io::Result<Result<Vec<u8>, String>> {
-    let mut file = OpenOptions::new()
+fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    // Without O_NONBLOCK, opening a pipe would block until somebody writes to it.
+    let opened = OpenOptions::new()
         .read(true)
         .custom_flags(O_NONBLOCK)
-        .open(path)?;
-    if let Err(error) = file_trust::check_file(&file, path) {
-        return Ok(Err(error.to_string()));
-    }
+        .open(path);
+    let mut file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).context("cannot be read"),
+    };
+    file_trust::check_file(&file, path)?;
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(Ok(bytes))
+    file.read_to_end(&mut bytes).context("cannot be read")?;
+    Ok(Some(bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::runtime::fake_root::FakeRoot;
 
-    fn machine() -> (tempfile::TempDir, Root) {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path());
-        fs::create_dir_all(root.settings_fragments()).unwrap();
-        (folder, root)
-    }
-
-    fn wrong(path: &Path) -> String {
+    fn fault(path: &Path) -> String {
         let fault = text(path).unwrap_err().to_string();
         fault.replace(&*path.to_string_lossy(), "FILE")
     }
 
     #[test]
-    fn fragments_are_listed_by_name_and_only_those() {
-        let (_folder, root) = machine();
+    fn fragments_are_listed_by_name_without_hidden_and_other_files() {
+        let root = FakeRoot::new();
         for name in [
             "20-b.toml",
             "10-a.toml",
@@ -104,42 +94,52 @@ mod tests {
             ".hidden.toml",
             "README",
         ] {
-            fs::write(root.settings_fragments().join(name), "").unwrap();
+            root.write(Path::new("etc/rbdmap.toml.d").join(name), "");
         }
         let (paths, faults) = list(&root);
         let names: Vec<_> = paths
             .iter()
             .map(|path| path.file_name().unwrap().to_str().unwrap())
             .collect();
-        assert_eq!(
-            (names.as_slice(), faults.len()),
-            (["rbdmap.toml", "10-a.toml", "20-b.toml"].as_slice(), 0)
-        );
+        assert_eq!(names, ["rbdmap.toml", "10-a.toml", "20-b.toml"]);
+        assert_eq!(faults, []);
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_no_fault() {
-        let (_folder, root) = machine();
+    fn a_missing_file_is_not_a_fault() {
+        let root = FakeRoot::new();
         assert_eq!(text(&root.settings()), Ok(None));
     }
 
     #[test]
-    fn a_file_that_cannot_be_trusted_or_read_is_a_fault() {
-        let (_folder, root) = machine();
-        let path = root.settings();
-        fs::write(&path, "hook = 1").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o662)).unwrap();
-        let expected = "FILE: writable by other users, who could run programs as root (mode 0662); run chmod go-w FILE";
-        assert_eq!(wrong(&path), expected);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        fs::write(&path, b"# fine\n# \xff").unwrap();
-        assert_eq!(wrong(&path), "FILE:2:3: not UTF-8, expected a TOML file");
-        fs::remove_file(&path).unwrap();
-        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
-        assert_eq!(wrong(&path), "FILE: not a regular file");
+    fn a_file_that_others_can_write_is_a_fault() {
+        let root = FakeRoot::new();
+        root.write("etc/rbdmap.toml", "hook = 1");
+        root.set_mode("etc/rbdmap.toml", 0o662);
         assert_eq!(
-            wrong(&root.settings_fragments()),
-            "FILE: not a regular file"
+            fault(&root.settings()),
+            "FILE: writable by other users, who could run programs as root (mode 0662); run chmod go-w FILE"
         );
+    }
+
+    #[test]
+    fn a_file_that_is_not_utf8_is_a_fault_at_the_first_wrong_byte() {
+        let root = FakeRoot::new();
+        root.write("etc/rbdmap.toml", b"# fine\n# \xff");
+        root.set_mode("etc/rbdmap.toml", 0o644);
+        assert_eq!(
+            fault(&root.settings()),
+            "FILE:2:3: not UTF-8, expected a TOML file"
+        );
+    }
+
+    #[test]
+    fn a_pipe_or_a_directory_is_a_fault_and_does_not_block() {
+        let root = FakeRoot::new();
+        fs::create_dir_all(root.settings_fragments()).unwrap();
+        nix::unistd::mkfifo(&root.settings(), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        for path in [root.settings(), root.settings_fragments()] {
+            assert_eq!(fault(&path), "FILE: not a regular file");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! One `[[image]]`: its keys, and the lines of table and fstab that say the same.
+//! One `[[image]]` of a settings file, and the lines of table and fstab that it stands for.
 
 use std::path::{Path, PathBuf};
 
@@ -6,183 +6,225 @@ use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::DeclaredImage;
+use super::keys::{InnerTable, TableKeys, field_names};
 use super::value::{
-    Between, FilePath, Folder, Fsid, Monitors, MountOptions, Options, Problem, Spec, Subfolder,
-    Word,
+    BoundedNumber, ClusterId, DirectoryPath, FilePath, ImageName, KernelOptions, MonitorList,
+    MountOptions, Name, OffsetError, RelativePath,
 };
 use crate::config::map_options::MapOptions;
 use crate::config::table::{Entry, EntryOptions, EntrySource};
 use crate::model::fstab_entry::{FstabEntry, FstabSource};
 
-/// `[[image]]`. What is absent comes from ceph.conf, as for a line of the table.
+/// An image that a settings file declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredImage {
+    /// The image, in the form of a line of the table.
+    pub entry: Entry,
+    /// Its mounts, in the form of fstab entries: an overlay follows the mount that it covers.
+    pub mounts: Vec<FstabEntry>,
+}
+
+/// `[[image]]`. As for a line of the table, ceph.conf has the values of absent keys.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImageFragment {
-    /// Which image.
-    spec: Spec,
-    /// The Ceph user without `client.`: admin.
+#[serde(deny_unknown_fields, expecting = "an [[image]] table")]
+pub struct ImageTable {
+    /// The image's name.
+    spec: ImageName,
+    /// The Ceph user without `client.`. Default: admin.
     #[serde(alias = "id")]
-    user: Option<Word>,
-    /// Where the user's key is.
+    user: Option<Name>,
+    /// The keyring with the user's key.
     keyring: Option<FilePath>,
-    /// A file with nothing but the key.
+    /// A file that contains only the key.
     keyfile: Option<FilePath>,
-    /// ceph.conf.
+    /// The path of ceph.conf.
     conf: Option<FilePath>,
-    /// The cluster's name in those paths: ceph.
-    cluster: Option<Word>,
-    /// In the place of ceph.conf's `mon_host`.
-    monitors: Option<Monitors>,
-    /// The cluster's id, in the place of ceph.conf's: the map option of that name.
-    fsid: Option<Fsid>,
-    /// Map read-only; `false` outdoes a `ro` of the defaults.
+    /// The cluster's name, which is part of the default paths. Default: ceph.
+    cluster: Option<Name>,
+    /// Replaces `mon_host` of ceph.conf.
+    monitors: Option<MonitorList>,
+    /// Replaces `fsid` of ceph.conf: the map option of that name.
+    fsid: Option<ClusterId>,
+    /// Map read-only. `false` overrides `ro` in the top-level `map_options`.
     read_only: Option<bool>,
-    /// Do not hand the exclusive lock to others: false.
+    /// Keep the exclusive lock when another client requests it. Default: false.
     #[serde(default)]
     exclusive: bool,
-    /// Options for the kernel: none.
+    /// Options for the kernel.
     #[serde(default)]
-    options: Options,
-    /// Boot goes on without it: false.
+    options: KernelOptions,
+    /// Boot does not wait for the image. Default: false.
     #[serde(default)]
     nofail: bool,
-    /// The hook, in the place of that which is named like the image.
+    /// Replaces the hook that has the image's name.
     hook: Option<FilePath>,
-    /// What is mounted on it: nothing.
+    /// The mounts on the image.
     #[serde(default)]
-    mount: Vec<MountFragment>,
+    mount: Vec<MountTable>,
 }
 
 /// `[[image.mount]]`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MountFragment {
+#[serde(deny_unknown_fields, expecting = "an [[image.mount]] table")]
+struct MountTable {
     /// The mount point.
     #[serde(rename = "where")]
-    target: Folder,
-    /// The file system's type: auto.
+    target: DirectoryPath,
+    /// The file system's type. Default: auto.
     #[serde(rename = "type")]
-    fstype: Option<Word>,
-    /// Its options: defaults.
+    fstype: Option<Name>,
+    /// The mount options. Default: defaults.
     options: Option<MountOptions>,
-    /// Its partition: the whole image.
-    partition: Option<Between<1, 255>>,
-    /// What lies on top of it: nothing.
-    overlay: Option<Spanned<OverlayFragment>>,
+    /// The partition to mount. Default: the whole image.
+    partition: Option<BoundedNumber<1, 255>>,
+    /// An overlay on top of the mount.
+    overlay: Option<Spanned<OverlayTable>>,
 }
 
 /// `[image.mount.overlay]`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OverlayFragment {
+#[serde(deny_unknown_fields, expecting = "an [image.mount.overlay] table")]
+struct OverlayTable {
     /// The overlay's mount point.
     #[serde(rename = "where")]
-    target: Folder,
-    /// The folder of the mount to lie on: the mount itself.
-    lower: Option<Subfolder>,
-    /// Where changes go.
-    upper: Folder,
-    /// An empty folder on the file system of `upper`, for the kernel.
-    work: Folder,
+    target: DirectoryPath,
+    /// The directory of the mount to cover. Default: all of it.
+    lower: Option<RelativePath>,
+    /// The directory that takes the changes.
+    upper: DirectoryPath,
+    /// An empty directory on the file system of `upper`, for the kernel.
+    work: DirectoryPath,
 }
 
-impl ImageFragment {
-    /// What the lines of table and fstab would be. It is declared in `path` on `line`, from the byte `start` on.
-    pub fn declare(self, path: &Path, start: usize, line: usize) -> Result<DeclaredImage, Problem> {
+/// The keys of `[[image]]`.
+pub const IMAGE_KEYS: TableKeys = TableKeys {
+    names: field_names::<ImageTable>,
+    inner: Some(InnerTable {
+        name: "mount",
+        heading: "[[image.mount]]",
+        keys: &MOUNT_KEYS,
+        is_list: true,
+    }),
+};
+
+/// The keys of `[[image.mount]]`.
+pub const MOUNT_KEYS: TableKeys = TableKeys {
+    names: field_names::<MountTable>,
+    inner: Some(InnerTable {
+        name: "overlay",
+        heading: "[image.mount.overlay]",
+        keys: &OVERLAY_KEYS,
+        is_list: false,
+    }),
+};
+
+/// The keys of `[image.mount.overlay]`.
+pub const OVERLAY_KEYS: TableKeys = TableKeys {
+    names: field_names::<OverlayTable>,
+    inner: None,
+};
+
+impl ImageTable {
+    /// The image and its mounts. `path` and `line` are the table's position in the settings, `offset` its byte in that file.
+    pub fn declare(
+        self,
+        path: &Path,
+        line: usize,
+        offset: usize,
+    ) -> Result<DeclaredImage, OffsetError> {
         let mounts = self.mounts(path)?;
         let map = self
             .map_options()
-            .map_err(|error| Problem::new(start, &error))?;
+            .map_err(|error| OffsetError::new(offset, &error))?;
         let options = EntryOptions {
-            user: self.user.map(|word| word.0),
+            user: self.user.map(|name| name.0),
             keyring: self.keyring.map(|path| path.0),
             keyfile: self.keyfile.map(|path| path.0.into()),
             conf: self.conf.map(|path| path.0),
-            cluster: self.cluster.map(|word| word.0),
+            cluster: self.cluster.map(|name| name.0),
             mon_host: self.monitors.map(|monitors| monitors.0),
             key: None,
             map,
         };
-        let (nofail, hook) = (self.nofail, self.hook.map(|path| path.0.into()));
-        Ok(DeclaredImage {
-            entry: Entry {
-                spec: self.spec.0,
-                options,
-                source: EntrySource::Settings {
-                    path: path.to_owned(),
-                    line,
-                },
-                nofail,
-                hook,
+        let entry = Entry {
+            spec: self.spec.0,
+            options,
+            source: EntrySource::Settings {
+                path: path.to_owned(),
+                line,
             },
-            mounts,
-        })
+            nofail: self.nofail,
+            hook: self.hook.map(|path| path.0.into()),
+        };
+        Ok(DeclaredImage { entry, mounts })
     }
 
-    /// `options`, and the keys that are options in the kernel's line; a key says more than an option.
+    /// The map options: `options`, overridden by the keys that are map options too.
     fn map_options(&self) -> Result<MapOptions> {
         let mut map = self.options.0.clone();
-        let read_only = self
-            .read_only
-            .map(|read_only| if read_only { "ro" } else { "rw" });
-        let exclusive = self.exclusive.then_some("exclusive");
-        read_only
-            .into_iter()
-            .chain(exclusive)
-            .try_for_each(|option| map.add(option))?;
-        self.fsid
-            .iter()
-            .try_for_each(|fsid| map.add(&format!("fsid={}", fsid.0)))?;
+        match self.read_only {
+            Some(true) => map.add("ro")?,
+            Some(false) => map.add("rw")?,
+            None => {}
+        }
+        if self.exclusive {
+            map.add("exclusive")?;
+        }
+        if let Some(fsid) = &self.fsid {
+            map.add(&format!("fsid={}", fsid.0))?;
+        }
         Ok(map)
     }
 
-    /// Each mount, followed by the overlay on it.
-    fn mounts(&self, path: &Path) -> Result<Vec<FstabEntry>, Problem> {
-        let link = Path::new("/dev")
-            .join(self.spec.0.link())
-            .to_string_lossy()
-            .into_owned();
+    /// The mounts in their order, each followed by the overlay on it.
+    fn mounts(&self, path: &Path) -> Result<Vec<FstabEntry>, OffsetError> {
+        let link = Path::new("/dev").join(self.spec.0.link());
         let mut entries = Vec::new();
         for mount in &self.mount {
-            entries.push(FstabEntry {
-                path: path.to_owned(),
-                ..mount.entry(&link, self.nofail)
-            });
+            entries.push(mount.entry(&link));
             if let Some(overlay) = &mount.overlay {
-                let entry = overlay.get_ref().entry(&mount.target.0, self.nofail);
-                let entry = entry.map_err(|error| Problem::new(overlay.span().start, &error))?;
-                entries.push(FstabEntry {
-                    path: path.to_owned(),
-                    ..entry
-                });
+                let entry = overlay.get_ref().entry(&mount.target.0);
+                entries
+                    .push(entry.map_err(|error| OffsetError::new(overlay.span().start, &error))?);
+            }
+        }
+        for entry in &mut entries {
+            path.clone_into(&mut entry.path);
+            // Without _netdev, systemd would unmount it after it has stopped the network.
+            add_option(entry, "_netdev");
+            if self.nofail {
+                add_option(entry, "nofail");
             }
         }
         Ok(entries)
     }
 }
 
-impl MountFragment {
-    fn entry(&self, link: &str, nofail: bool) -> FstabEntry {
-        let part = self
-            .partition
-            .as_ref()
-            .map(|number| format!("-part{}", number.get()))
-            .unwrap_or_default();
-        let given = self
+fn add_option(entry: &mut FstabEntry, option: &str) {
+    if !entry.options.iter().any(|given| given == option) {
+        entry.options.push(option.to_owned());
+    }
+}
+
+impl MountTable {
+    fn entry(&self, link: &Path) -> FstabEntry {
+        let mut source = link.to_string_lossy().into_owned();
+        if let Some(number) = &self.partition {
+            source += &format!("-part{}", number.get());
+        }
+        let fstype = self.fstype.as_ref().map_or("auto", |name| &name.0);
+        let mut options = self
             .options
             .as_ref()
-            .map(|options| options.0.clone())
-            .filter(|options| !options.is_empty());
+            .map_or(Vec::new(), |given| given.0.clone());
+        if options.is_empty() {
+            options.push("defaults".to_owned());
+        }
         FstabEntry {
-            source: format!("{link}{part}"),
+            source,
             target: self.target.0.clone(),
-            fstype: self
-                .fstype
-                .as_ref()
-                .map_or("auto", |word| &word.0)
-                .to_owned(),
-            options: for_network(given.unwrap_or_else(|| vec!["defaults".to_owned()]), nofail),
+            fstype: fstype.to_owned(),
+            options,
             pass: 0,
             path: PathBuf::new(),
             declared_in: FstabSource::Settings,
@@ -190,31 +232,34 @@ impl MountFragment {
     }
 }
 
-impl OverlayFragment {
-    fn entry(&self, mount: &Path, nofail: bool) -> Result<FstabEntry> {
-        let (target, upper, work) = (&self.target.0, &self.upper.0, &self.work.0);
+impl OverlayTable {
+    /// The entry of an overlay that covers the file system on `mount`.
+    fn entry(&self, mount: &Path) -> Result<FstabEntry> {
+        let target = &self.target.0;
+        let upper = &self.upper.0;
+        let work = &self.work.0;
         ensure!(
             target != mount,
-            "the overlay is to be on {target:?} like the mount below it, expected another folder"
+            "the overlay has the mount point of the mount that it covers, {target:?}; use another directory"
         );
+        // The kernel requires this, and reports only EINVAL.
         ensure!(
             !upper.starts_with(work) && !work.starts_with(upper),
-            "upper {upper:?} and work {work:?} lie in one another, expected two folders apart"
+            "one of upper {upper:?} and work {work:?} contains the other; use two separate directories"
         );
-        let lower = self
-            .lower
-            .as_ref()
-            .map_or_else(|| mount.to_owned(), |folder| mount.join(&folder.0));
-        let options = [("lowerdir", &lower), ("upperdir", upper), ("workdir", work)];
-        let options = options
-            .into_iter()
-            .map(folder_option)
-            .collect::<Result<_>>()?;
+        let lower = match &self.lower {
+            Some(directory) => mount.join(&directory.0),
+            None => mount.to_owned(),
+        };
         Ok(FstabEntry {
             source: "overlay".to_owned(),
             target: target.clone(),
             fstype: "overlay".to_owned(),
-            options: for_network(options, nofail),
+            options: vec![
+                overlay_option("lowerdir", &lower)?,
+                overlay_option("upperdir", upper)?,
+                overlay_option("workdir", work)?,
+            ],
             pass: 0,
             path: PathBuf::new(),
             declared_in: FstabSource::Settings,
@@ -222,29 +267,19 @@ impl OverlayFragment {
     }
 }
 
-/// An option of overlayfs. Which characters are taken for separators, and how they could be escaped, differs between
-/// kernels and mount(8)s: such paths are refused.
-fn folder_option((name, path): (&str, &PathBuf)) -> Result<String> {
+/// A mount option of overlayfs. Kernels and versions of mount(8) differ in which characters separate paths and in how these can
+/// be escaped: such paths are refused.
+fn overlay_option(name: &str, path: &Path) -> Result<String> {
     let path = path.to_string_lossy();
     let separators = if name == "lowerdir" {
         ",\\\":"
     } else {
         ",\\\""
     };
-    match path.chars().find(|c| separators.contains(*c)) {
-        Some(c) => bail!(
-            "{name} {path:?} has {c:?} in it, which overlayfs takes for a separator; rename the folder"
-        ),
-        None => Ok(format!("{name}={path}")),
+    if let Some(c) = path.chars().find(|c| separators.contains(*c)) {
+        bail!(
+            "{name} {path:?} contains {c:?}, which overlayfs reads as a separator; rename the directory"
+        );
     }
-}
-
-/// With what fstab needs for mounts that end before the network does.
-fn for_network(mut options: Vec<String>, nofail: bool) -> Vec<String> {
-    for option in ["_netdev"].into_iter().chain(nofail.then_some("nofail")) {
-        if !options.iter().any(|given| given == option) {
-            options.push(option.to_owned());
-        }
-    }
-    options
+    Ok(format!("{name}={path}"))
 }

@@ -1,52 +1,45 @@
-//! `/etc/rbdmap.toml` and `/etc/rbdmap.toml.d/*.toml`: how the program works, and images declared as data with what is
-//! mounted on them.
+//! `/etc/rbdmap.toml` and `/etc/rbdmap.toml.d/*.toml`: the program's limits and defaults, and images declared as data together
+//! with their mounts.
 //!
-//! Files are read in two stages: a `fragment` is what one statement of a file says, `Settings` is what all of them come
-//! to. A later file overrides the keys of an earlier one; `[[image]]` tables add up. What a bad statement
-//! costs is that statement: a top-level key, or an image; only a file that is no TOML is left out whole.
+//! Each file is split into statements (`statement`), and `Settings` is the result of all statements of all files. A later file
+//! overrides the keys of an earlier one; `[[image]]` tables add up. A bad statement, which is a top-level key or one
+//! `[[image]]`, affects only itself; a file that is not TOML is ignored as a whole.
 
 mod file;
-mod fragment;
 mod image;
+mod keys;
+mod statement;
 mod value;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use toml::Spanned;
 
 use super::map_options::MapOptions;
-use super::table::Entry;
-use crate::model::fault::Fault;
-use crate::model::fstab_entry::FstabEntry;
+use crate::model::fault::{Fault, Position};
 use crate::model::timeouts::Timeouts;
 use crate::runtime::root::Root;
-use fragment::Fragment;
-use value::{MessengerMode, Problem, place};
+pub use image::DeclaredImage;
+use image::ImageTable;
+use statement::Statement;
+use value::{BoundedNumber, MessengerMode, OffsetError};
 
-/// What all settings files say, or the defaults.
+/// The content of all settings files, completed by the defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// How many images are mapped at a time: 16.
+    /// How many images are mapped in parallel. Default: 16.
     pub parallel: usize,
-    /// The time limits: 80 s, 50 s and 120 s.
+    /// The time limits.
     pub timeouts: Timeouts,
-    /// Whether what is in use at the end of that is removed by force: no.
+    /// Whether images that are still in use after the time limit of the shutdown are removed by force. Default: no.
     pub shutdown_force: bool,
-    /// Options for every mapping that does not say otherwise: none. The key `ms_mode` is among them.
+    /// Options of mappings that do not set them themselves, the key `ms_mode` included. Default: none.
     pub defaults: MapOptions,
-    /// The images that are declared here, in the order of files and lines, each once: none.
+    /// The declared images in the order of files and lines, each of them once.
     pub images: Vec<DeclaredImage>,
-}
-
-/// One `[[image]]`: an entry and lines of fstab.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeclaredImage {
-    /// The line that the table would have for it, and what no line could say.
-    pub entry: Entry,
-    /// The lines that fstab would have for it, an overlay after what it lies on.
-    pub mounts: Vec<FstabEntry>,
 }
 
 impl Default for Settings {
@@ -61,99 +54,99 @@ impl Default for Settings {
     }
 }
 
-/// Reads the settings files: what they say, and what is wrong in them. No file is no settings.
+/// Reads the settings files; a missing file is an empty one.
 pub fn read(root: &Root) -> (Settings, Vec<Fault>) {
-    let mut merged = Merged::default();
+    let mut merged = MergedSettings::default();
     let (paths, faults) = file::list(root);
     merged.faults = faults;
     for path in paths {
         match file::text(&path) {
-            Ok(text) => merged.add(&path, &text.unwrap_or_default()),
+            Ok(text) => merged.add_file(&path, &text.unwrap_or_default()),
             Err(fault) => merged.faults.push(fault),
         }
     }
     merged.finish()
 }
 
-/// What the files so far come to.
+/// The settings of the files that are read so far.
 #[derive(Default)]
-struct Merged {
+struct MergedSettings {
     settings: Settings,
-    /// Apart from the map options until the end: a later file may set either.
+    /// Kept apart from `settings.defaults` until the end, because a later file may set either of the two.
     mode: MessengerMode,
-    /// Where each image and mount point was declared.
-    claims: HashMap<String, (PathBuf, usize)>,
+    /// For each image and mount point, the file and line that declare it.
+    declared_at: HashMap<String, String>,
     faults: Vec<Fault>,
 }
 
-impl Merged {
-    /// Adds a file. Its faults are put in the order of its lines.
-    fn add(&mut self, path: &Path, text: &str) {
-        let before = self.faults.len();
-        let fault =
-            |problem: Problem| Fault::new(path, place(text, problem.start), problem.message);
-        for statement in fragment::statements(text) {
-            let added = statement.and_then(|fragment| self.add_fragment(path, text, fragment));
-            self.faults.extend(added.err().map(fault));
+impl MergedSettings {
+    fn add_file(&mut self, path: &Path, text: &str) {
+        let mut errors = Vec::new();
+        for statement in statement::statements(text) {
+            let added = statement.and_then(|statement| self.add(statement, path, text));
+            errors.extend(added.err());
         }
-        self.faults[before..].sort_by_key(|fault| (fault.line, fault.column));
+        // The parser returns the keys in alphabetical order; faults are reported in the order of the lines.
+        errors.sort_by_key(|error| error.offset);
+        for OffsetError { offset, message } in errors {
+            let position = Position::from_offset(text, offset);
+            self.faults.push(Fault::new(path, position, message));
+        }
     }
 
-    fn add_fragment(&mut self, path: &Path, text: &str, fragment: Fragment) -> Result<(), Problem> {
+    fn add(&mut self, statement: Statement, path: &Path, text: &str) -> Result<(), OffsetError> {
         let settings = &mut self.settings;
-        let seconds = |number: u16| Duration::from_secs(number.into());
-        settings.parallel = fragment
-            .parallel
-            .map_or(settings.parallel, |number| number.get().into());
-        settings.timeouts.map = fragment
-            .map_timeout
-            .map_or(settings.timeouts.map, |number| seconds(number.get()));
-        settings.timeouts.unmap = fragment
-            .unmap_timeout
-            .map_or(settings.timeouts.unmap, |number| seconds(number.get()));
-        settings.timeouts.shutdown = fragment
-            .shutdown_timeout
-            .map_or(settings.timeouts.shutdown, |number| seconds(number.get()));
-        settings.shutdown_force = fragment.shutdown_force.unwrap_or(settings.shutdown_force);
-        if let Some(options) = fragment.map_options {
+        if let Some(number) = statement.parallel {
+            settings.parallel = number.get().into();
+        }
+        set_seconds(&mut settings.timeouts.map, statement.map_timeout);
+        set_seconds(&mut settings.timeouts.unmap, statement.unmap_timeout);
+        set_seconds(&mut settings.timeouts.shutdown, statement.shutdown_timeout);
+        if let Some(force) = statement.shutdown_force {
+            settings.shutdown_force = force;
+        }
+        if let Some(options) = statement.map_options {
             settings.defaults = options.0;
         }
-        if let Some(mode) = fragment.ms_mode {
+        if let Some(mode) = statement.ms_mode {
             self.mode = mode;
         }
-        for image in fragment.image {
-            let start = image.span().start;
-            let declared = image
-                .into_inner()
-                .declare(path, start, place(text, start).0)?;
-            self.claim(&declared)
-                .map_err(|error| Problem::new(start, &error))?;
-            self.settings.images.push(declared);
+        for image in statement.image {
+            self.add_image(image, path, text)?;
         }
         Ok(())
     }
 
-    /// Takes an image's name and mount points for it; none of them if one is taken.
-    fn claim(&mut self, image: &DeclaredImage) -> Result<()> {
-        let here = (image.entry.path().to_owned(), image.entry.line());
-        let mut wanted = HashMap::new();
-        let mounts = image
-            .mounts
-            .iter()
-            .map(|mount| format!("mount point {}", mount.target.display()));
-        for name in [format!("image {}", image.entry.spec)]
-            .into_iter()
-            .chain(mounts)
-        {
-            if let Some((path, line)) = self.claims.get(&name).or_else(|| wanted.get(&name)) {
-                let first = path.display();
-                bail!(
-                    "{name} is declared a second time, first at {first}:{line}; keep one of the two"
-                );
-            }
-            wanted.insert(name, here.clone());
+    fn add_image(
+        &mut self,
+        image: Spanned<ImageTable>,
+        path: &Path,
+        text: &str,
+    ) -> Result<(), OffsetError> {
+        let offset = image.span().start;
+        let line = Position::from_offset(text, offset).line;
+        let declared = image.into_inner().declare(path, line, offset)?;
+        self.claim_names(&declared)
+            .map_err(|error| OffsetError::new(offset, &error))?;
+        self.settings.images.push(declared);
+        Ok(())
+    }
+
+    /// Reserves an image's name and mount points; none of them if one is reserved already.
+    fn claim_names(&mut self, image: &DeclaredImage) -> Result<()> {
+        let here = format!("{}:{}", image.entry.path().display(), image.entry.line());
+        let mut names = vec![format!("image {}", image.entry.spec)];
+        for mount in &image.mounts {
+            names.push(format!("mount point {}", mount.target.display()));
         }
-        self.claims.extend(wanted);
+        let mut claimed = HashMap::new();
+        for name in names {
+            if let Some(first) = self.declared_at.get(&name).or_else(|| claimed.get(&name)) {
+                bail!("{name} is declared a second time, first at {first}; remove one of the two");
+            }
+            claimed.insert(name, here.clone());
+        }
+        self.declared_at.extend(claimed);
         Ok(())
     }
 
@@ -165,6 +158,12 @@ impl Merged {
                 .expect("the mode was checked when it was read");
         }
         (self.settings, self.faults)
+    }
+}
+
+fn set_seconds(limit: &mut Duration, seconds: Option<BoundedNumber<1, 3600>>) {
+    if let Some(seconds) = seconds {
+        *limit = Duration::from_secs(seconds.get().into());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Values that are checked as serde reads them, so that a fault stands at the value itself, and the place of a fault.
+//! The values of keys, checked while serde reads them, so that a fault has the position of the value itself.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -6,74 +6,69 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Result, anyhow, bail, ensure};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
+use uuid::Uuid;
 
 use crate::config::map_options::MapOptions;
 use crate::config::mon_host::{self, MonHost};
 use crate::model::image_spec::ImageSpec;
 
-/// What is wrong in a file's text, and the byte at which it starts.
+/// What is wrong in a text, and where.
 #[derive(Debug)]
-pub struct Problem {
-    /// From 0.
-    pub start: usize,
+pub struct OffsetError {
+    /// The byte at which the fault starts, from 0.
+    pub offset: usize,
     /// A sentence.
     pub message: String,
 }
 
-impl Problem {
-    /// An error at a byte.
-    pub fn new(start: usize, error: &anyhow::Error) -> Self {
+impl OffsetError {
+    /// An error that is found at a byte.
+    pub fn new(offset: usize, error: &anyhow::Error) -> Self {
         let message = error.to_string();
-        Self { start, message }
+        Self { offset, message }
     }
-}
-
-/// Line and column, from 1, of a byte of a text.
-pub fn place(text: &str, byte: usize) -> (usize, usize) {
-    let before = text.get(..byte).unwrap_or(text);
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
 /// A whole number from `LOW` to `HIGH`.
 #[derive(Debug)]
-pub struct Between<const LOW: u16, const HIGH: u16>(u16);
+pub struct BoundedNumber<const LOW: u16, const HIGH: u16>(u16);
 
-impl<const LOW: u16, const HIGH: u16> Between<LOW, HIGH> {
+impl<const LOW: u16, const HIGH: u16> BoundedNumber<LOW, HIGH> {
     /// The number.
     pub fn get(&self) -> u16 {
         self.0
     }
 }
 
-impl<'de, const LOW: u16, const HIGH: u16> Deserialize<'de> for Between<LOW, HIGH> {
+impl<'de, const LOW: u16, const HIGH: u16> Deserialize<'de> for BoundedNumber<LOW, HIGH> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Number<const LOW: u16, const HIGH: u16>;
-        impl<const LOW: u16, const HIGH: u16> Visitor<'_> for Number<LOW, HIGH> {
-            type Value = Between<LOW, HIGH>;
+        deserializer.deserialize_i64(NumberVisitor::<LOW, HIGH>)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a whole number from {LOW} to {HIGH}")
-            }
+struct NumberVisitor<const LOW: u16, const HIGH: u16>;
 
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-                let fits = u16::try_from(number)
-                    .ok()
-                    .filter(|number| (LOW..=HIGH).contains(number));
-                fits.map(Between)
-                    .ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
-            }
+impl<const LOW: u16, const HIGH: u16> Visitor<'_> for NumberVisitor<LOW, HIGH> {
+    type Value = BoundedNumber<LOW, HIGH>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {LOW} to {HIGH}")
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        match u16::try_from(number) {
+            Ok(number) if (LOW..=HIGH).contains(&number) => Ok(BoundedNumber(number)),
+            _ => Err(E::invalid_value(Unexpected::Signed(number), &self)),
         }
-        deserializer.deserialize_i64(Number)
     }
 }
 
 /// An image's name.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Spec(pub ImageSpec);
+pub struct ImageName(pub ImageSpec);
 
-impl TryFrom<String> for Spec {
+impl TryFrom<String> for ImageName {
     type Error = anyhow::Error;
 
     fn try_from(text: String) -> Result<Self> {
@@ -84,18 +79,19 @@ impl TryFrom<String> for Spec {
 /// Options for the kernel.
 #[derive(Debug, Default, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Options(pub MapOptions);
+pub struct KernelOptions(pub MapOptions);
 
-impl TryFrom<String> for Options {
+impl TryFrom<String> for KernelOptions {
     type Error = anyhow::Error;
 
     fn try_from(list: String) -> Result<Self> {
         let mut options = MapOptions::default();
-        options.add(&list).map(|()| Self(options))
+        options.add(&list)?;
+        Ok(Self(options))
     }
 }
 
-/// The map option `ms_mode`, or `auto` for none: chosen by the monitors' addresses and the kernel.
+/// The map option `ms_mode`; `None` for `auto`: the program chooses it from the monitors' addresses and the kernel's release.
 #[derive(Debug, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub struct MessengerMode(pub Option<String>);
@@ -108,11 +104,10 @@ impl TryFrom<String> for MessengerMode {
             return Ok(Self(None));
         }
         let mut options = MapOptions::default();
-        let added = options
+        options
             .add(&format!("ms_mode={mode}"))
-            .map_err(|error| anyhow!("{error} or auto"));
-        added?;
-        // Otherwise a comma in it has added other options.
+            .map_err(|error| anyhow!("{error} or auto"))?;
+        // `crc,ro` parses as two options, of which the second is not for this key.
         ensure!(
             options.value("ms_mode") == Some(&mode),
             "ms_mode cannot be {mode:?}, expected one mode or auto"
@@ -121,23 +116,22 @@ impl TryFrom<String> for MessengerMode {
     }
 }
 
-/// A user, a cluster, a file system type: what the kernel and paths take literally.
+/// The name of a user, a cluster or a file system type, which the kernel takes literally and which becomes part of paths.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Word(pub String);
+pub struct Name(pub String);
 
-impl TryFrom<String> for Word {
+impl TryFrom<String> for Name {
     type Error = anyhow::Error;
 
-    fn try_from(word: String) -> Result<Self> {
-        require(!word.is_empty(), &word, "is not a name")?;
-        require(
-            !word.contains(|c: char| c.is_whitespace() || c == ','),
-            &word,
-            "has a blank or comma in it",
-        )?;
-        without_control(&word)?;
-        Ok(Self(word))
+    fn try_from(name: String) -> Result<Self> {
+        ensure!(!name.is_empty(), "the name is empty");
+        ensure!(
+            !name.contains(|c: char| c.is_whitespace() || c == ','),
+            "{name:?} contains a blank or a comma"
+        );
+        refuse_control_characters(&name)?;
+        Ok(Self(name))
     }
 }
 
@@ -151,55 +145,51 @@ impl TryFrom<String> for FilePath {
 
     fn try_from(path: String) -> Result<Self> {
         if !path.starts_with('/') {
-            // It is not repeated: a key that was written in the place of its file is a secret.
-            bail!("not an absolute path, expected one that starts with /");
+            // The value is not repeated: it may be the key itself, written where its file belongs.
+            bail!("not an absolute path, expected a path that starts with /");
         }
-        without_control(&path)?;
+        refuse_control_characters(&path)?;
         Ok(Self(path))
     }
 }
 
-/// The path of a folder other than `/`, without `..` and needless slashes, as systemd names mounts.
+/// The path of a directory other than `/`, without `..` and redundant slashes: the form from which systemd makes unit names.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Folder(pub PathBuf);
+pub struct DirectoryPath(pub PathBuf);
 
-impl TryFrom<String> for Folder {
+impl TryFrom<String> for DirectoryPath {
     type Error = anyhow::Error;
 
     fn try_from(path: String) -> Result<Self> {
         let FilePath(path) = FilePath::try_from(path)?;
-        let is_root = path.split('/').all(|part| part.is_empty() || part == ".");
-        require(
-            !is_root,
-            &path,
-            "is the root of all folders, expected one below it",
-        )?;
+        ensure!(
+            path.split('/').any(|part| !part.is_empty() && part != "."),
+            "{path:?} is the root directory, expected a directory below it"
+        );
         normal(&path).map(Self)
     }
 }
 
-/// The path of a folder below another one.
+/// The path of a directory inside another one.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Subfolder(pub PathBuf);
+pub struct RelativePath(pub PathBuf);
 
-impl TryFrom<String> for Subfolder {
+impl TryFrom<String> for RelativePath {
     type Error = anyhow::Error;
 
     fn try_from(path: String) -> Result<Self> {
-        let relative = !path.is_empty() && !path.starts_with('/');
-        require(
-            relative,
-            &path,
-            "is not a folder inside the mount, expected a relative path",
-        )?;
-        without_control(&path)?;
+        ensure!(
+            !path.is_empty() && !path.starts_with('/'),
+            "{path:?} is not a directory inside the mount, expected a relative path"
+        );
+        refuse_control_characters(&path)?;
         normal(&path).map(Self)
     }
 }
 
-/// Options of a mount, separated by commas.
+/// Mount options, separated by commas.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct MountOptions(pub Vec<String>);
@@ -208,93 +198,79 @@ impl TryFrom<String> for MountOptions {
     type Error = anyhow::Error;
 
     fn try_from(list: String) -> Result<Self> {
-        without_control(&list)?;
-        Ok(Self(
-            list.split(',')
-                .filter(|option| !option.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        ))
+        refuse_control_characters(&list)?;
+        let options = list.split(',').filter(|option| !option.is_empty());
+        Ok(Self(options.map(str::to_owned).collect()))
     }
 }
 
-/// Monitors as `mon_host` has them, each an address or the name of a host.
+/// Monitors, each an address or a host name, joined to the form of `mon_host`.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "Vec<String>")]
-pub struct Monitors(pub String);
+pub struct MonitorList(pub String);
 
-impl TryFrom<Vec<String>> for Monitors {
+impl TryFrom<Vec<String>> for MonitorList {
     type Error = anyhow::Error;
 
     fn try_from(monitors: Vec<String>) -> Result<Self> {
         for monitor in &monitors {
-            let good = match mon_host::mon_host(monitor) {
+            let is_monitor = match mon_host::mon_host(monitor) {
                 MonHost::Addresses(addresses) => !addresses.is_empty(),
                 MonHost::Names(names) => matches!(&names[..], [(name, _)] if is_host_name(name)),
             };
-            require(
-                good,
-                monitor,
-                "is no monitor, expected such as 192.168.3.253, v2:192.168.3.253:3300 or mon-a",
-            )?;
+            ensure!(
+                is_monitor,
+                "{monitor:?} is not a monitor, expected for example 192.168.3.253, v2:192.168.3.253:3300 or mon-a"
+            );
         }
-        ensure!(!monitors.is_empty(), "no monitors, expected at least one");
+        ensure!(
+            !monitors.is_empty(),
+            "the list is empty, expected at least one monitor"
+        );
         Ok(Self(monitors.join(",")))
     }
 }
 
-/// Letters, digits, `-`, `_` and dots; the last label is not a number, which would be an address gone wrong.
+/// Whether a text is a host name. A last label of digits only is a mistyped address, such as `1.2.3.444`.
 fn is_host_name(name: &str) -> bool {
-    let last = name
-        .trim_end_matches('.')
-        .rsplit('.')
-        .next()
-        .unwrap_or_default();
-    let known = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    name.chars().all(known) && last.contains(|c: char| !c.is_ascii_digit())
+    let without_dot = name.trim_end_matches('.');
+    let last_label = without_dot.rsplit('.').next().unwrap_or_default();
+    name.chars()
+        .all(|c| c.is_alphanumeric() || "-_.".contains(c))
+        && last_label.contains(|c: char| !c.is_ascii_digit())
 }
 
-/// A cluster's id, as `ceph fsid` prints it.
+/// A cluster's id in the form that `ceph fsid` prints.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Fsid(pub String);
+pub struct ClusterId(pub String);
 
-impl TryFrom<String> for Fsid {
+impl TryFrom<String> for ClusterId {
     type Error = anyhow::Error;
 
     fn try_from(id: String) -> Result<Self> {
-        let lengths: Vec<usize> = id.split('-').map(str::len).collect();
-        let good =
-            lengths == [8, 4, 4, 4, 12] && id.chars().all(|c| c == '-' || c.is_ascii_hexdigit());
-        require(
-            good,
-            &id,
-            "is no cluster id, expected what `ceph fsid` prints",
-        )?;
-        Ok(Self(id.to_ascii_lowercase()))
+        match Uuid::try_parse(&id) {
+            // 36 characters are the form with dashes; Uuid knows others too.
+            Ok(uuid) if id.len() == 36 => Ok(Self(uuid.to_string())),
+            _ => bail!("{id:?} is not a cluster id, expected the output of `ceph fsid`"),
+        }
     }
 }
 
-fn require(good: bool, text: &str, otherwise: &str) -> Result<()> {
-    ensure!(good, "{text:?} {otherwise}");
+fn refuse_control_characters(text: &str) -> Result<()> {
+    ensure!(
+        !text.contains(char::is_control),
+        "{text:?} contains a control character"
+    );
     Ok(())
 }
 
-fn without_control(text: &str) -> Result<()> {
-    require(
-        !text.contains(char::is_control),
-        text,
-        "has a control character in it",
-    )
-}
-
-/// A path without needless slashes and dots.
+/// A path without redundant slashes and dots.
 fn normal(path: &str) -> Result<PathBuf> {
     let components = Path::new(path).components();
-    require(
+    ensure!(
         !components.clone().any(|part| part == Component::ParentDir),
-        path,
-        "has a \"..\" in it",
-    )?;
+        "{path:?} contains \"..\""
+    );
     Ok(components.collect())
 }

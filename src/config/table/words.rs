@@ -1,37 +1,48 @@
-//! The lines of a table and the words on them, as the shell of ceph's script splits them: joining, comments, quotes, commas.
-//! What the words mean is the table's.
+//! The lines of a table and the words on them, split as the shell of Ceph's script splits them: continued lines, comments,
+//! quotes, commas. The table decides what the words mean.
+
+use std::ops::Range;
 
 use anyhow::{Result, bail, ensure};
 
-/// A line after joining.
+/// A line after continued lines are joined.
 pub struct Line {
     /// The number of its first line in the file, from 1.
     pub number: usize,
-    /// Without backslashes and comment.
+    /// The characters without backslashes and comment.
     pub characters: Vec<char>,
 }
 
-/// What is wrong with a line, and from which column on.
-pub struct Problem {
-    /// From 1.
+/// What is wrong in a line, and where.
+#[derive(Debug)]
+pub struct ColumnError {
+    /// The column at which the fault starts, from 1.
     pub column: usize,
     /// A sentence.
     pub message: String,
 }
 
-/// `option` or `option=value`, with the column at which it starts.
+impl ColumnError {
+    /// An error that is found at a column.
+    pub fn new(column: usize, error: &anyhow::Error) -> Self {
+        let message = error.to_string();
+        Self { column, message }
+    }
+}
+
+/// `option` or `option=value`.
 pub struct Item {
-    /// From 1.
+    /// The column at which it starts, from 1.
     pub column: usize,
-    /// Before `=`.
+    /// The text before `=`.
     pub name: String,
-    /// After it.
+    /// The text after `=`; `None` without `=`.
     pub value: Option<String>,
 }
 
 impl Item {
-    /// Its value, which it must have.
-    pub fn word(&self) -> Result<String> {
+    /// The value of an option that must have one.
+    pub fn required_value(&self) -> Result<String> {
         match self.value.as_deref() {
             None | Some("") => {
                 bail!("option {0} needs a value, expected {0}=VALUE", self.name)
@@ -40,83 +51,89 @@ impl Item {
         }
     }
 
-    /// That it has none.
-    pub fn flag(&self) -> Result<()> {
+    /// Fails if an option that takes no value has one.
+    pub fn refuse_value(&self) -> Result<()> {
         let is_flag = self.value.is_none();
         ensure!(is_flag, "option {} takes no value", self.name);
         Ok(())
     }
 }
 
-/// Joins lines that end in a backslash, undoes other backslashes (as the shell's `read` does), and cuts comments.
+/// Joins lines that end in a backslash, removes other backslashes as the shell's `read` does, and removes comments.
 pub fn logical_lines(text: &str) -> Vec<Line> {
     let mut lines = Vec::new();
-    let mut current = Line {
-        number: 1,
-        characters: Vec::new(),
-    };
-    let (mut number, mut escaped) = (1, false);
+    let mut number = 1;
+    let mut line = Line::new(number);
+    let mut is_escaped = false;
     for c in text.chars() {
         match c {
-            '\n' if escaped => number += 1,
+            '\n' if is_escaped => number += 1,
             '\n' => {
                 number += 1;
-                lines.push(std::mem::replace(
-                    &mut current,
-                    Line {
-                        number,
-                        characters: Vec::new(),
-                    },
-                ));
+                lines.push(std::mem::replace(&mut line, Line::new(number)));
             }
-            '\\' if !escaped => {}
-            _ => current.characters.push(c),
+            '\\' if !is_escaped => {}
+            _ => line.characters.push(c),
         }
-        escaped = c == '\\' && !escaped;
+        is_escaped = c == '\\' && !is_escaped;
     }
-    lines.push(current);
+    lines.push(line);
     for line in &mut lines {
-        let end = line
-            .characters
-            .iter()
-            .position(|c| *c == '#')
-            .unwrap_or(line.characters.len());
-        line.characters.truncate(end);
+        line.remove_comment();
     }
     lines
 }
 
-/// The column of a quote that has no second, which to the script is at the end of the line.
-pub fn open_quote(line: &Line) -> Option<usize> {
-    let name = line
-        .characters
-        .iter()
-        .position(|c| !c.is_whitespace())
-        .unwrap_or(0);
-    let options = line.characters[name..]
-        .iter()
-        .position(|c| c.is_whitespace())
-        .map_or(usize::MAX, |at| name + at);
-    let quotes = line
-        .characters
-        .iter()
-        .enumerate()
-        .filter(|(at, c)| **c == '\'' && *at > options);
-    let columns: Vec<usize> = quotes.map(|(at, _)| at + 1).collect();
-    columns.last().copied().filter(|_| columns.len() % 2 == 1)
+impl Line {
+    fn new(number: usize) -> Self {
+        Self {
+            number,
+            characters: Vec::new(),
+        }
+    }
+
+    /// As in the script, `#` starts a comment even inside quotes.
+    fn remove_comment(&mut self) {
+        if let Some(start) = self.characters.iter().position(|c| *c == '#') {
+            self.characters.truncate(start);
+        }
+    }
+
+    /// The first word of the line, the image's name; `None` for an empty line.
+    pub fn name(&self) -> Option<Range<usize>> {
+        let start = self.characters.iter().position(|c| !c.is_whitespace())?;
+        let length = self.characters[start..]
+            .iter()
+            .position(|c| c.is_whitespace());
+        let end = length.map_or(self.characters.len(), |length| start + length);
+        Some(start..end)
+    }
+
+    /// The column of a quote in the options that is not closed.
+    pub fn open_quote(&self) -> Option<usize> {
+        let options = self.name()?.end;
+        let mut open = None;
+        for (at, c) in self.characters.iter().enumerate().skip(options) {
+            if *c == '\'' {
+                // The second of two quotes closes the first.
+                open = if open.is_none() { Some(at + 1) } else { None };
+            }
+        }
+        open
+    }
 }
 
-/// Splits the rest of a line at commas that are not quoted.
-pub fn items(rest: &[char], offset: usize) -> Result<Vec<Item>, Problem> {
+/// Splits the options of a line at commas outside quotes. `offset` is the number of characters before them.
+pub fn items(options: &[char], offset: usize) -> Result<Vec<Item>, ColumnError> {
     let mut items = Vec::new();
-    let mut quoted = false;
+    let mut is_quoted = false;
     let mut start = 0;
-    for at in 0..=rest.len() {
-        match rest.get(at) {
-            Some('\'') => quoted = !quoted,
-            Some(',') if quoted => {}
+    for at in 0..=options.len() {
+        match options.get(at) {
+            Some('\'') => is_quoted = !is_quoted,
+            Some(',') if is_quoted => {}
             Some(',') | None => {
-                items.extend(item(&rest[start..at], offset + start)?);
+                items.extend(item(&options[start..at], offset + start)?);
                 start = at + 1;
             }
             _ => {}
@@ -125,35 +142,31 @@ pub fn items(rest: &[char], offset: usize) -> Result<Vec<Item>, Problem> {
     Ok(items)
 }
 
-/// One item without its quotes; nothing for the empty one that a trailing comma leaves.
-fn item(text: &[char], offset: usize) -> Result<Option<Item>, Problem> {
-    let Some(lead) = text.iter().position(|c| !c.is_whitespace()) else {
+/// One item without its quotes; `None` for the empty one after a trailing comma.
+fn item(text: &[char], offset: usize) -> Result<Option<Item>, ColumnError> {
+    let Some(first) = text.iter().position(|c| !c.is_whitespace()) else {
         return Ok(None);
     };
-    let trimmed = &text[lead..=text
-        .iter()
-        .rposition(|c| !c.is_whitespace())
-        .unwrap_or(lead)];
-    let (mut name, mut value, mut quoted) = (String::new(), None::<String>, false);
-    for (at, c) in trimmed.iter().enumerate() {
-        match (c, &mut value) {
-            ('\'', _) => quoted = !quoted,
-            ('=', None) if !quoted => value = Some(String::new()),
-            (c, _) if c.is_whitespace() && !quoted => {
-                let message =
-                    "a blank inside an option, expected a comma between options".to_owned();
-                return Err(Problem {
-                    column: offset + lead + at + 1,
-                    message,
+    let last = text.iter().rposition(|c| !c.is_whitespace());
+    let mut item = Item {
+        column: offset + first + 1,
+        name: String::new(),
+        value: None,
+    };
+    let mut is_quoted = false;
+    for at in first..=last.unwrap_or(first) {
+        match (text[at], &mut item.value) {
+            ('\'', _) => is_quoted = !is_quoted,
+            ('=', None) if !is_quoted => item.value = Some(String::new()),
+            (c, _) if c.is_whitespace() && !is_quoted => {
+                return Err(ColumnError {
+                    column: offset + at + 1,
+                    message: "a blank inside an option, expected a comma between options".into(),
                 });
             }
-            (c, Some(value)) => value.push(*c),
-            (c, None) => name.push(*c),
+            (c, Some(value)) => value.push(c),
+            (c, None) => item.name.push(c),
         }
     }
-    Ok(Some(Item {
-        column: offset + lead + 1,
-        name,
-        value,
-    }))
+    Ok(Some(item))
 }

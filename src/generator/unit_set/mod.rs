@@ -267,7 +267,7 @@ impl<'a> UnitSetBuilder<'a, '_> {
         if swaps.peek().is_none() {
             return;
         }
-        let images = Images::of(specs);
+        let images = Images::new(specs);
         let targets: Vec<&Path> = mounts
             .iter()
             .map(|mount| mount.entry.target.as_path())

@@ -47,14 +47,14 @@ lines() {
   bad "$POOL/good id=boot,options='queue_depth=few'" \
     "$TABLE:1:$((${#POOL} + 15)): map option queue_depth cannot be \"few\", expected a number of at least 1"
   bad "$POOL/good id=boot,device-type=nbd" \
-    "$TABLE:1:$((${#POOL} + 15)): device-type \"nbd\" is not served: only the kernel's driver (krbd) is, see rbd-nbd(8)"
+    "$TABLE:1:$((${#POOL} + 15)): device-type \"nbd\" is not supported, only the kernel's driver (krbd); for others see rbd-nbd(8)"
 }
 
 # Lines that Ceph's script accepts are accepted with a warning.
 lines_that_are_served() {
   echo "$POOL/best $GOOD,options='ro" >$TABLE
   ends 0 rbdmap map --direct --no-mount
-  says "rbdmap: $TABLE:1:$((${#POOL} + ${#GOOD} + 16)): a quote that is not closed; taken as if it were at the end of the line"
+  says "rbdmap: $TABLE:1:$((${#POOL} + ${#GOOD} + 16)): this quote is not closed; it is read as if it were closed at the end of the line"
   same "$POOL/best rbd0 ro" "$(mappings)" mappings
   rbdmap unmap --direct
   install -m 644 "$KEYRING" open
@@ -165,7 +165,7 @@ by_hand_wrongly() {
   ends 2 rbdmap map --id boot
   says "<SPEC>"
   ends 2 rbdmap map "$POOL/good" --name boot
-  says "user \"boot\" is not of the form client.ID, the only kind that can map images"
+  says "user \"boot\" is not of the form client.ID; only such users can map images"
   ends 2 rbdmap map "$POOL/good" --id boot -o nonsense
   says "unknown map option \"nonsense\""
 }

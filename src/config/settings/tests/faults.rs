@@ -1,11 +1,11 @@
-//! What is said about what is wrong: each sentence whole.
+//! The whole text of each fault.
 
 use super::*;
 
 #[test]
-fn top_level_keys() {
-    let secret = "puts the secret into a file that anybody may read; \
-        write it into a file of mode 0600 and say keyfile = \"FILE\"";
+fn faults_of_top_level_keys() {
+    let secret = "would put the secret into a file that every user can read; \
+        write it to a file of mode 0600 and use keyfile = \"FILE\"";
     let keys = "parallel, map_timeout, unmap_timeout, shutdown_timeout, shutdown_force, ms_mode, map_options, image";
     let modes = "legacy, crc, secure, prefer-crc, prefer-secure or auto";
     let number = "a whole number from 1 to 256";
@@ -55,7 +55,7 @@ fn top_level_keys() {
 }
 
 #[test]
-fn syntax() {
+fn faults_of_the_syntax() {
     let rows = [
         ("parallel = 1\nparallel = 2", "f:2:1: duplicate key"),
         (
@@ -64,7 +64,15 @@ fn syntax() {
         ),
         (
             "[image]\nspec = 'a'",
-            "f:1:1: one table, expected a list of them: write [[image]] and [[image.mount]] with two brackets",
+            "f:1:1: a single table, expected a list: write [[image]]",
+        ),
+        (
+            "[[image]]\nspec = 'a'\n[image.mount]\nwhere = '/m'",
+            "f:3:1: a single table, expected a list: write [[image.mount]]",
+        ),
+        (
+            "image = [1]",
+            "f:1:10: invalid type: integer `1`, expected an [[image]] table",
         ),
     ];
     for (text, expected) in rows {
@@ -73,9 +81,9 @@ fn syntax() {
 }
 
 #[test]
-fn images() {
+fn faults_of_images() {
     let rows = [
-        ("", "f:1:1: key \"spec\" is missing"),
+        ("", "f:1:1: missing field `spec`"),
         (
             "spec = 'a/b/c/d'",
             "f:2:8: image \"a/b/c/d\" has more than two slashes, expected pool/namespace/image",
@@ -90,20 +98,20 @@ fn images() {
         ),
         (
             "spec = 'a'\nuser = 'a b'",
-            "f:3:8: \"a b\" has a blank or comma in it",
+            "f:3:8: \"a b\" contains a blank or a comma",
         ),
-        ("spec = 'a'\nuser = ''", "f:3:8: \"\" is not a name"),
+        ("spec = 'a'\nuser = ''", "f:3:8: the name is empty"),
         (
             "spec = 'a'\nid = 'a'\nuser = 'b'",
             "f:1:1: duplicate field `user`",
         ),
         (
             "spec = 'a'\nkeyring = 'k'",
-            "f:3:11: not an absolute path, expected one that starts with /",
+            "f:3:11: not an absolute path, expected a path that starts with /",
         ),
         (
             "spec = 'a'\nhook = \"/a\\nb\"",
-            "f:3:8: \"/a\\nb\" has a control character in it",
+            "f:3:8: \"/a\\nb\" contains a control character",
         ),
         (
             "spec = 'a'\nread_only = 'yes'",
@@ -111,20 +119,24 @@ fn images() {
         ),
         (
             "spec = 'a'\nmonitors = ['1.2.3.4', '1.2.3.444']",
-            "f:3:12: \"1.2.3.444\" is no monitor, expected such as 192.168.3.253, v2:192.168.3.253:3300 or mon-a",
+            "f:3:12: \"1.2.3.444\" is not a monitor, expected for example 192.168.3.253, v2:192.168.3.253:3300 or mon-a",
         ),
         (
             "spec = 'a'\nmonitors = []",
-            "f:3:12: no monitors, expected at least one",
+            "f:3:12: the list is empty, expected at least one monitor",
         ),
         (
             "spec = 'a'\nfsid = 'b2a5'",
-            "f:3:8: \"b2a5\" is no cluster id, expected what `ceph fsid` prints",
+            "f:3:8: \"b2a5\" is not a cluster id, expected the output of `ceph fsid`",
         ),
     ];
     for (keys, expected) in rows {
         assert_eq!(fault(&format!("[[image]]\n{keys}")), expected, "{keys}");
     }
+}
+
+#[test]
+fn a_key_is_never_printed() {
     for keys in [
         "key = 'AQ=='",
         "keyfile = 'AQ=='",
@@ -139,29 +151,29 @@ fn images() {
 }
 
 #[test]
-fn mounts() {
+fn faults_of_mounts() {
     let rows = [
-        ("type = 'xfs'", "f:3:1: key \"where\" is missing"),
+        ("type = 'xfs'", "f:3:1: missing field `where`"),
         (
             "where = 'mnt'",
-            "f:4:9: not an absolute path, expected one that starts with /",
+            "f:4:9: not an absolute path, expected a path that starts with /",
         ),
         (
             "where = \"/mnt/\\n\"",
-            "f:4:9: \"/mnt/\\n\" has a control character in it",
+            "f:4:9: \"/mnt/\\n\" contains a control character",
         ),
-        ("where = '/a/../b'", "f:4:9: \"/a/../b\" has a \"..\" in it"),
+        ("where = '/a/../b'", "f:4:9: \"/a/../b\" contains \"..\""),
         (
             "where = '/./'",
-            "f:4:9: \"/./\" is the root of all folders, expected one below it",
+            "f:4:9: \"/./\" is the root directory, expected a directory below it",
         ),
         (
             "where = '/m'\ntype = 'x,y'",
-            "f:5:8: \"x,y\" has a blank or comma in it",
+            "f:5:8: \"x,y\" contains a blank or a comma",
         ),
         (
             "where = '/m'\noptions = \"a\\u0000\"",
-            "f:5:11: \"a\\0\" has a control character in it",
+            "f:5:11: \"a\\0\" contains a control character",
         ),
         (
             "where = '/m'\npartition = 0",
@@ -174,28 +186,28 @@ fn mounts() {
 }
 
 #[test]
-fn overlays() {
-    let separator = "in it, which overlayfs takes for a separator; rename the folder";
+fn faults_of_overlays() {
+    let separator = "which overlayfs reads as a separator; rename the directory";
     let rows = [
-        ("where = '/o'", "f:5:1: key \"upper\" is missing".to_owned()),
+        ("where = '/o'", "f:5:1: missing field `upper`".to_owned()),
         (
             "where = '/o'\nupper = '/u'\nwork = '/u/w'",
-            "f:5:1: upper \"/u\" and work \"/u/w\" lie in one another, expected two folders apart".to_owned(),
+            "f:5:1: one of upper \"/u\" and work \"/u/w\" contains the other; use two separate directories".to_owned(),
         ),
         (
             "where = '/m/'\nupper = '/u'\nwork = '/w'",
-            "f:5:1: the overlay is to be on \"/m\" like the mount below it, expected another folder".to_owned(),
+            "f:5:1: the overlay has the mount point of the mount that it covers, \"/m\"; use another directory".to_owned(),
         ),
-        ("where = '/o'\nupper = '/u,'\nwork = '/w'", format!("f:5:1: upperdir \"/u,\" has ',' {separator}")),
-        ("where = '/o'\nupper = '/u:'\nwork = '/w\\'", format!("f:5:1: workdir \"/w\\\\\" has '\\\\' {separator}")),
+        ("where = '/o'\nupper = '/u,'\nwork = '/w'", format!("f:5:1: upperdir \"/u,\" contains ',', {separator}")),
+        ("where = '/o'\nupper = '/u:'\nwork = '/w\\'", format!("f:5:1: workdir \"/w\\\\\" contains '\\\\', {separator}")),
         (
             "where = '/o'\nlower = 'a:b'\nupper = '/u'\nwork = '/w'",
-            format!("f:5:1: lowerdir \"/m/a:b\" has ':' {separator}"),
+            format!("f:5:1: lowerdir \"/m/a:b\" contains ':', {separator}"),
         ),
-        ("where = '/o'\nlower = '../b'", "f:7:9: \"../b\" has a \"..\" in it".to_owned()),
+        ("where = '/o'\nlower = '../b'", "f:7:9: \"../b\" contains \"..\"".to_owned()),
         (
             "where = '/o'\nlower = '/b'",
-            "f:7:9: \"/b\" is not a folder inside the mount, expected a relative path".to_owned(),
+            "f:7:9: \"/b\" is not a directory inside the mount, expected a relative path".to_owned(),
         ),
     ];
     for (keys, expected) in rows {

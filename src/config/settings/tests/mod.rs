@@ -1,16 +1,18 @@
-//! Settings from texts: what they come to, and what a bad part of them costs.
+//! The settings that texts result in, and what a fault in a text affects.
 
 mod faults;
 mod shipped;
 
 use super::*;
+use crate::model::fstab_entry::FstabEntry;
+use crate::runtime::fake_root::FakeRoot;
 use proptest::prelude::*;
 
 fn merged(files: &[(&str, &str)]) -> (Settings, Vec<String>) {
-    let mut merged = Merged::default();
-    files
-        .iter()
-        .for_each(|(path, text)| merged.add(Path::new(path), text));
+    let mut merged = MergedSettings::default();
+    for (path, text) in files {
+        merged.add_file(Path::new(path), text);
+    }
     let (settings, faults) = merged.finish();
     (settings, faults.iter().map(Fault::to_string).collect())
 }
@@ -21,7 +23,7 @@ fn good(text: &str) -> Settings {
     settings
 }
 
-/// The only fault of a text that declares no image.
+/// The only fault of a text that results in no image.
 fn fault(text: &str) -> String {
     let (settings, mut faults) = merged(&[("f", text)]);
     assert_eq!(
@@ -32,7 +34,7 @@ fn fault(text: &str) -> String {
     faults.remove(0)
 }
 
-/// What fstab would say.
+/// The mounts of an image as lines of fstab.
 fn lines(image: &DeclaredImage) -> Vec<String> {
     let line = |mount: &FstabEntry| {
         let options = mount.option_string();
@@ -47,7 +49,7 @@ fn lines(image: &DeclaredImage) -> Vec<String> {
     image.mounts.iter().map(line).collect()
 }
 
-/// A text with one mount of one image, with `keys` below `[[image.mount]]`.
+/// A text with one image and one mount, with `keys` below `[[image.mount]]`.
 fn mount(keys: &str) -> String {
     format!("[[image]]\nspec = \"p/i\"\n[[image.mount]]\n{keys}")
 }
@@ -86,7 +88,7 @@ fn later_files_override_keys_and_add_images() {
 }
 
 #[test]
-fn an_image_may_outdo_the_defaults() {
+fn an_image_overrides_the_defaults() {
     let settings =
         good("map_options = \"ro,queue_depth=8\"\n[[image]]\nspec = \"a\"\nread_only = false\n");
     let mut map = settings.images[0].entry.options.map.clone();
@@ -98,7 +100,7 @@ fn an_image_may_outdo_the_defaults() {
 }
 
 #[test]
-fn a_bad_statement_costs_only_itself() {
+fn a_bad_statement_affects_only_itself() {
     let text = "parallel = 0\nmap_timeout = 7\nunmap_timeot = 5\n\
         [[image]]\nspec = \"a\"\n[[image]]\nspec = \"b\"\nread_onyl = true\n[[image]]\nspec = \"c\"\n";
     let (settings, faults) = merged(&[
@@ -138,30 +140,26 @@ fn an_image_or_mount_point_that_is_declared_twice_is_a_fault_that_names_both_pla
     assert_eq!(settings.images.len(), 1);
     assert_eq!(
         faults,
-        ["2:1:1: image rbd/a is declared a second time, first at 1:2; keep one of the two"]
+        ["2:1:1: image rbd/a is declared a second time, first at 1:2; remove one of the two"]
     );
     let twice = "where = \"/m\"\n[[image.mount]]\npartition = 2\nwhere = \"//m/\"\n";
     let expected =
-        "f:1:1: mount point /m is declared a second time, first at f:1; keep one of the two";
+        "f:1:1: mount point /m is declared a second time, first at f:1; remove one of the two";
     assert_eq!(fault(&mount(twice)), expected);
 }
 
 #[test]
-fn files_are_read_from_a_root_the_folder_after_the_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = Root::new(folder.path());
+fn the_files_of_the_directory_are_read_after_the_main_file() {
+    let root = FakeRoot::new();
     assert_eq!(read(&root), (Settings::default(), Vec::new()));
-    std::fs::create_dir_all(root.settings_fragments()).unwrap();
-    for (path, text) in [
-        (root.settings(), "parallel = 1\nmap_timeout = 1\n"),
-        (root.settings_fragments().join("20.toml"), "parallel = 3\n"),
-        (
-            root.settings_fragments().join("10.toml"),
-            "parallel = 2\nunmap_timeout = 2\n",
-        ),
-        (root.settings_fragments().join("30.toml"), "parallel = -1\n"),
-    ] {
-        std::fs::write(path, text).unwrap();
+    root.write("etc/rbdmap.toml", "parallel = 1\nmap_timeout = 1\n");
+    let fragments = [
+        ("20.toml", "parallel = 3\n"),
+        ("10.toml", "parallel = 2\nunmap_timeout = 2\n"),
+        ("30.toml", "parallel = -1\n"),
+    ];
+    for (name, text) in fragments {
+        root.write(Path::new("etc/rbdmap.toml.d").join(name), text);
     }
     let (settings, faults) = read(&root);
     let expected = Settings {
@@ -180,14 +178,17 @@ fn files_are_read_from_a_root_the_folder_after_the_file() {
     ));
 }
 
-/// Words, of which one may make a TOML file or nonsense.
+/// Words from which TOML and near misses are made.
 const WORDS: &str = "(parallel|ms_mode|spec|where|overlay|upper|work|lower|monitors|\\[\\[image\\]\\]\n|\
     \\[\\[image\\.mount\\]\\]\n|\\[image\\.mount\\.overlay\\]\n|[\\[\\]{}.,#\"\n]|\"/a\"|'a,:'|é|7|true| = ){0,30}";
 
 proptest! {
     #[test]
-    fn no_text_panics(text in "(?s).*", words in WORDS) {
-        merged(&[("f", &text)]);
-        merged(&[("f", &words)]);
+    fn no_text_panics_and_each_fault_is_one_line(text in "(?s).*", words in WORDS) {
+        for text in [text, words] {
+            for fault in merged(&[("f", &text)]).1 {
+                prop_assert!(!fault.contains(char::is_control), "{:?}", fault);
+            }
+        }
     }
 }
