@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::keys::{InnerTable, TableKeys, field_names};
 use super::value::{
     BoundedNumber, ClusterId, DirectoryPath, FilePath, ImageName, KernelOptions, MonitorList,
-    MountOptions, Name, OffsetError, RelativePath,
+    MountOptions, OffsetError, PlainName, RelativePath,
 };
 use crate::config::map_options::MapOptions;
 use crate::config::table::{Entry, EntryOptions, EntrySource};
@@ -32,7 +32,7 @@ pub struct ImageTable {
     spec: ImageName,
     /// The Ceph user without `client.`. Default: admin.
     #[serde(alias = "id")]
-    user: Option<Name>,
+    user: Option<PlainName>,
     /// The keyring with the user's key.
     keyring: Option<FilePath>,
     /// A file that contains only the key.
@@ -40,7 +40,7 @@ pub struct ImageTable {
     /// The path of ceph.conf.
     conf: Option<FilePath>,
     /// The cluster's name, which is part of the default paths. Default: ceph.
-    cluster: Option<Name>,
+    cluster: Option<PlainName>,
     /// Replaces `mon_host` of ceph.conf.
     monitors: Option<MonitorList>,
     /// Replaces `fsid` of ceph.conf: the map option of that name.
@@ -72,7 +72,7 @@ struct MountTable {
     target: DirectoryPath,
     /// The file system's type. Default: auto.
     #[serde(rename = "type")]
-    fstype: Option<Name>,
+    fstype: Option<PlainName>,
     /// The mount options. Default: defaults.
     options: Option<MountOptions>,
     /// The partition to mount. Default: the whole image.

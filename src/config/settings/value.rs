@@ -119,9 +119,9 @@ impl TryFrom<String> for MessengerMode {
 /// The name of a user, a cluster or a file system type, which the kernel takes literally and which becomes part of paths.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Name(pub String);
+pub struct PlainName(pub String);
 
-impl TryFrom<String> for Name {
+impl TryFrom<String> for PlainName {
     type Error = anyhow::Error;
 
     fn try_from(name: String) -> Result<Self> {

@@ -144,28 +144,30 @@ pub fn items(options: &[char], offset: usize) -> Result<Vec<Item>, ColumnError> 
 
 /// One item without its quotes; `None` for the empty one after a trailing comma.
 fn item(text: &[char], offset: usize) -> Result<Option<Item>, ColumnError> {
-    let Some(first) = text.iter().position(|c| !c.is_whitespace()) else {
+    let first = text.iter().position(|c| !c.is_whitespace());
+    let last = text.iter().rposition(|c| !c.is_whitespace());
+    let (Some(first), Some(last)) = (first, last) else {
         return Ok(None);
     };
-    let last = text.iter().rposition(|c| !c.is_whitespace());
+    let column = offset + first + 1;
     let mut item = Item {
-        column: offset + first + 1,
+        column,
         name: String::new(),
         value: None,
     };
     let mut is_quoted = false;
-    for at in first..=last.unwrap_or(first) {
-        match (text[at], &mut item.value) {
+    for (at, c) in text[first..=last].iter().enumerate() {
+        match (c, &mut item.value) {
             ('\'', _) => is_quoted = !is_quoted,
             ('=', None) if !is_quoted => item.value = Some(String::new()),
             (c, _) if c.is_whitespace() && !is_quoted => {
                 return Err(ColumnError {
-                    column: offset + at + 1,
+                    column: column + at,
                     message: "a blank inside an option, expected a comma between options".into(),
                 });
             }
-            (c, Some(value)) => value.push(c),
-            (c, None) => item.name.push(c),
+            (c, Some(value)) => value.push(*c),
+            (c, None) => item.name.push(*c),
         }
     }
     Ok(Some(item))
