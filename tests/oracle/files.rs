@@ -1,4 +1,4 @@
-//! The questions to one file, answered by Ceph's commands and by our parsers.
+//! The lookups in one file, by Ceph's commands and by our parsers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,91 +9,91 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::config::ceph_conf::{CephConf, Identity};
 use super::config::keyring::from_keyring;
-use super::{Question, Reading};
+use super::{Lookup, Reading};
 
-/// A client with sections of its own in the files, and one without.
+/// A client with its own sections in the files, and one without.
 const USERS: [&str; 2] = ["boot", "admin"];
 
-/// `ceph-conf --lookup` of every key in a ceph.conf, by both clients.
-pub fn conf(file: &Path) -> Vec<Question> {
+/// `ceph-conf --lookup` of every key of a ceph.conf, for both clients.
+pub fn conf(file: &Path) -> Vec<Lookup> {
     let text = text(file);
     let parsed = CephConf::parse(file, &text).ok();
-    let wanted = wanted(file);
-    let mut questions = Vec::new();
+    let intended = intended(file);
+    let mut lookups = Vec::new();
     for user in USERS {
         for key in keys(&text) {
             let ours = match &parsed {
-                None => Reading::Refused,
+                None => Reading::Rejected,
                 Some(conf) => conf
                     .value(&identity(user), &key)
                     .map_or(Reading::Nothing, Reading::Value),
             };
-            let asked = ceph(
+            let output = ceph(
                 "ceph-conf",
                 file,
                 user,
                 &["--cluster", "oracle", "--lookup", &key],
             );
-            let theirs = match asked.status.code() {
-                Some(0) => Reading::Value(line(&asked)),
-                Some(1) if asked.stderr.trim_ascii().is_empty() => Reading::Nothing,
-                // It says where the fault is; or, in the face of what is not ASCII, aborts.
-                _ => Reading::Refused,
+            let theirs = match output.status.code() {
+                Some(0) => Reading::Value(line(&output)),
+                Some(1) if output.stderr.trim_ascii().is_empty() => Reading::Nothing,
+                // It reports the faulty line, or aborts at a character beyond ASCII.
+                _ => Reading::Rejected,
             };
             let what = format!("client.{user}: {key}");
-            questions.push(Question {
+            lookups.push(Lookup {
                 what,
                 theirs,
                 ours,
-                wanted: wanted.get(&key).cloned(),
+                intended: intended.get(&key).cloned(),
             });
         }
     }
-    questions
+    lookups
 }
 
-/// `ceph-authtool --print-key` of both clients of a keyring.
-pub fn keyring(file: &Path) -> Vec<Question> {
+/// `ceph-authtool --print-key` of a keyring, for both clients.
+pub fn keyring(file: &Path) -> Vec<Lookup> {
     let text = text(file);
-    let ask = |user: &&str| {
+    let look_up = |user: &&str| {
         let ours = match from_keyring(file, &text, user) {
             Ok(Some(secret)) => Reading::Value(STANDARD.encode(secret.bytes())),
             Ok(None) => Reading::Nothing,
-            Err(_) => Reading::Refused,
+            Err(_) => Reading::Rejected,
         };
-        let asked = ceph("ceph-authtool", file, user, &["--print-key"]);
-        let theirs = match asked.status.code() {
-            Some(0) => Reading::Value(line(&asked)),
-            Some(1) if String::from_utf8_lossy(&asked.stderr).contains("not found") => {
+        let output = ceph("ceph-authtool", file, user, &["--print-key"]);
+        let theirs = match output.status.code() {
+            Some(0) => Reading::Value(line(&output)),
+            Some(1) if String::from_utf8_lossy(&output.stderr).contains("not found") => {
                 Reading::Nothing
             }
-            _ => Reading::Refused,
+            _ => Reading::Rejected,
         };
-        Question {
+        Lookup {
             what: format!("client.{user}"),
             theirs,
             ours,
-            wanted: wanted(file).get(*user).cloned(),
+            intended: intended(file).get(*user).cloned(),
         }
     };
-    USERS.iter().map(ask).collect()
+    USERS.iter().map(look_up).collect()
 }
 
-/// Ceph's command, without what this machine's own ceph.conf and environment say.
+/// Runs a command of Ceph without the ceph.conf and the environment variables of this machine.
 fn ceph(command: &str, file: &Path, user: &str, arguments: &[&str]) -> Output {
-    let mut asked = Command::new(command);
+    let mut process = Command::new(command);
     match command {
-        "ceph-conf" => asked.arg("-c").arg(file),
-        _ => asked.args(["-c", "/dev/null"]).arg(file),
+        "ceph-conf" => process.arg("-c").arg(file),
+        _ => process.args(["-c", "/dev/null"]).arg(file),
     };
-    asked
+    process
         .args(["--name", &format!("client.{user}")])
         .args(arguments);
-    asked
+    process
         .env_remove("CEPH_ARGS")
         .env_remove("CEPH_CONF")
         .env_remove("CEPH_KEYRING");
-    asked
+    process
         .output()
         .unwrap_or_else(|error| panic!("running {command}: {error}"))
 }
@@ -103,14 +103,14 @@ fn line(output: &Output) -> String {
     text.strip_suffix('\n').map(str::to_owned).unwrap_or(text)
 }
 
-/// As the program reads files: what is not UTF-8 becomes U+FFFD.
+/// A file's text as the program reads it: bytes that are not UTF-8 become U+FFFD.
 fn text(file: &Path) -> String {
     let bytes = std::fs::read(file).expect("the file is in the repository");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn identity(user: &str) -> Identity {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("Linux has it");
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("Linux has this file");
     let host = host.trim().split('.').next().unwrap_or_default().to_owned();
     Identity {
         cluster: "oracle".to_owned(),
@@ -119,7 +119,7 @@ fn identity(user: &str) -> Identity {
     }
 }
 
-/// Whatever stands before a `=`, if it could be a key, and one that a file of nonsense can be asked for.
+/// The keys of a file: every text before a `=` that can be a key, and `fsid`, so that no file is without a lookup.
 fn keys(text: &str) -> BTreeSet<String> {
     let left = |line: &str| {
         line.split_once('=')
@@ -137,21 +137,21 @@ fn keys(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What the file's `.ours` says: `key = value` where we read what Ceph does not, `key` where we read nothing, `key !` where
-/// we refuse the file. It begins with the reason.
-fn wanted(file: &Path) -> BTreeMap<String, Reading> {
+/// The intended differences in a file's `.ours`: `key = value` if we read another value than Ceph, `key` if we read none,
+/// `key !` if we reject the file. The first line is the reason.
+fn intended(file: &Path) -> BTreeMap<String, Reading> {
     let Ok(text) = std::fs::read_to_string(file.with_extension("ours")) else {
         return BTreeMap::new();
     };
     assert!(
         text.starts_with("# "),
-        "{}: no reason in its .ours",
+        "{}: its .ours lacks the reason",
         file.display()
     );
     let row = |line: &str| match line.split_once(" = ") {
         Some((key, value)) => (key.to_owned(), Reading::Value(value.to_owned())),
         None => match line.strip_suffix(" !") {
-            Some(key) => (key.to_owned(), Reading::Refused),
+            Some(key) => (key.to_owned(), Reading::Rejected),
             None => (line.to_owned(), Reading::Nothing),
         },
     };

@@ -1,19 +1,16 @@
-//! The files part of the oracle: what `ceph-conf` and `ceph-authtool` read in odd files, and what our parsers read in them.
+//! The files part of the oracle: compares what `ceph-conf` and `ceph-authtool` read in unusual files with what our parsers read.
 //!
-//! Each file of `conf/` is asked for every key that stands in it, by two clients; each of `keyring/` for a client's key. Beside a
-//! file there may be one named `.ours`: then we are to differ, it says why, and what we read instead. It is a program and no
-//! `#[test]`, so that nothing is skipped where Ceph's commands are missing; `tests/oracle/run` runs it.
+//! For each file of `conf/`, both look up every key in it for two clients; for each file of `keyring/`, the keys of the two
+//! clients. A file NAME.ours states an intended difference, with its reason. This is a program instead of a `#[test]`, so that
+//! a machine without Ceph's commands skips no test; `tests/oracle/run` runs it.
 
-#[allow(
-    unused,
-    reason = "the parsers are whole, and the oracle asks only some of each"
-)]
+#[allow(unused, reason = "the oracle calls only a part of each parser")]
 #[path = "../../src/config"]
 mod config {
     pub mod ceph_conf;
     pub mod keyring;
 }
-#[allow(unused, reason = "the same")]
+#[allow(unused, reason = "the oracle calls only a part of each module")]
 #[path = "../../src/model"]
 mod model {
     pub mod fault;
@@ -27,34 +24,34 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 
-/// What somebody makes of a file when asked for one thing in it.
+/// What a lookup in a file returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Reading {
     Value(String),
     Nothing,
-    Refused,
+    Rejected,
 }
 
-/// A file, what it is asked, by whom.
-struct Question {
+/// One lookup in a file, by Ceph's command and by our parser.
+struct Lookup {
     what: String,
     theirs: Reading,
     ours: Reading,
-    /// What ours is to be, where it is not to be theirs.
-    wanted: Option<Reading>,
+    /// Our result, if it is intended to differ from Ceph's.
+    intended: Option<Reading>,
 }
 
-/// How many files are asked at a time: the commands start slowly.
-const SIDE_BY_SIDE: usize = 4;
+/// How many files are compared in parallel: Ceph's commands start slowly.
+const PARALLEL: usize = 4;
 
 fn main() -> ExitCode {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle");
     let mut files: Vec<PathBuf> = ["conf", "keyring"]
         .iter()
-        .flat_map(|kind| in_folder(&folder.join(kind), kind))
+        .flat_map(|kind| files_in(&directory.join(kind), kind))
         .collect();
     files.sort();
-    let share = files.len().div_ceil(SIDE_BY_SIDE);
+    let share = files.len().div_ceil(PARALLEL);
     let failures: usize = thread::scope(|scope| {
         let workers: Vec<_> = files
             .chunks(share)
@@ -62,50 +59,50 @@ fn main() -> ExitCode {
             .collect();
         workers
             .into_iter()
-            .map(|worker| worker.join().expect("a worker ends"))
+            .map(|worker| worker.join().expect("a worker does not panic"))
             .sum()
     });
     println!("{} passed, {failures} failed", files.len() - failures);
     ExitCode::from(u8::from(failures > 0))
 }
 
-fn in_folder(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("the folder is in the repository");
-    let files = entries.map(|entry| entry.expect("it can be listed").path());
+fn files_in(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).expect("the directory is in the repository");
+    let files = entries.map(|entry| entry.expect("the directory can be listed").path());
     files
         .filter(|path| path.extension().is_some_and(|found| found == extension))
         .collect()
 }
 
-/// Whether all questions to one file have the answer that they are to have; those that have not are printed.
+/// Whether all lookups in one file have the right result. Prints the others.
 fn agrees(file: &Path) -> bool {
-    let questions = if file.extension().is_some_and(|kind| kind == "conf") {
+    let lookups = if file.extension().is_some_and(|kind| kind == "conf") {
         files::conf(file)
     } else {
         files::keyring(file)
     };
-    let wrong: Vec<String> = questions
+    let wrong: Vec<String> = lookups
         .iter()
-        .filter(|question| !question.is_right())
-        .map(Question::to_string)
+        .filter(|lookup| !lookup.is_right())
+        .map(Lookup::to_string)
         .collect();
-    if !wrong.is_empty() || questions.is_empty() {
+    if !wrong.is_empty() || lookups.is_empty() {
         println!("FAIL {}\n{}", file.display(), wrong.concat().trim_end());
     }
-    wrong.is_empty() && !questions.is_empty()
+    wrong.is_empty() && !lookups.is_empty()
 }
 
-impl Question {
-    /// A difference that is stated and is none any more is a failure too.
+impl Lookup {
+    /// An intended difference that no longer exists is a failure too.
     fn is_right(&self) -> bool {
-        match &self.wanted {
+        match &self.intended {
             None => self.ours == self.theirs,
-            Some(wanted) => self.ours == *wanted && self.ours != self.theirs,
+            Some(intended) => self.ours == *intended && self.ours != self.theirs,
         }
     }
 }
 
-impl fmt::Display for Question {
+impl fmt::Display for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "       {}", self.what)?;
         writeln!(
@@ -113,9 +110,9 @@ impl fmt::Display for Question {
             "         Ceph: {}\n         ours: {}",
             self.theirs, self.ours
         )?;
-        self.wanted
+        self.intended
             .as_ref()
-            .map_or(Ok(()), |wanted| writeln!(f, "         want: {wanted}"))
+            .map_or(Ok(()), |intended| writeln!(f, "         want: {intended}"))
     }
 }
 
@@ -124,7 +121,7 @@ impl fmt::Display for Reading {
         match self {
             Self::Value(value) => write!(f, "{value:?}"),
             Self::Nothing => write!(f, "nothing"),
-            Self::Refused => write!(f, "the file is refused"),
+            Self::Rejected => write!(f, "the file is rejected"),
         }
     }
 }
