@@ -38,6 +38,7 @@ impl Environment {
         set_default(&mut options.cluster, given.cluster);
         set_default(&mut options.mon_host, given.mon_host);
         set_default(&mut options.keyfile, given.keyfile);
+        // CEPH_ARGS outranks the variables of single options.
         set_default(&mut options.conf, given.conf.or(self.conf.clone()));
         set_default(&mut options.keyring, given.keyring.or(self.keyring.clone()));
         Ok(())
@@ -88,8 +89,10 @@ fn parse_arguments(text: &str) -> Result<EntryOptions> {
             Some((name, value)) => (name, Some(value)),
             None => (word, None),
         };
+        // Ceph accepts dashes and underscores alike.
         let name = name.replace('_', "-");
         if !WITH_VALUE.contains(&name.as_str()) {
+            // If the option has a value, that is the next word, and no option's name either.
             continue;
         }
         let value = inline

@@ -12,6 +12,7 @@ use crate::model::secret::Secret;
 /// The secret of `client.ID` in a keyring's text; `None` if the keyring has no key of this user.
 pub fn from_keyring(path: &Path, text: &str, user: &str) -> Result<Option<Secret>> {
     let keyring = CephConf::parse(path, text)?;
+    // Only this user's key is decoded: Ceph rejects the file for a damaged key of another user, which need not stop this one.
     let Some(key) = keyring.in_section(&format!("client.{user}"), "key") else {
         return Ok(None);
     };

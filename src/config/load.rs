@@ -40,6 +40,7 @@ impl Configuration {
                 configuration.lines = lines;
                 configuration.faults.extend(faults);
             }
+            // Images are mapped even if fstab cannot be read.
             Err(error) => configuration.faults.push(unreadable(&root.fstab(), &error)),
         }
         configuration.merge();
@@ -98,6 +99,7 @@ impl Configuration {
     }
 
     fn add(&mut self, image: DeclaredImage) {
+        // An existing table keeps its meaning when an administrator adds settings.
         let first = self
             .entries
             .iter()

@@ -148,6 +148,7 @@ impl MapOptions {
             let names: Vec<&str> = KNOWN.iter().map(|(known, _)| *known).collect();
             bail!("unknown map option {name:?}{}", suggestion(name, &names));
         };
+        // `rbd` ignores the value of a flag.
         if let ValueKind::Flag(subject) = kind {
             self.0.insert(subject, name.to_owned());
             return Ok(());
@@ -178,6 +179,7 @@ impl ValueKind {
             }
             Self::Uuid => canonical_uuid(value),
             Self::Text => {
+                // The line to the kernel has no quotes: a blank ends the options.
                 let is_safe = !value.contains(|c: char| c.is_whitespace() || c.is_control());
                 (is_safe && !value.is_empty()).then(|| value.to_owned())
             }

@@ -34,6 +34,7 @@ pub fn mon_host(text: &str) -> MonHost {
         items.iter().map(|item| address_or_vector(item)).collect();
     match parsed {
         Some(found) => MonHost::Addresses(unique(found.into_iter().flatten())),
+        // Ceph decides for the whole list, too.
         None => MonHost::Names(items.iter().map(|item| name_and_port(item)).collect()),
     }
 }
@@ -47,6 +48,7 @@ pub fn mon_addr(text: &str) -> Option<Monitor> {
 
 /// The addresses that an IP address with an optional port stands for.
 pub fn by_port(ip: IpAddr, port: Option<u16>) -> Vec<Monitor> {
+    // For Ceph, port 0 means no port.
     let port = port.filter(|port| *port != 0);
     let messengers: &[Messenger] = match port {
         Some(3300) => &[Messenger::V2],
@@ -114,9 +116,11 @@ fn address_or_vector(item: &str) -> Option<Vec<Monitor>> {
     match vector.as_deref() {
         None => single(item),
         Some([]) => None,
+        // These can also be the brackets of an IPv6 address.
         Some([address]) => single(address),
         Some(addresses) => addresses
             .iter()
+            // Inside brackets, an address without a prefix is for msgr2.
             .map(|address| typed(address, Messenger::V2))
             .collect(),
     }
@@ -149,6 +153,7 @@ fn typed(address: &str, untyped: Messenger) -> Option<Monitor> {
 /// `IP`, `[IP]`, `IPv4:PORT` or `[IP]:PORT`; a `/nonce` after it is ignored.
 fn ip_and_port(text: &str) -> Option<(IpAddr, Option<u16>)> {
     let text = text.split_once('/').map_or(text, |(address, _)| address);
+    // Before any split at a colon: an IPv6 address contains colons and no port.
     if let Ok(ip) = text.parse() {
         return Some((ip, None));
     }
@@ -170,6 +175,7 @@ fn name_and_port(item: &str) -> (String, Option<u16>) {
         .map(|(name, port)| (name, port.parse()))
     {
         Some((name, Ok(port))) => (name.to_owned(), Some(port)),
+        // With an invalid port, the whole item is the name; resolving it fails, and the error shows it.
         _ => (item.to_owned(), None),
     }
 }

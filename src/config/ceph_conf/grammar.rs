@@ -117,6 +117,7 @@ fn pair(line: &str) -> Result<(String, Zeroizing<String>)> {
     let (key, value) = line
         .split_once('=')
         .context("a line without `=`, expected: key = value")?;
+    // `mon host` and `mon_host` are the same key.
     let key = key.split_whitespace().collect::<Vec<_>>().join("_");
     if key.is_empty() {
         bail!("a value without a key, expected: key = value");
@@ -142,6 +143,7 @@ fn quoted(rest: &str, quote: char) -> Option<Zeroizing<String>> {
         }
         escaped = c == '\\' && !escaped;
     }
+    // A backslash before the last quote escapes it: then the value is not closed.
     (!escaped).then(|| unescaped(inner))
 }
 

@@ -58,6 +58,7 @@ impl CephConf {
         names.dedup();
         let mut addresses = Vec::new();
         for name in names {
+            // A monitor inherits as a client does, from sections of its own type.
             let sections = [name, "mon", "global"];
             addresses.extend(
                 sections

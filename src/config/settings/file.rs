@@ -38,6 +38,7 @@ fn fragments(directory: &Path) -> io::Result<Vec<PathBuf>> {
             names.push(name);
         }
     }
+    // A later file overrides an earlier one, so the order must not depend on the file system.
     names.sort();
     Ok(names.iter().map(|name| directory.join(name)).collect())
 }

@@ -162,6 +162,7 @@ impl ImageTable {
     /// The map options: `options`, overridden by the keys that are map options too.
     fn map_options(&self) -> Result<MapOptions> {
         let mut map = self.options.0.clone();
+        // After `options`, because a later option replaces an earlier one with the same subject.
         match self.read_only {
             Some(true) => map.add("ro")?,
             Some(false) => map.add("rw")?,
@@ -210,6 +211,7 @@ impl MountTable {
     fn entry(&self, link: &Path) -> FstabEntry {
         let mut source = link.to_string_lossy().into_owned();
         if let Some(number) = &self.partition {
+            // The name of udev's link to a partition.
             source += &format!("-part{}", number.get());
         }
         let fstype = self.fstype.as_ref().map_or("auto", |name| &name.0);
@@ -218,6 +220,7 @@ impl MountTable {
             .as_ref()
             .map_or(Vec::new(), |given| given.0.clone());
         if options.is_empty() {
+            // fstab(5) requires the field.
             options.push("defaults".to_owned());
         }
         FstabEntry {
@@ -238,6 +241,7 @@ impl OverlayTable {
         let target = &self.target.0;
         let upper = &self.upper.0;
         let work = &self.work.0;
+        // systemd names a mount unit after its mount point, so two mounts cannot share one.
         ensure!(
             target != mount,
             "the overlay has the mount point of the mount that it covers, {target:?}; use another directory"

@@ -139,6 +139,7 @@ impl MergedSettings {
         for mount in &image.mounts {
             names.push(format!("mount point {}", mount.target.display()));
         }
+        // Kept apart until all names are checked: an image that is refused reserves nothing.
         let mut claimed = HashMap::new();
         for name in names {
             if let Some(first) = self.declared_at.get(&name).or_else(|| claimed.get(&name)) {
@@ -152,6 +153,7 @@ impl MergedSettings {
 
     fn finish(mut self) -> (Settings, Vec<Fault>) {
         if let Some(mode) = self.mode.0 {
+            // The key overrides the option of the same name in `map_options`, in whichever file either is.
             self.settings
                 .defaults
                 .add(&format!("ms_mode={mode}"))

@@ -53,6 +53,7 @@ pub fn statements(text: &str) -> Vec<Result<Statement, OffsetError>> {
         let span = value.span();
         match value.into_inner() {
             DeValue::Array(images) if key.get_ref() == "image" => {
+                // Each image is a statement of its own, so that a fault in it leaves the others intact.
                 for image in images {
                     let list = DeValue::Array([image].into_iter().collect());
                     statements.push(statement(key.clone(), Spanned::new(span.clone(), list)));
@@ -69,6 +70,7 @@ fn statement(
     value: Spanned<DeValue<'_>>,
 ) -> Result<Statement, OffsetError> {
     let span = key.span();
+    // serde reads structs from tables, so the key and its value become a table of one key.
     let table = DeTable::from_iter([(key, value)]);
     TOP_LEVEL_KEYS.check(&table)?;
     let table = Spanned::new(span, DeValue::Table(table));

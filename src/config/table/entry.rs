@@ -75,6 +75,7 @@ impl Entry {
 
     /// Whether boot continues without the image: its entry declares it, or each of the `mounts` on it does.
     pub fn is_nofail<'l>(&self, mounts: impl IntoIterator<Item = &'l FstabEntry>) -> bool {
+        // Without mounts, `all` would be true, but nothing declares `nofail`.
         let mut mounts = mounts.into_iter().peekable();
         self.nofail || mounts.peek().is_some() && mounts.all(FstabEntry::is_nofail)
     }

@@ -61,6 +61,7 @@ impl Item {
 
 /// Joins lines that end in a backslash, removes other backslashes as the shell's `read` does, and removes comments.
 pub fn logical_lines(text: &str) -> Vec<Line> {
+    // The script uses `read` without -r, which removes backslashes and joins lines.
     let mut lines = Vec::new();
     let mut number = 1;
     let mut line = Line::new(number);
