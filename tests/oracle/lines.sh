@@ -1,8 +1,7 @@
-# lines.sh: the line that `rbd` writes to the kernel's rbd bus, and ours, for each row of the file `lines`.
-# Owns how rows are read, and the four differences that are none. Both sides are really run (inside.sh): `rbd device map`,
-# or Ceph's script rbdmap where the row is a line of the table; and `rbdmap map`, the same program that is installed.
-# The surprise: `rbd` shows on this machine the secret itself, for want of libceph; so not only the options are compared, but
-# that of all files the right one was taken the key from.
+# lines.sh: compares the line that `rbd` writes to the kernel's rbd bus with ours, for each row of the file `lines`.
+# Owns how rows are read, and the four differences that do not count. inside.sh runs both sides: `rbd device map`, or Ceph's
+# script rbdmap if the row is a line of the table; and `rbdmap map`, the program as it is installed.
+# Without libceph on this machine, `rbd` writes the secret itself, so the comparison also covers which file the key came from.
 # shellcheck shell=bash
 
 run_lines() {
@@ -17,7 +16,7 @@ run_lines() {
   for row in "${rows[@]}"; do lines_judge "$row"; done
 }
 
-# Each row becomes a folder: the files that both sides see, and what is to come of it.
+# Turns each row into a directory with the files that both sides see and the expected result.
 lines_read() {
   local word text row='' number=0
   while read -r word text; do
@@ -35,13 +34,13 @@ lines_read() {
       file) printf '%s\n' "$(cut -s -d ' ' -f 2- <<<"$text")" >>"$row/etc/${text%% *}" ;;
       without) rm "$row/etc/$text" ;;
       line) printf '%s\n' "$text" >>"$row/etc/rbdmap" ;;
-      env | args | refused | kinder | stricter | monitors) printf '%s\n' "$text" >>"$row/$word" ;;
-      *) die "lines: '$word' is no word of a row" ;;
+      env | args | refused | lenient | stricter | monitors) printf '%s\n' "$text" >>"$row/$word" ;;
+      *) die "lines: '$word' is not a word of a row" ;;
     esac
   done
 }
 
-# What every row begins with.
+# The files with which every row starts.
 lines_row() {
   mkdir -p "$1"/{etc,home}
   printf '%s\n' "$2" >"$1/name"
@@ -57,18 +56,19 @@ key_of() {
   cat "$CLUSTER/$1.key"
 }
 
-# Passed if both wrote the same, or both refused and ours says why; a row may state that we are to differ, and how.
+# A row passes if both sides wrote the same line, or if both refused and our message has the stated text. A row can also
+# state an intended difference.
 lines_judge() {
   local row=$1 rbd ours
   rbd=$(cat "$row/rbd.line")
   ours=$(ours_as_rbd "$row")
-  if [ -f "$row/kinder" ]; then
-    [ -n "$rbd" ] && rbd="no line" || rbd=$(cat "$row/kinder")
+  if [ -f "$row/lenient" ]; then
+    [ -n "$rbd" ] && rbd="no line" || rbd=$(cat "$row/lenient")
     [[ ! $ours =~ ^(.*secret=)[^,\ ]*(.*)$ ]] || ours="${BASH_REMATCH[1]}*${BASH_REMATCH[2]}"
   elif [ -f "$row/refused" ]; then
     [ -f "$row/stricter" ] || ours+=${rbd:+ (but rbd wrote a line)}
     [ ! -f "$row/stricter" ] || [ -n "$rbd" ] || ours+="no line (and rbd wrote none either)"
-    grep -qF -f "$row/refused" "$row/ours.said" || ours+="no line, and why is: $(cat "$row/refused")"
+    grep -qF -f "$row/refused" "$row/ours.output" || ours+="no line, and the message lacks: $(cat "$row/refused")"
     rbd=
   else
     rbd=${rbd:-a line}
@@ -81,17 +81,17 @@ lines_verdict() {
   if [ "$want" = "$ours" ]; then
     passed
   else
-    failed "$(cat "$row/name")" "rbd:  $(cat "$row/rbd.line" || true)" "      $(tail -n 1 "$row/rbd.said")" \
-      "ours: $ours" "      $(tail -n 1 "$row/ours.said")" "want: $want" "in:   $row"
+    failed "$(cat "$row/name")" "rbd:  $(cat "$row/rbd.line" || true)" "      $(tail -n 1 "$row/rbd.output")" \
+      "ours: $ours" "      $(tail -n 1 "$row/ours.output")" "want: $want" "in:   $row"
   fi
 }
 
-# Our line as `rbd` would have written it, were it not for
-# - our mark, the sixth word, of which the kernel takes no notice (src/tag.rs);
-# - the key, which the kernel has from us under a name, and for want of a kernel that takes keys from `rbd` in the line;
-# - mount_timeout: where nobody says one, 15 s are ours, and the kernel's 60 rbd's (src/request/mod.rs);
-# - ms_mode: where nobody says one, rbd 16.2 speaks msgr1 and we speak msgr2 if there are addresses for it, as rbd 20 does;
-# - the monitors, in rows that say so: `rbd` has asked the cluster for all of them, we know those that are written down.
+# Our line in the form in which `rbd` would write it, without the differences that do not count:
+# - our owner tag, the sixth word, which the kernel ignores (src/model/owner_tag.rs);
+# - the key: we pass its name in the kernel's keyring, and `rbd`, which finds no such keyring here, passes the key itself;
+# - mount_timeout: our default is 15 s, `rbd` leaves the kernel's 60 s (src/ceph/request.rs);
+# - ms_mode: by default rbd 16.2 uses msgr1; we use msgr2 if there are addresses for it, as rbd 20 does;
+# - the monitors, in rows that state it: `rbd` has asked the cluster for all of them, we know those of the configuration.
 ours_as_rbd() {
   local row=$1 line rbd
   line=$(sed -E 's/ rbdmap:(table|hand):[0-9a-f]{16}$//' "$row/ours.line")
@@ -106,7 +106,7 @@ ours_as_rbd() {
   printf '%s' "$line"
 }
 
-# What ours put into the kernel's keyring: the name and the key in base64, as strace saw it.
+# The name and the key in base64 that our program added to the kernel's keyring, from strace's log.
 keys_taken() {
   local name payload
   [ -f "$1/ours.keys" ] || return 0
