@@ -57,7 +57,7 @@ install:
 demo: setup build
 	tests/lab/lab demo
 
-# Everything: unit tests, golden folders, Ceph's own commands as oracles, the scenarios in the lab, and three power cuts.
+# Everything: unit tests, golden directories, Ceph's own commands as oracles, the scenarios in the lab, and three power cuts.
 test: setup build check oracle
 	tests/lab/lab test 3
 

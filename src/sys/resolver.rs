@@ -82,7 +82,8 @@ impl std::error::Error for NotFound {}
 pub fn look_up(hosts: &[String], limit: Duration) -> Vec<Answer> {
     let deadline = Deadline::after(limit);
     let mut pending = Vec::new();
-    for host in hosts.iter().cloned() {
+    for host in hosts {
+        let host = host.clone();
         pending.push(spawn(move || resolve(&host)));
     }
     // A lookup that is still running has not heard from any server. Its thread is left behind.

@@ -36,7 +36,7 @@ scenario_machine() {
 }
 machine_name() { case $2 in boots) echo "$1" ;; *) echo "$1-$2" ;; esac; }
 
-# run_scenarios [NAME…]: these, or all.  test_all CUTS: all, and so many power cuts.
+# run_scenarios [NAME…]: these, or all.  test_all CUTS: all, and as many power cuts.
 run_scenarios() {
   local names=("$@")
   [ $# -gt 0 ] || mapfile -t names < <(scenario_names)

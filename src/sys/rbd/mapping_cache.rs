@@ -106,15 +106,16 @@ impl KnownDevices {
     }
 
     fn mapping(&mut self, root: &Root, key: DeviceKey) -> Option<Cow<'_, Mapping>> {
-        if !self.mappings.contains_key(&key) {
-            let device = bus::read(root, key.id)?;
-            if !device.has_disk {
-                // Whether it is read-only is not known yet, so it is read again next time.
-                return Some(Cow::Owned(device.mapping));
-            }
-            self.mappings.insert(key, device.mapping);
+        let vacant = match self.mappings.entry(key) {
+            Entry::Occupied(mapping) => return Some(Cow::Borrowed(mapping.into_mut())),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let device = bus::read(root, key.id)?;
+        if !device.has_disk {
+            // Whether it is read-only is not known yet, so it is read again next time.
+            return Some(Cow::Owned(device.mapping));
         }
-        self.mappings.get(&key).map(Cow::Borrowed)
+        Some(Cow::Borrowed(vacant.insert(device.mapping)))
     }
 }
 

@@ -74,13 +74,13 @@ lines_that_are_served() {
 keyrings() {
   umask 077
   printf '\177ELF\002\001\377\376garbage\n' >binary
-  mkdir folder
+  mkdir directory
   sed 's/client.boot/client.stranger/' "$KEYRING" >stranger
   sed 's/client.boot/client.nobody/' "$KEYRING" >nobody
   sed 's|key = .*|key = AQCvWKVlAAAAABAAxjSMvNLkZy0nqVkhxMmgEA==|' "$KEYRING" >wrong
   sed 's|key = .*|key = AQCvWKVl|' "$KEYRING" >short
   bad "$POOL/good id=boot,keyring=/nowhere" "$POOL/good: keyring /nowhere does not exist"
-  bad "$POOL/good id=boot,keyring=$PWD/folder" "$POOL/good: reading $PWD/folder: Is a directory (os error 21)"
+  bad "$POOL/good id=boot,keyring=$PWD/directory" "$POOL/good: reading $PWD/directory: Is a directory (os error 21)"
   bad "$POOL/good id=boot,keyring=$PWD/binary" "$POOL/good: $PWD/binary:1: a line without \`=\`, expected: key = value"
   bad "$POOL/good id=boot,keyring=$PWD/stranger" "$POOL/good: keyring $PWD/stranger has no key of client.boot"
   bad "$POOL/good id=boot,keyring=$PWD/short" "$POOL/good: $PWD/short: [client.boot]: the key is too short to be a Ceph key"
@@ -122,13 +122,13 @@ names_that_are_none() {
 a_long_name() {
   printf '%s/%05000d %s\n' "$POOL" 0 "$GOOD" >$TABLE
   ends 1 rbdmap map --direct --no-mount
-  [ ${#SAID} -lt 500 ] || fail "a name of 5,000 characters is told in a message of ${#SAID}"
+  [ ${#SAID} -lt 500 ] || fail "a name of 5,000 characters is reported in a message of ${#SAID}"
   says "$TABLE:1:1: "
 }
 
 tables() {
-  RBDMAPFILE=$PWD/folder ends 1 rbdmap map --direct
-  same "rbdmap: $PWD/folder: Is a directory (os error 21)" "$SAID" "what map says of a table that is a directory"
+  RBDMAPFILE=$PWD/directory ends 1 rbdmap map --direct
+  same "rbdmap: $PWD/directory: Is a directory (os error 21)" "$SAID" "what map says of a table that is a directory"
   RBDMAPFILE=$PWD/binary ends 1 rbdmap map --direct
   RBDMAPFILE=/nowhere ends 0 rbdmap map --direct
   seq -f "$POOL/image%.0f id=boot" 10000 | sed '7777s/id=/ib=/' >long

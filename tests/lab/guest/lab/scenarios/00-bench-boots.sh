@@ -4,7 +4,7 @@
 # shellcheck source=SCRIPTDIR/00-bench.sh
 . /lab/scenarios/00-bench.sh
 
-# files NUMBER: lines for so many images and their file systems, for the boots after this one.
+# files NUMBER: lines for as many images and their file systems, for the boots after this one.
 files() {
   local number
   for number in $(seq "$1"); do
