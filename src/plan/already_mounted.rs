@@ -1,45 +1,49 @@
-//! Whether an fstab entry is mounted already where it belongs, from what the kernel says.
+//! Whether an fstab entry is mounted at its mount point already, as the kernel reports it.
 
 use std::path::Path;
+
+use libmount::Mounted;
 
 use super::mount_tree::MountTree;
 use crate::model::block_node::BlockNode;
 use crate::model::fstab_entry::FstabEntry;
 use crate::model::mount_snapshot::MountSnapshot;
 
-/// Whether the entry, with paths that have no symbolic links, is mounted. `devices` are those of its own image.
-pub fn is_mounted(entry: &FstabEntry, devices: &[BlockNode], seen: &MountSnapshot) -> bool {
-    let here = seen
-        .mounts
-        .iter()
-        .filter(|mount| mount.target == entry.target);
+/// Whether the entry, whose paths have no symbolic links, is mounted. `devices` are those of the image that is its source.
+pub fn is_mounted(entry: &FstabEntry, devices: &[BlockNode], snapshot: &MountSnapshot) -> bool {
+    let mounts = snapshot.mounts.iter();
+    let mut mounts = mounts.filter(|mount| mount.target == entry.target);
     if !devices.is_empty() {
-        return here
-            .into_iter()
-            .any(|mount| devices.iter().any(|node| node.carries(mount)));
+        return mounts.any(|mount| devices.iter().any(|node| node.carries(mount)));
     }
-    let source = Path::new(&entry.source);
     if entry.has("bind") || entry.has("rbind") {
-        let tree = MountTree::new(&seen.mounts);
-        let Some(origin) = tree.lookup(source, None).map(|at| &seen.mounts[at]) else {
-            return false;
-        };
-        let inside = source.strip_prefix(&origin.target).unwrap_or(Path::new(""));
-        return here
-            .into_iter()
-            .any(|mount| mount.device == origin.device && mount.root == origin.root.join(inside));
+        return mounts.any(|mount| is_bound(entry, mount, snapshot));
     }
-    let made_of = seen
+    mounts.any(|mount| has_source(entry, mount) || is_on_loop_device(entry, mount, snapshot))
+}
+
+/// The kernel does not report the source path of a bind mount, only the file system and the path inside it.
+fn is_bound(entry: &FstabEntry, mount: &Mounted, snapshot: &MountSnapshot) -> bool {
+    let source = Path::new(&entry.source);
+    let Some(origin) = MountTree::new(&snapshot.mounts).lookup(source, None) else {
+        return false;
+    };
+    let origin = &snapshot.mounts[origin];
+    let inside = source.strip_prefix(&origin.target).unwrap_or(Path::new(""));
+    mount.device == origin.device && mount.root == origin.root.join(inside)
+}
+
+fn has_source(entry: &FstabEntry, mount: &Mounted) -> bool {
+    entry.source == mount.source && (entry.fstype == mount.fstype || entry.fstype == "auto")
+}
+
+/// mount(8) sets up a loop device for a file, and the kernel reports that device as the source.
+fn is_on_loop_device(entry: &FstabEntry, mount: &Mounted, snapshot: &MountSnapshot) -> bool {
+    snapshot
         .loops
         .iter()
-        .filter(|device| device.file == source)
-        .flat_map(|device| &device.nodes);
-    let made_of: Vec<&BlockNode> = made_of.collect();
-    here.into_iter().any(|mount| {
-        let same = (entry.fstype == mount.fstype || entry.fstype == "auto")
-            && entry.source == mount.source;
-        same || made_of.iter().any(|node| node.carries(mount))
-    })
+        .filter(|device| device.file == Path::new(&entry.source))
+        .any(|device| device.nodes.iter().any(|node| node.carries(mount)))
 }
 
 #[cfg(test)]
@@ -74,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_right_thing_at_the_right_place_is_mounted_and_no_other() {
+    fn an_entry_is_mounted_only_if_its_source_is_at_its_mount_point() {
         let mounts = mounts(
             "20 1 8:1 /\n21 20 252:0 /a\n22 21 252:0 /a/bound xfs rw /dev/rbd0 /x/y\n23 20 0:50 /m overlay rw overlay\n\
              24 20 7:3 /i squashfs ro /dev/loop3\n25 21 0:60 /a/t tmpfs rw tmpfs\n26 22 8:9 /wrong",
@@ -85,7 +89,7 @@ mod tests {
             nodes: vec![node("loop3", (7, 3))],
             file,
         }];
-        let seen = MountSnapshot {
+        let snapshot = MountSnapshot {
             mounts,
             loops,
             ..MountSnapshot::default()
@@ -104,7 +108,11 @@ mod tests {
             (entry("tmpfs", "/a/t/", "tmpfs"), &[], true),
         ];
         for (entry, devices, expected) in rows {
-            assert_eq!(is_mounted(&entry, devices, &seen), expected, "{entry:?}");
+            assert_eq!(
+                is_mounted(&entry, devices, &snapshot),
+                expected,
+                "{entry:?}"
+            );
         }
     }
 }

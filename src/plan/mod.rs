@@ -1,13 +1,13 @@
-//! What is to be done, as plain data: decided here from what was read, carried out by either engine.
+//! Plans as plain data: made here from what was read, carried out by either engine. Nothing here accesses the machine.
 //!
-//! Upward, images first, then mounts, each after what it stands on (`closure`). Downward, what the kernel says stands on
-//! a mapping (`teardown`), then the mapping. Nothing here looks at the machine.
+//! To map: the images first, then the mounts, each after what it stands on (`fstab_graph`). To unmap: first what stands on a
+//! mapping according to the kernel (`teardown`), then the mapping.
 
-pub mod already_mounted; // what is mounted already
+pub mod already_mounted; // whether an entry is mounted already
 pub mod fstab_graph; // which fstab entries stand on our images, and in which order
 pub mod mount_tree; // which mount a path lies in
-pub mod reload; // what a changed table changes
-pub mod teardown; // what stands on a mapping
+pub mod reload; // what changes when the table has changed
+pub mod teardown; // what stands on a mapping, and in which order it is removed
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,106 +17,99 @@ use crate::model::fstab_entry::FstabEntry;
 use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
 use crate::model::owner_tag::Origin;
+use fstab_graph::FstabGraph;
 pub use fstab_graph::{MountStep, RefusedEntry};
 
 /// What `map` does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MapPlan<'a> {
-    /// Images to map, each once, in the table's order.
+    /// Images to map, each once, in the order of the table.
     pub images: Vec<&'a Entry>,
     /// What to mount on them, each after what it needs.
     pub mounts: Vec<MountStep<'a>>,
-    /// Lines of fstab on them that cannot be mounted.
+    /// fstab entries on them that cannot be mounted.
     pub refused: Vec<RefusedEntry<'a>>,
-    /// Names that were asked for and are not in the table.
+    /// Named images that are not in the table.
     pub unknown: Vec<ImageSpec>,
 }
 
-/// What one of `unmap`'s arguments names.
+/// An argument of `unmap`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// An image: only mappings of ours.
+    /// An image: its mappings that carry our tag.
     Image(ImageSpec),
-    /// A device by its number: whoever mapped it.
+    /// A device by its number: its mapping, whoever made it.
     Device(u32),
 }
 
-/// What `unmap` does about each target.
+/// What `unmap` does.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct UnmapPlan {
-    /// Mappings to take down.
+    /// Mappings to remove.
     pub mappings: Vec<Mapping>,
-    /// Mappings of the names that were asked for which others made: left alone.
+    /// Mappings of named images that others made: they stay mapped.
     pub foreign: Vec<Mapping>,
     /// Targets that are not mapped: nothing to do.
     pub absent: Vec<Target>,
 }
 
-/// Plans `map` of the whole table, or of the images that are named.
+/// Plans `map` of the whole table, or of the named images.
 pub fn map<'a>(table: &'a [Entry], fstab: &'a [FstabEntry], named: &[ImageSpec]) -> MapPlan<'a> {
-    let mut seen = HashSet::new();
-    let all: Vec<&Entry> = table
-        .iter()
-        .filter(|entry| seen.insert(&entry.spec))
-        .collect();
-    let unknown = named
-        .iter()
-        .filter(|spec| !seen.contains(spec))
-        .cloned()
-        .collect();
-    let specs: Vec<&ImageSpec> = all.iter().map(|entry| &entry.spec).collect();
-    let closure = fstab_graph::of(fstab, &specs);
-    let wanted = |spec: &ImageSpec| named.is_empty() || named.contains(spec);
-    let specs: Vec<&ImageSpec> = specs.into_iter().filter(|spec| wanted(spec)).collect();
-    let closure = if named.is_empty() {
-        closure
-    } else {
-        closure.only(&specs)
-    };
-    let images = all
-        .into_iter()
-        .filter(|entry| wanted(&entry.spec))
-        .collect();
+    let mut listed = HashSet::new();
+    let mut images: Vec<&Entry> = table.iter().collect();
+    images.retain(|entry| listed.insert(&entry.spec));
+    // The graph has all images, because an entry on a named image may need one that is not named.
+    let mut graph = FstabGraph::new(fstab, &specs(&images));
+    if !named.is_empty() {
+        images.retain(|entry| named.contains(&entry.spec));
+        graph = graph.only(&specs(&images));
+    }
+    let unknown = named.iter().filter(|spec| !listed.contains(spec));
     MapPlan {
         images,
-        mounts: closure.steps,
-        refused: closure.refused,
-        unknown,
+        mounts: graph.steps,
+        refused: graph.refused,
+        unknown: unknown.cloned().collect(),
     }
 }
 
-/// Plans `unmap` of what is named, or without names of all that the table made.
+fn specs<'a>(entries: &[&'a Entry]) -> Vec<&'a ImageSpec> {
+    entries.iter().map(|entry| &entry.spec).collect()
+}
+
+/// Plans `unmap` of the targets, or without targets of all mappings that the table made.
 pub fn unmap(mapped: &[Mapping], targets: &[Target]) -> UnmapPlan {
     let mut plan = UnmapPlan::default();
     if targets.is_empty() {
-        plan.mappings.extend(
-            mapped
-                .iter()
-                .filter(|mapping| mapping.has_origin(Origin::Table))
-                .cloned(),
-        );
+        plan.mappings = mapped.to_vec();
+        plan.mappings.retain(|mapping| mapping.has_origin(Origin::Table));
     }
     for target in targets {
-        let found: Vec<&Mapping> = mapped
-            .iter()
-            .filter(|mapping| target.names(mapping))
-            .collect();
-        if found.is_empty() {
-            plan.absent.push(target.clone());
-        }
-        for mapping in found {
-            let ours = mapping.tag.is_some() || matches!(target, Target::Device(_));
-            let group = if ours {
-                &mut plan.mappings
-            } else {
-                &mut plan.foreign
-            };
-            if !group.contains(mapping) {
-                group.push(mapping.clone());
-            }
-        }
+        plan.add_target(target, mapped);
     }
     plan
+}
+
+impl UnmapPlan {
+    fn add_target(&mut self, target: &Target, mapped: &[Mapping]) {
+        let mut is_absent = true;
+        for mapping in mapped.iter().filter(|mapping| target.names(mapping)) {
+            is_absent = false;
+            let may_unmap = mapping.tag.is_some() || matches!(target, Target::Device(_));
+            let mappings = if may_unmap {
+                &mut self.mappings
+            } else {
+                &mut self.foreign
+            };
+            // Two targets may name the same mapping, one by image and one by device.
+            if !mappings.contains(mapping) {
+                mappings.push(mapping.clone());
+            }
+        }
+        if is_absent {
+            self.absent.push(target.clone());
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -173,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn parents_are_mounted_before_what_is_inside_them_whatever_fstabs_order() {
+    fn an_outer_mount_comes_before_an_inner_one_in_any_order_of_fstab() {
         let table = entries("rbd/inner\nrbd/outer\n");
         let fstab = [
             line("/dev/rbd/rbd/inner", "/srv/x/y"),
@@ -200,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_named_is_mapped_and_strangers_are_told() {
+    fn only_named_images_are_mapped_and_unknown_names_are_reported() {
         let table = entries("rbd/a\nrbd/b\n");
         let names: Vec<ImageSpec> = vec!["rbd/b".parse().unwrap(), "rbd/c".parse().unwrap()];
         let plan = map(&table, &[], &names);
@@ -215,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn without_names_only_what_the_table_made_is_unmapped() {
+    fn without_targets_only_mappings_of_the_table_are_unmapped() {
         let mapped = [
             mapping(0, "rbd/a", Some(Origin::Table)),
             mapping(1, "rbd/b", Some(Origin::Hand)),
@@ -225,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn by_name_others_mappings_are_left_alone_and_by_device_they_are_not() {
+    fn mappings_of_others_are_unmapped_by_device_and_not_by_name() {
         let mapped = [mapping(0, "rbd/a", None)];
         let by_name = unmap(&mapped, &[Target::Image("rbd/a".parse().unwrap())]);
         assert_eq!((by_name.mappings.len(), by_name.foreign.len()), (0, 1));

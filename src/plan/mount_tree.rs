@@ -1,41 +1,40 @@
-//! The mounts of a namespace as the tree that they are: which mount a path lies in.
+//! The mounts of a namespace as a tree: which mount a path lies in.
 //!
-//! Mount points alone do not tell: of two mounts at one place only the upper can be reached, and a mount over a parent
-//! folder hides all that was mounted inside it before. mountinfo has each mount's parent (proc(5)), and with these the
-//! kernel's own walk along a path can be repeated without touching any file system, which might not answer.
+//! Mount points alone do not answer that. Of two mounts at one mount point only the upper can be reached, and a mount over a
+//! parent directory hides all that was mounted inside it before. mountinfo has each mount's parent (proc(5)). With these,
+//! the kernel's own walk along a path is repeated here without access to a file system, which might not answer.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use libmount::Mounted;
 
-/// A list of mounts with their relations. Mounts are meant by their place in the list.
+/// A list of mounts and how they are nested. Mounts are named by their index in the list.
 pub struct MountTree<'a> {
     /// The list, in the kernel's order.
     pub mounts: &'a [Mounted],
     parent: Vec<Option<usize>>,
-    /// By the mount and the mount point in it. A second mount at one place has the first as its parent.
+    /// By the mount and the mount point in it. A second mount at one mount point has the first as its parent.
     children: HashMap<(Option<usize>, &'a Path), usize>,
 }
 
 impl<'a> MountTree<'a> {
-    /// The tree of all the mounts of one mountinfo.
+    /// The tree of all mounts of one mountinfo.
     pub fn new(mounts: &'a [Mounted]) -> Self {
-        let places: HashMap<i32, usize> = mounts
-            .iter()
-            .enumerate()
-            .map(|(at, mount)| (mount.id, at))
-            .collect();
-        let parent = |mount: &Mounted| {
-            places
-                .get(&mount.parent)
-                .copied()
-                .filter(|at| mounts[*at].id != mount.id)
-        };
-        let parent: Vec<Option<usize>> = mounts.iter().map(parent).collect();
-        let place =
-            |(at, parent): (usize, &Option<usize>)| ((*parent, mounts[at].target.as_path()), at);
-        let children = parent.iter().enumerate().map(place).collect();
+        let mut index_of: HashMap<i32, usize> = HashMap::new();
+        for (at, mount) in mounts.iter().enumerate() {
+            index_of.insert(mount.id, at);
+        }
+        let mut parent = Vec::with_capacity(mounts.len());
+        let mut children = HashMap::new();
+        for (at, mount) in mounts.iter().enumerate() {
+            // The root of the namespace names a parent outside it, or itself.
+            let above = (mount.parent != mount.id)
+                .then(|| index_of.get(&mount.parent).copied())
+                .flatten();
+            parent.push(above);
+            children.insert((above, mount.target.as_path()), at);
+        }
         Self {
             mounts,
             parent,
@@ -48,20 +47,19 @@ impl<'a> MountTree<'a> {
         self.parent[at]
     }
 
-    /// The mount that a path leads into; `but` is taken as not there, with all that is mounted inside it.
-    pub fn lookup(&self, path: &Path, but: Option<usize>) -> Option<usize> {
+    /// The mount that a path leads into, as if `except` and all that is mounted inside it did not exist.
+    pub fn lookup(&self, path: &Path, except: Option<usize>) -> Option<usize> {
         let mut prefixes: Vec<&Path> = path.ancestors().collect();
         prefixes.reverse();
         let mut here = None;
-        // Each round enters a child, and a child is never its own ancestor unless mountinfo lies.
+        // Each round enters a child. The number of rounds is limited because mountinfo is read while mounts change: it may
+        // show a mount as its own ancestor.
         for _ in 0..=self.mounts.len() {
-            let child = |prefix: &&Path| {
-                self.children
-                    .get(&(here, *prefix))
-                    .copied()
-                    .filter(|at| Some(*at) != but)
-            };
-            match prefixes.iter().find_map(child) {
+            let entered = prefixes
+                .iter()
+                .filter_map(|prefix| self.children.get(&(here, *prefix)).copied())
+                .find(|child| Some(*child) != except);
+            match entered {
                 Some(child) => here = Some(child),
                 None => break,
             }
@@ -69,21 +67,20 @@ impl<'a> MountTree<'a> {
         here
     }
 
-    /// The mount point below which a mount is hidden: its own path leads into another mount then. What `goes` is not
-    /// counted, for it will be gone first.
-    pub fn hidden_below(&self, at: usize, goes: impl Fn(usize) -> bool) -> Option<&'a Path> {
+    /// The mount point of the mount that hides a mount: its own path leads into that other mount. Mounts for which
+    /// `is_removed` holds do not hide it, because they are unmounted first.
+    pub fn hidden_below(&self, at: usize, is_removed: impl Fn(usize) -> bool) -> Option<&'a Path> {
         let mut step = at;
         // As many rounds as there can be ancestors.
         for _ in 0..self.mounts.len() {
             let parent = self.parent[step];
-            let mut prefixes = self.mounts[step].target.ancestors().skip(1);
-            let hides = |prefix: &Path| {
-                self.children
-                    .get(&(parent, prefix))
-                    .copied()
-                    .filter(|other| !goes(*other))
-            };
-            if let Some(other) = prefixes.find_map(hides) {
+            let hiding = self.mounts[step]
+                .target
+                .ancestors()
+                .skip(1)
+                .filter_map(|prefix| self.children.get(&(parent, prefix)).copied())
+                .find(|other| !is_removed(*other));
+            if let Some(other) = hiding {
                 return Some(&self.mounts[other].target);
             }
             step = parent?;
@@ -96,7 +93,7 @@ impl<'a> MountTree<'a> {
 pub mod tests {
     use super::*;
 
-    /// `id parent major:minor target [type [fs-options [source [root]]]]` a line, `_` being a space.
+    /// One mount per line: `id parent major:minor target [type [fs-options [source [root]]]]`; `_` stands for a space.
     pub fn mounts(text: &str) -> Vec<Mounted> {
         text.lines()
             .map(|line| {
@@ -152,7 +149,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_mount_below_a_later_one_is_hidden_until_that_goes() {
+    fn a_mount_below_a_later_mount_is_hidden_until_that_is_removed() {
         let list =
             mounts("20 1 8:1 /\n23 20 8:3 /t/u\n24 20 8:4 /t\n25 24 8:5 /t/u\n26 23 8:6 /t/u/w");
         let tree = MountTree::new(&list);
@@ -166,7 +163,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_mountinfo_that_lies_does_not_hang() {
+    fn a_mountinfo_with_a_circle_does_not_hang() {
         let list = mounts("1 2 8:1 /a\n2 1 8:2 /a\n3 3 8:3 /a");
         let tree = MountTree::new(&list);
         assert_eq!(tree.lookup(Path::new("/a/b"), None), Some(2));

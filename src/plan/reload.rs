@@ -1,4 +1,4 @@
-//! What `reload` does: the table has changed, and only what has changed in it is to change on the machine.
+//! What `reload` does: it applies the changes of the table, and nothing else, to the machine.
 
 use std::collections::HashSet;
 
@@ -6,61 +6,62 @@ use crate::config::table::Entry;
 use crate::model::mapping::Mapping;
 use crate::model::owner_tag::Origin;
 
-/// What is to be done, each image once.
+/// What to do with each image.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ReloadPlan<'a> {
     /// Listed and not mapped.
     pub new: Vec<&'a Entry>,
     /// Mapped by the table and no longer listed.
     pub gone: Vec<Mapping>,
-    /// Listed and mapped, to be looked at for options that have changed.
+    /// Listed and mapped: their options may have changed.
     pub kept: Vec<(&'a Entry, Mapping)>,
 }
 
-/// Plans a reload. What others have mapped, and what was mapped by hand, is nobody's business here; if the table lists such
-/// an image, it is there already.
+/// Plans a reload. Mappings that others made, or that were made by hand, are never unmapped here; an image that the table
+/// lists and that one of them maps is mapped already.
 pub fn plan<'a>(entries: &'a [Entry], mapped: &[Mapping]) -> ReloadPlan<'a> {
     let mut plan = ReloadPlan::default();
     let mut listed = HashSet::new();
     for entry in entries {
         if !listed.insert(&entry.spec) {
-            continue;
+            continue; // The first line of an image counts.
         }
         match mapped.iter().find(|mapping| mapping.spec == entry.spec) {
             Some(mapping) => plan.kept.push((entry, mapping.clone())),
             None => plan.new.push(entry),
         }
     }
-    let gone = mapped
-        .iter()
-        .filter(|mapping| mapping.has_origin(Origin::Table) && !listed.contains(&mapping.spec));
-    plan.gone = gone.cloned().collect();
+    for mapping in mapped {
+        if mapping.has_origin(Origin::Table) && !listed.contains(&mapping.spec) {
+            plan.gone.push(mapping.clone());
+        }
+    }
     plan
 }
 
-/// In what the options of a mapping (the second word of its `config_info`) differ from those that are wanted now (of a line
-/// for the kernel): words as `+queue_depth=64` and `-ro`. How the secret is given is no difference.
+/// How the options of a mapping differ from those that are wanted now: words such as `+queue_depth=64` and `-ro`. `config_info`
+/// is the mapping's, `line` is what would be written to the rbd bus; the options are the second word of both. The secret is
+/// not compared.
 pub fn changed_options(config_info: &str, line: &str) -> Vec<String> {
-    let options = |line: &str| -> Vec<String> {
-        let word = line.split_whitespace().nth(1).unwrap_or_default();
-        let is_secret = |option: &&str| {
-            ["key", "secret"].contains(&option.split('=').next().unwrap_or_default())
-        };
-        word.split(',')
-            .filter(|option| !option.is_empty() && !is_secret(option))
-            .map(str::to_owned)
-            .collect()
-    };
-    let (has, wants) = (options(config_info), options(line));
-    let added = wants
-        .iter()
-        .filter(|option| !has.contains(option))
-        .map(|option| format!("+{option}"));
-    let removed = has
-        .iter()
-        .filter(|option| !wants.contains(option))
-        .map(|option| format!("-{option}"));
-    added.chain(removed).collect()
+    let current = options(config_info);
+    let wanted = options(line);
+    let added = wanted.iter().filter(|option| !current.contains(option));
+    let removed = current.iter().filter(|option| !wanted.contains(option));
+    added
+        .map(|option| format!("+{option}"))
+        .chain(removed.map(|option| format!("-{option}")))
+        .collect()
+}
+
+fn options(line: &str) -> Vec<&str> {
+    let word = line.split_whitespace().nth(1).unwrap_or_default();
+    let mut options: Vec<&str> = word.split(',').collect();
+    // The same secret is given as key=NAME, a key in the kernel's keyring, or as secret=KEY.
+    options.retain(|option| {
+        let name = option.split('=').next().unwrap_or_default();
+        !option.is_empty() && name != "key" && name != "secret"
+    });
+    options
 }
 
 #[cfg(test)]
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_changed_in_the_table_changes() {
+    fn images_that_did_not_change_in_the_table_are_kept() {
         let entries = table::parse(Path::new("t"), "rbd/kept\nrbd/new\nrbd/by-hand\nrbd/new\n").0;
         let mapped = [
             mapping(0, "rbd/kept", Some(Origin::Table)),
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_compared_without_monitors_secrets_and_marks() {
+    fn options_are_compared_without_monitors_secrets_and_tags() {
         let line = |options: &str| format!("1.2.3.4:6789 {options} rbd a - rbdmap:table:00");
         let rows = [
             (

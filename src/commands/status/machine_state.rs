@@ -175,7 +175,7 @@ impl<'a> MachineState<'a> {
         self.plan
             .mounts
             .iter()
-            .filter(move |step| step.own == Some(spec))
+            .filter(move |step| step.source_image == Some(spec))
     }
 
     fn reason(&self, unit: &str) -> String {

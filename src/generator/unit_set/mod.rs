@@ -184,7 +184,7 @@ impl<'a> UnitSetBuilder<'a, '_> {
 
     /// The entries on the images, with what is written and said of each.
     fn mounts(&mut self, specs: &[&'a ImageSpec]) -> Vec<ServedMount<'a>> {
-        let closure = fstab_graph::of(self.inputs.lines, specs);
+        let closure = fstab_graph::FstabGraph::new(self.inputs.lines, specs);
         let mut mounts = Vec::new();
         for step in closure.steps {
             let declared = step.entry.declared_in == FstabSource::Settings;
@@ -194,14 +194,16 @@ impl<'a> UnitSetBuilder<'a, '_> {
             }
             mounts.push(ServedMount {
                 entry: step.entry,
-                own: step.own,
+                own: step.source_image,
                 images: step.images,
                 row: row.ok(),
             });
         }
         for line in closure.refused {
             // Of two lines for one mount point the second may be on no image.
-            let Some(own) = line.own else { continue };
+            let Some(own) = line.source_image else {
+                continue;
+            };
             self.complaints.left(line.entry, own, &line.why);
             mounts.push(ServedMount {
                 entry: line.entry,

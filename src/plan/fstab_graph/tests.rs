@@ -1,4 +1,4 @@
-//! The closure, by tables of fstab lines.
+//! Steps and refused entries, for tables of fstab lines.
 
 use super::*;
 
@@ -33,14 +33,14 @@ fn specs(text: &str) -> Vec<ImageSpec> {
         .collect()
 }
 
-/// `target [images] (what it comes after)` of each step, refused ones with `!`.
-fn printed(closure: &FstabGraph) -> Vec<String> {
-    let steps = closure.steps.iter().map(|step| {
+/// `target [images] (what it comes after)` for each step; `!` marks refused entries.
+fn printed(graph: &FstabGraph) -> Vec<String> {
+    let steps = graph.steps.iter().map(|step| {
         let images: Vec<String> = step.images.iter().map(|spec| spec.image.clone()).collect();
         let after: Vec<String> = step
             .after
             .iter()
-            .map(|at| closure.steps[*at].entry.target.display().to_string())
+            .map(|at| graph.steps[*at].entry.target.display().to_string())
             .collect();
         format!(
             "{} [{}] ({})",
@@ -49,7 +49,7 @@ fn printed(closure: &FstabGraph) -> Vec<String> {
             after.join(" ")
         )
     });
-    let refused = closure
+    let refused = graph
         .refused
         .iter()
         .map(|line| format!("! {}", line.entry.target.display()));
@@ -59,11 +59,15 @@ fn printed(closure: &FstabGraph) -> Vec<String> {
 fn check(name: &str, lines: &str, expected: &[&str]) {
     let (fstab, images) = (fstab(lines), specs("rbd/a rbd/b rbd/b@s"));
     let images: Vec<&ImageSpec> = images.iter().collect();
-    assert_eq!(printed(&of(&fstab, &images)), expected, "{name}");
+    assert_eq!(
+        printed(&FstabGraph::new(&fstab, &images)),
+        expected,
+        "{name}"
+    );
 }
 
 #[test]
-fn entries_stand_on_images_directly_and_through_one_another() {
+fn entries_stand_on_images_directly_and_through_other_entries() {
     check(
         "others",
         "/dev/sda1 / defaults ext4\nUUID=1 /home\n/dev/rbd/rbd/c /c",
@@ -118,7 +122,7 @@ fn entries_stand_on_images_directly_and_through_one_another() {
 }
 
 #[test]
-fn an_overlay_needs_the_images_of_all_its_layers() {
+fn an_overlay_needs_the_images_of_all_its_directories() {
     let lines = "overlay /m lowerdir=/lo/root:/other,upperdir=/up/u,workdir=/up/w overlay\n\
                  /dev/rbd/rbd/b@s /lo ro squashfs\n/dev/rbd/rbd/a /up\n/m/x /bound rbind none";
     let expected = [
@@ -131,14 +135,14 @@ fn an_overlay_needs_the_images_of_all_its_layers() {
 }
 
 #[test]
-fn an_image_called_like_a_partition_is_an_image() {
+fn an_image_whose_name_looks_like_a_partition_is_found() {
     let (fstab, images) = (fstab("/dev/rbd/rbd/x-part1 /x"), specs("rbd/x rbd/x-part1"));
-    let closure = of(&fstab, &images.iter().collect::<Vec<_>>());
-    assert_eq!(printed(&closure), ["/x [x-part1] ()"]);
+    let graph = FstabGraph::new(&fstab, &images.iter().collect::<Vec<_>>());
+    assert_eq!(printed(&graph), ["/x [x-part1] ()"]);
 }
 
 #[test]
-fn circles_and_second_lines_are_refused_and_stop_nothing_else() {
+fn circles_and_duplicates_are_refused_and_other_entries_are_not() {
     let circle = "/dev/rbd/rbd/a /s\n/s/b/file /s/a loop ext4\n/s/a/file /s/b loop ext4\n/s/b/x /c bind none\n\
                   /s/d /s/d bind none";
     check(
@@ -152,30 +156,33 @@ fn circles_and_second_lines_are_refused_and_stop_nothing_else() {
         &["/s [a] ()", "/s/t [a] (/s)", "! /s/"],
     );
     let (fstab, images) = (fstab(circle), specs("rbd/a"));
-    let why = &of(&fstab, &[&images[0]]).refused[0].why;
+    let why = &FstabGraph::new(&fstab, &[&images[0]]).refused[0].why;
     assert_eq!(
         why,
-        "it stands on itself, by way of these lines: /s/a, /s/b, /c"
+        "these mounts need each other in a circle: /s/a, /s/b, /c; change their sources or mount points"
     );
 }
 
 #[test]
-fn of_named_images_only_what_stands_on_them_alone_is_kept() {
+fn only_entries_that_need_no_other_image_are_kept_for_named_images() {
     let fstab = fstab(
         "/dev/rbd/rbd/a /s\n/dev/rbd/rbd/b /s/b\ntmpfs /s/b/t\ntmpfs /s/t\noverlay /m lowerdir=/s,upperdir=/s/b overlay",
     );
     let images = specs("rbd/a rbd/b");
     let all: Vec<&ImageSpec> = images.iter().collect();
-    let of_a = of(&fstab, &all).only(&all[..1]);
+    let of_a = FstabGraph::new(&fstab, &all).only(&all[..1]);
     assert_eq!(printed(&of_a), ["/s [a] ()", "/s/t [a] (/s)"]);
-    let of_b = of(&fstab, &all).only(&all[1..]);
+    let of_b = FstabGraph::new(&fstab, &all).only(&all[1..]);
     assert_eq!(printed(&of_b), ["/s/b [b a] ()"]);
     assert_eq!(of_b.steps[0].elsewhere, [Path::new("/s")]);
-    assert_eq!(of(&fstab, &all).only(&all), of(&fstab, &all));
+    assert_eq!(
+        FstabGraph::new(&fstab, &all).only(&all),
+        FstabGraph::new(&fstab, &all)
+    );
 }
 
 #[test]
-fn ten_thousand_lines_take_no_time() {
+fn ten_thousand_nested_lines_are_ordered() {
     let lines: String = (0..10_000)
         .rev()
         .map(|n| format!("/s/{n} /s/{} bind none\n", n + 1))
@@ -184,5 +191,5 @@ fn ten_thousand_lines_take_no_time() {
         fstab(&format!("/dev/rbd/rbd/a /s\n{lines}")),
         specs("rbd/a"),
     );
-    assert_eq!(of(&fstab, &[&images[0]]).steps.len(), 10_001);
+    assert_eq!(FstabGraph::new(&fstab, &[&images[0]]).steps.len(), 10_001);
 }
