@@ -1,8 +1,8 @@
-//! The units that an administrator has made or masked, in /etc/systemd/system and, until the next boot, in
+//! The units that the administrator has written or masked, in /etc/systemd/system and, until the next boot, in
 //! /run/systemd/system.
 //!
-//! The early folder overrides both, so the generator must not write there what is here. A mask is a link to /dev/null
-//! or an empty file. Drop-ins are of no concern: the administrator's win over ours by their place and their name.
+//! The generator must not write them into the early directory, which overrides both. A mask is a link to /dev/null or an
+//! empty file. Drop-ins are not covered: the administrator's drop-ins override ours by their directory and their names.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -12,47 +12,50 @@ use anyhow::{Context, Result};
 
 use crate::runtime::root::Root;
 
-/// Names of units with whether each is a mask.
+/// The names of the units, and whether each is a mask.
 #[derive(Debug, Default)]
 pub struct AdministratorUnits(BTreeMap<String, bool>);
 
 impl AdministratorUnits {
-    /// Looks into both folders; one that is not there is empty.
+    /// Reads both directories. One that does not exist is empty.
     pub fn read(root: &Root) -> Result<Self> {
         let mut units = BTreeMap::new();
-        // /etc is read last: its unit beats that of the same name in /run.
-        for folder in [root.runtime_units(), root.administrator_units()] {
-            read_folder(&folder, &mut units)
-                .with_context(|| format!("reading {}", folder.display()))?;
+        // A unit in /etc overrides the unit of the same name in /run, so /etc is read last.
+        for directory in [root.runtime_units(), root.administrator_units()] {
+            read_directory(&directory, &mut units)
+                .with_context(|| format!("reading {}", directory.display()))?;
         }
         Ok(Self(units))
     }
 
-    /// Whether there is a unit, or a mask, of this name.
+    /// Whether a unit or a mask of this name exists.
     pub fn has(&self, unit: &str) -> bool {
         self.0.contains_key(unit)
     }
 
     /// Whether the unit is masked, by its own name or by that of its template.
     pub fn masks(&self, unit: &str) -> bool {
-        let template = unit.split_once('@').and_then(|(name, instance)| {
-            let suffix = instance.rsplit_once('.')?.1;
-            Some(format!("{name}@.{suffix}"))
-        });
-        let own = self.0.get(unit);
-        own.or_else(|| template.and_then(|template| self.0.get(&template)))
-            .is_some_and(|is_mask| *is_mask)
+        let is_mask = self.0.get(unit).or_else(|| self.0.get(&template_of(unit)?));
+        is_mask.copied().unwrap_or(false)
     }
 }
 
-fn read_folder(folder: &Path, units: &mut BTreeMap<String, bool>) -> std::io::Result<()> {
-    let entries = match std::fs::read_dir(folder) {
+/// `name@.service` for `name@instance.service`.
+fn template_of(unit: &str) -> Option<String> {
+    let (name, instance) = unit.split_once('@')?;
+    let (_, suffix) = instance.rsplit_once('.')?;
+    Some(format!("{name}@.{suffix}"))
+}
+
+fn read_directory(directory: &Path, units: &mut BTreeMap<String, bool>) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
     for entry in entries {
         let entry = entry?;
-        // Followed, /dev/null has length 0 as well. A link that leads nowhere is no mask, but its name is taken.
+        // Both kinds of masks have the length 0, because metadata() follows the link to /dev/null. It fails for a link without
+        // a target, which is no mask, but its name is taken.
         let is_mask = entry
             .path()
             .metadata()
@@ -65,12 +68,12 @@ fn read_folder(folder: &Path, units: &mut BTreeMap<String, bool>) -> std::io::Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::fake_root::FakeRoot;
     use std::fs;
     use std::os::unix::fs::symlink;
 
     fn units(prepare: impl Fn(&Path)) -> AdministratorUnits {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::new(folder.path());
+        let root = FakeRoot::new();
         fs::create_dir_all(root.administrator_units()).unwrap();
         prepare(&root.administrator_units());
         AdministratorUnits::read(&root).unwrap()
@@ -78,11 +81,11 @@ mod tests {
 
     #[test]
     fn links_to_dev_null_and_empty_files_are_masks() {
-        let units = units(|folder| {
-            symlink("/dev/null", folder.join("a.mount")).unwrap();
-            fs::write(folder.join("b.mount"), "").unwrap();
-            fs::write(folder.join("c.mount"), "[Mount]\n").unwrap();
-            symlink("/nonexistent", folder.join("d.mount")).unwrap();
+        let units = units(|directory| {
+            symlink("/dev/null", directory.join("a.mount")).unwrap();
+            fs::write(directory.join("b.mount"), "").unwrap();
+            fs::write(directory.join("c.mount"), "[Mount]\n").unwrap();
+            symlink("/nonexistent", directory.join("d.mount")).unwrap();
         });
         let found = ["a.mount", "b.mount", "c.mount", "d.mount", "e.mount"]
             .map(|name| (units.has(name), units.masks(name)));
@@ -99,10 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn a_masked_template_masks_its_instances_but_for_those_with_a_unit_of_their_own() {
-        let units = units(|folder| {
-            symlink("/dev/null", folder.join("rbdmap@.service")).unwrap();
-            fs::write(folder.join("rbdmap@rbd-own.service"), "[Service]\n").unwrap();
+    fn a_masked_template_masks_its_instances_except_those_that_have_a_unit_file() {
+        let units = units(|directory| {
+            symlink("/dev/null", directory.join("rbdmap@.service")).unwrap();
+            fs::write(directory.join("rbdmap@rbd-own.service"), "[Service]\n").unwrap();
         });
         assert!(units.masks(r"rbdmap@rbd-a\x2db.service"));
         assert!(!units.masks("rbdmap@rbd-own.service"));

@@ -1,75 +1,76 @@
-//! What device units are told: that they require the instance which makes them, how long systemd waits for them, and, where
-//! systemd's own generator does not say it, that they need the network.
+//! The drop-ins of device units: each requires the instance that makes the device. systemd waits for them for a limited time,
+//! and, where systemd's own generator does not say so, only once there is a network.
 //!
-//! The drop-ins of units whose names begin with `dev-rbd-` are read for all devices below /dev/rbd (systemd.unit(5)), so
-//! for those one file is enough: a thousand take systemd and us their time.
+//! For all devices below /dev/rbd, systemd reads the drop-ins of `dev-rbd-.device` (systemd.unit(5)), so one file covers them
+//! all. A thousand files would take systemd and us much longer.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::unit_file::{Folder, GeneratedFile};
+use super::unit_file::{GeneratedFile, UnitDirectory};
 use crate::model::unit_name;
 
-/// How long systemd waits for a device, in seconds: a little longer than for its instance (`TimeoutStartSec=` in
-/// rbdmap@.service), so that the instance fails first and says why; and not for ever, for the instance may succeed and
-/// the link still not come.
-const PATIENCE: usize = 100;
+/// How long systemd waits for a device, in seconds. Longer than for its instance (`TimeoutStartSec=` in rbdmap@.service), so
+/// that the instance fails first and reports why. Not unlimited, because the link may be missing although the instance
+/// succeeded.
+const DEVICE_TIMEOUT_SECS: usize = 100;
 
-/// More of it for each hundred images. The time of all devices begins with the boot, that of an instance when systemd
-/// comes round to starting it.
-const FOR_A_HUNDRED: usize = 50;
+/// Added for each hundred images. The time of every device begins when boot begins, but systemd starts the instances one
+/// after the other.
+const ADDED_SECS_PER_HUNDRED: usize = 50;
 
 /// The time-out begins once there is a network. The name and the text are those of systemd's own generator.
-const NETDEV: &str =
+const NETDEV_TEXT: &str =
     "[Unit]\nAfter=network-online.target network.target\nWants=network-online.target\n";
 
-/// The unit that stands for all devices below /dev/rbd.
-const ALL: &str = "dev-rbd-.device";
+/// The unit whose drop-ins apply to all devices below /dev/rbd.
+const ALL_RBD_DEVICES: &str = "dev-rbd-.device";
 
-/// The drop-ins of devices, each once.
+/// The drop-ins of device units, each once.
 #[derive(Debug, Default)]
-pub struct Devices {
-    /// How many of them are an image's.
+pub struct DeviceUnits {
+    /// The number of devices that require an instance.
     required: usize,
-    limited: BTreeSet<Cow<'static, str>>,
-    remote: BTreeSet<(Folder, Cow<'static, str>)>,
+    with_time_limit: BTreeSet<Cow<'static, str>>,
+    with_network: BTreeSet<(UnitDirectory, Cow<'static, str>)>,
 }
 
-impl Devices {
-    /// A device is made by an instance: the link that says so. systemd waits for it no longer than the instance may take.
+impl DeviceUnits {
+    /// Lets a device require the instance that makes it, and limits the time for which systemd waits. Returns the link to
+    /// write.
     pub fn require(&mut self, device: &Path, instance: &str) -> GeneratedFile {
         self.required += 1;
-        self.limited.insert(unit_of(device));
-        GeneratedFile::hook(&format!("{}.requires", unit_name::device(device)), instance)
+        self.with_time_limit.insert(unit_with_drop_ins(device));
+        let requires = format!("{}.requires", unit_name::device(device));
+        GeneratedFile::dependency(&requires, instance)
     }
 
-    /// A device of a mount whose unit is ours, in this folder.
-    pub fn need_network(&mut self, device: &Path, folder: Folder) {
-        self.remote.insert((folder, unit_of(device)));
+    /// Orders a device after the network. `directory` is that of the mount unit that replaces systemd's.
+    pub fn need_network(&mut self, device: &Path, directory: UnitDirectory) {
+        let unit = unit_with_drop_ins(device);
+        self.with_network.insert((directory, unit));
     }
 
-    /// The files.
-    pub fn drop_ins(&self) -> impl Iterator<Item = GeneratedFile> {
-        let limit = PATIENCE + self.required / 100 * FOR_A_HUNDRED;
-        let timeout = format!("[Unit]\nJobRunningTimeoutSec={limit}\n");
-        let limited = self
-            .limited
-            .iter()
-            .map(move |unit| GeneratedFile::drop_in(unit, &timeout));
-        let path = |unit| format!("{unit}.d/50-netdev-dependencies.conf");
-        let remote = self
-            .remote
-            .iter()
-            .map(move |(folder, unit)| GeneratedFile::text(*folder, path(unit), NETDEV));
-        limited.chain(remote)
+    /// The drop-ins.
+    pub fn drop_ins(&self) -> Vec<GeneratedFile> {
+        let limit = DEVICE_TIMEOUT_SECS + self.required / 100 * ADDED_SECS_PER_HUNDRED;
+        let text = format!("[Unit]\nJobRunningTimeoutSec={limit}\n");
+        let mut files = Vec::new();
+        for unit in &self.with_time_limit {
+            files.push(GeneratedFile::drop_in(unit, &text));
+        }
+        for (directory, unit) in &self.with_network {
+            let path = format!("{unit}.d/50-netdev-dependencies.conf");
+            files.push(GeneratedFile::text(*directory, path, NETDEV_TEXT));
+        }
+        files
     }
 }
 
-/// The unit whose drop-ins a device reads.
-fn unit_of(device: &Path) -> Cow<'static, str> {
+fn unit_with_drop_ins(device: &Path) -> Cow<'static, str> {
     if device.starts_with("/dev/rbd") {
-        ALL.into()
+        ALL_RBD_DEVICES.into()
     } else {
         unit_name::device(device).into()
     }
@@ -81,23 +82,16 @@ mod tests {
     use crate::generator::unit_file::Content;
 
     #[test]
-    fn hundreds_of_devices_are_waited_for_longer() {
+    fn the_time_limit_of_devices_grows_with_their_number() {
         for (number, expected) in [(1, 100), (99, 100), (100, 150), (450, 300)] {
-            let mut devices = Devices::default();
+            let mut devices = DeviceUnits::default();
             for image in 0..number {
-                devices.require(
-                    &Path::new("/dev/rbd/rbd").join(image.to_string()),
-                    "rbdmap@x.service",
-                );
+                let device = Path::new("/dev/rbd/rbd").join(image.to_string());
+                devices.require(&device, "rbdmap@x.service");
             }
-            let files: Vec<GeneratedFile> = devices.drop_ins().collect();
-            let [
-                GeneratedFile {
-                    content: Content::Text(text),
-                    ..
-                },
-            ] = &files[..]
-            else {
+            let files = devices.drop_ins();
+            assert_eq!(files.len(), 1);
+            let Content::Text(text) = &files[0].content else {
                 panic!("{files:?}")
             };
             assert!(

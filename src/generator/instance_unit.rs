@@ -1,128 +1,111 @@
-//! What is written for an image: its instance's drop-in. What its devices are told is `device`'s, and that rbdmap.service
-//! wants it is `service`'s.
+//! The drop-in of an image's instance of rbdmap@.service: the file that names the image, the files that mapping needs, and how
+//! the instance retries if boot does not wait for it.
 
-use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 
 use super::unit_file::GeneratedFile;
+use super::unit_syntax::{environment_value, path_word};
 use crate::config::table::{Entry, paths};
 use crate::model::image_spec::ImageSpec;
-use crate::model::unit_name::{self, escape_specifiers};
+use crate::model::unit_name;
 use crate::runtime::root::Root;
 
-/// The image's device node, where fstab has it.
+/// The image's device node, as fstab names it.
 pub fn device(spec: &ImageSpec) -> PathBuf {
     Path::new("/dev").join(spec.link())
 }
 
-/// What an image's instance is told. The images of one table are mostly told the same, so the text is made when it is known
-/// how many there are of it.
+/// The settings of an instance. Most images of a table have the same, so the text is made only once all are known.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InstanceConfig<'a> {
-    /// The file that names the image, as units say it.
-    pub path: &'a Path,
-    /// The files that mapping it needs.
-    pub files: Vec<PathBuf>,
-    /// Of an image that boot does not wait for: the units that have it mounted, and that of its hook.
-    pub starts: Option<Vec<String>>,
+    /// The file that names the image, as it is named in units.
+    pub source_path: &'a Path,
+    /// The files that mapping the image needs.
+    pub needed_files: Vec<PathBuf>,
+    /// If boot does not wait for the image: the units that mount it, and the unit of its hook.
+    pub nofail_dependents: Option<Vec<String>>,
 }
 
 impl InstanceConfig<'_> {
     fn drop_in(&self, unit: &str) -> GeneratedFile {
-        let files: Vec<String> = self
-            .files
-            .iter()
-            .filter_map(|file| quoted(&file.to_string_lossy()))
-            .collect();
+        let needed = self.needed_files.iter();
+        let needed: Vec<String> = needed.filter_map(|file| path_word(file)).collect();
         let mut text = format!(
             "[Unit]\nSourcePath={}\nRequiresMountsFor={}\n",
-            self.path.display(),
-            files.join(" ")
+            self.source_path.display(),
+            needed.join(" ")
         );
-        if let Some(starts) = &self.starts {
-            let starts = assignment(unit_name::NOFAIL_DEPENDENTS_VARIABLE, starts);
-            text += &format!(
-                "
-[Service]
-# Short tries while the machine boots, so that boot goes on. Then it fails once, for whoever asked to hear why; started again
-# by itself it goes on trying, for an hour at a time. When it is there at last, these are started.
-Environment={starts}
-Restart=on-failure
-RestartSec=10
-TimeoutStartSec=2h
-"
-            );
+        if let Some(dependents) = &self.nofail_dependents {
+            text += &nofail_settings(dependents);
         }
         GeneratedFile::drop_in(unit, &text)
     }
 }
 
-/// What all images' units are told.
-#[derive(Debug, Default)]
-pub struct Instances<'a>(Vec<(String, Option<InstanceConfig<'a>>)>);
+fn nofail_settings(dependents: &[String]) -> String {
+    let dependents = environment_value(unit_name::NOFAIL_DEPENDENTS_VARIABLE, dependents);
+    format!(
+        "
+[Service]
+# Short tries while the machine boots, so that boot goes on. Then it fails once, for whoever asked to hear why; started again
+# by itself it goes on trying, for an hour at a time. When it is there at last, these are started.
+Environment={dependents}
+Restart=on-failure
+RestartSec=10
+TimeoutStartSec=2h
+"
+    )
+}
 
-impl<'a> Instances<'a> {
-    /// A unit by its name and what it is told; nothing where it is the administrator's own.
-    pub fn add(&mut self, name: String, told: Option<InstanceConfig<'a>>) {
-        self.0.push((name, told));
+/// The drop-ins of all instances.
+#[derive(Debug, Default)]
+pub struct InstanceUnits<'a>(Vec<(String, Option<InstanceConfig<'a>>)>);
+
+impl<'a> InstanceUnits<'a> {
+    /// Adds an instance by its unit's name. `config` is `None` if the administrator has written the unit.
+    pub fn add(&mut self, unit: String, config: Option<InstanceConfig<'a>>) {
+        self.0.push((unit, config));
     }
 
-    /// The files. What all are told is told to their template, in one file for all.
+    /// One drop-in for each instance; if the settings of all are equal, one drop-in of their template.
     pub fn drop_ins(&self) -> Vec<GeneratedFile> {
-        match self.0.split_first() {
-            Some(((_, Some(told)), rest))
-                if rest.iter().all(|(_, other)| other.as_ref() == Some(told)) =>
-            {
-                vec![told.drop_in(unit_name::TEMPLATE)]
-            }
-            _ => self
-                .0
-                .iter()
-                .filter_map(|(name, told)| Some(told.as_ref()?.drop_in(name)))
-                .collect(),
+        if let Some(config) = self.common_config() {
+            return vec![config.drop_in(unit_name::TEMPLATE)];
         }
+        let mut files = Vec::new();
+        for (unit, config) in &self.0 {
+            if let Some(config) = config {
+                files.push(config.drop_in(unit));
+            }
+        }
+        files
+    }
+
+    fn common_config(&self) -> Option<&InstanceConfig<'a>> {
+        let ((_, first), rest) = self.0.split_first()?;
+        let is_common = rest.iter().all(|(_, config)| config == first);
+        first.as_ref().filter(|_| is_common)
     }
 }
 
-/// The files that a line names, or ceph.conf where it should be. `targets` are the mount points on the image itself: what is
-/// there cannot be waited for; mapping it will say that it is not there.
+/// The files that a line names, or ceph.conf at its usual path. `targets` are the mount points on the image itself.
 pub fn needed_files(image: &Entry, targets: &[&Path]) -> Vec<PathBuf> {
     let options = &image.options;
-    let conf = options
-        .conf
-        .clone()
-        .unwrap_or_else(|| Root::ceph_conf_of(options.cluster.as_deref().unwrap_or("ceph")));
-    let named = [Some(&conf), options.keyring.as_ref()]
-        .into_iter()
-        .flatten()
-        .flat_map(|list| paths(list));
-    let mut files: Vec<PathBuf> = named
-        .map(PathBuf::from)
-        .chain(options.keyfile.clone())
-        .collect();
+    let conf = options.conf.clone().unwrap_or_else(|| {
+        let cluster = options.cluster.as_deref().unwrap_or("ceph");
+        Root::ceph_conf_of(cluster)
+    });
+    let mut files: Vec<PathBuf> = paths(&conf).map(PathBuf::from).collect();
+    if let Some(keyrings) = &options.keyring {
+        files.extend(paths(keyrings).map(PathBuf::from));
+    }
+    files.extend(options.keyfile.clone());
+    // A file on the image itself would form a cycle: the image is mapped before its file system is mounted. Mapping then
+    // reports the missing file.
     files.retain(|file| {
         file.is_absolute() && !targets.iter().any(|target| file.starts_with(target))
     });
     files
-}
-
-/// A variable and its words, as `Environment=` takes them; in quotes a backslash begins an escape.
-pub fn assignment<S: Borrow<str>>(name: &str, words: &[S]) -> String {
-    format!(
-        "\"{name}={}\"",
-        escape_specifiers(&words.join(" ")).replace('\\', r"\\")
-    )
-}
-
-/// A path as a word of a list. One with quotes or control characters in it is left out: systemd has no way to write
-/// it there.
-pub fn quoted(path: &str) -> Option<String> {
-    let path = escape_specifiers(path);
-    match path {
-        path if path.contains(|c: char| c == '"' || c == '\'' || c.is_control()) => None,
-        path if path.contains(char::is_whitespace) => Some(format!("\"{path}\"")),
-        path => Some(path),
-    }
 }
 
 #[cfg(test)]
@@ -136,12 +119,12 @@ mod tests {
     fn needed(line: &str, targets: &[&str]) -> String {
         let entries = table::parse(Path::new(TABLE), line).0;
         let targets: Vec<&Path> = targets.iter().map(Path::new).collect();
-        let told = InstanceConfig {
-            path: Path::new(TABLE),
-            files: needed_files(&entries[0], &targets),
-            starts: None,
+        let config = InstanceConfig {
+            source_path: Path::new(TABLE),
+            needed_files: needed_files(&entries[0], &targets),
+            nofail_dependents: None,
         };
-        let Content::Text(text) = told.drop_in("x.service").content else {
+        let Content::Text(text) = config.drop_in("x.service").content else {
             panic!("no text for {line}")
         };
         text.lines()
@@ -151,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_of_a_line_are_waited_for() {
+    fn an_instance_requires_the_mounts_of_the_files_in_its_line() {
         let rows = [
             ("rbd/a", "/etc/ceph/ceph.conf"),
             ("rbd/a cluster=backup", "/etc/ceph/backup.conf"),
@@ -172,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_on_the_image_that_it_opens_is_not_waited_for() {
+    fn an_instance_does_not_require_the_mount_of_its_own_image() {
         assert_eq!(
             needed("rbd/a keyring=/mnt/a/key", &["/mnt/a"]),
             "/etc/ceph/ceph.conf"

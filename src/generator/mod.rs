@@ -1,9 +1,9 @@
-//! `rbdmap-generator`: tells systemd, before it starts anything, which images there are and what stands on them.
+//! `rbdmap-generator`: writes units for the RBD images and for what stands on them.
 //!
-//! systemd runs it at boot and at every reload (systemd.generator(7)), before there is a network, D-Bus or a journal,
-//! and waits for it: it reads the table, settings, fstab and /etc/systemd/system, and writes links, drop-ins and units.
-//! Owns the order of that: `environment` says whether to be silent, `decide` says what to write and what to say,
-//! `write` and `kernel_log` do it. Nothing but a folder that cannot be written is an error: a boot never fails here.
+//! systemd runs it at boot and at every reload (systemd.generator(7)), when there may be no network, no D-Bus and no journal,
+//! and waits until it ends. `enabled` decides whether it does anything, `unit_set` decides what to write and what to report,
+//! and `writer` writes it. It fails only if no file can be written: faulty lines are reported in the kernel log, and boot
+//! continues.
 
 mod admin_units;
 mod device_units;
@@ -12,14 +12,16 @@ mod fstab_policy;
 mod instance_unit;
 mod mount_files;
 mod mount_unit;
+mod netdev_units;
 mod service_units;
 mod swap_units;
 mod unit_file;
 mod unit_set;
+mod unit_syntax;
 mod warnings;
 mod writer;
 
-use std::path::PathBuf;
+use std::collections::HashSet;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -28,88 +30,85 @@ use crate::config::fstab::Images;
 use crate::config::load::Configuration;
 use crate::engine::hook;
 use crate::model::fault::Fault;
-use crate::model::fstab_entry::FstabEntry;
 use crate::model::image_spec::ImageSpec;
 use crate::runtime::root::Root;
-use crate::sys::kmsg_writer::{KmsgWriter, Message};
+use crate::sys::kmsg_writer::{KernelMessage, KmsgWriter};
 use crate::sys::real_path::MountPointResolver;
 use admin_units::AdministratorUnits;
-use unit_set::decide;
+use unit_set::{UnitSetInputs, generate_unit_set};
+pub use writer::Directories;
 
-/// Where systemd wants the units. The third folder that it offers, for what all others override, is of no use here.
-#[derive(Debug, Clone)]
-pub struct Directories {
-    /// Overridden by the administrator's files.
-    pub normal: PathBuf,
-    /// Overrides everything, the administrator's files too.
-    pub early: PathBuf,
-}
-
-/// Reads what there is, decides, writes, and says in the kernel's log what is not served.
+/// Reads the configuration and the administrator's units, and writes units into `directories`.
 pub fn run(root: &Root, directories: &Directories) -> ExitCode {
     let log = KmsgWriter::open(root);
     match generate(root, directories, &log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log.write(&Message::warning(format!("{error:#}; no image is mapped")));
+            let text = format!("{error:#}; no units were generated, so systemd maps no image");
+            log.write(&KernelMessage::warning(text));
             ExitCode::FAILURE
         }
     }
 }
 
 fn generate(root: &Root, directories: &Directories, log: &KmsgWriter) -> Result<()> {
-    let administrator = AdministratorUnits::read(root).unwrap_or_else(|error| {
-        log.write(&Message::warning(format!(
-            "{error:#}; going on as if there were no units there"
-        )));
-        AdministratorUnits::default()
-    });
-    if enabled::is_silent(root, &administrator) {
+    let administrator = read_administrator_units(root, log);
+    if !enabled::is_enabled(root, &administrator) {
         return Ok(());
     }
-    let mut inputs = Configuration::read(root);
-    for fault in &inputs.faults {
-        let fault = Fault {
-            path: root.path_inside(&fault.path).to_owned(),
-            ..fault.clone()
-        };
-        log.write(&Message::warning(fault.to_string()));
+    let mut configuration = Configuration::read(root);
+    for fault in &configuration.faults {
+        log.write(&KernelMessage::warning(
+            without_root(fault, root).to_string(),
+        ));
     }
-    let mut places = MountPointResolver::new(root);
-    inputs
-        .lines
-        .iter_mut()
-        .for_each(|line| line.target = places.resolve(&line.target));
-    let hooked = hook::entries_with_hook(root, &inputs.entries)
-        .into_iter()
-        .map(|entry| entry.spec.clone())
-        .collect();
-    let unlisted = unlisted(&inputs);
-    let decision = decide(&unit_set::UnitSetInputs {
-        entries: &inputs.entries,
+    let mut mount_points = MountPointResolver::new(root);
+    for line in &mut configuration.lines {
+        line.target = mount_points.resolve(&line.target);
+    }
+    let unlisted = unlisted_images(&configuration);
+    let with_hook = hook::entries_with_hook(root, &configuration.entries).into_iter();
+    let hooked: HashSet<ImageSpec> = with_hook.map(|entry| entry.spec.clone()).collect();
+    let unit_set = generate_unit_set(&UnitSetInputs {
+        entries: &configuration.entries,
         unlisted: &unlisted,
-        lines: &inputs.lines,
+        lines: &configuration.lines,
         hooked: &hooked,
         administrator: &administrator,
         root,
     });
-    decision
-        .messages
-        .iter()
-        .for_each(|message| log.write(message));
-    let written = writer::all(decision.parts, directories, log);
-    // The process ends here: to give back a thousand texts one by one is of no use.
-    std::mem::forget(inputs);
-    written
+    for message in &unit_set.messages {
+        log.write(message);
+    }
+    writer::write_all(unit_set.files, directories, log)
 }
 
-/// The images in fstab that no table has: somebody maps them by hand, and what is mounted on them is no less remote.
-fn unlisted(inputs: &Configuration) -> Vec<ImageSpec> {
-    let listed: Vec<&ImageSpec> = inputs.entries.iter().map(|entry| &entry.spec).collect();
-    let images = Images::new(&listed);
-    let unlisted = inputs
-        .lines
-        .iter()
-        .filter(|line| images.below(line).is_none());
-    unlisted.filter_map(FstabEntry::image).collect()
+fn read_administrator_units(root: &Root, log: &KmsgWriter) -> AdministratorUnits {
+    AdministratorUnits::read(root).unwrap_or_else(|error| {
+        log.write(&KernelMessage::warning(format!(
+            "{error:#}; continuing as if the administrator had no units"
+        )));
+        AdministratorUnits::default()
+    })
+}
+
+fn without_root(fault: &Fault, root: &Root) -> Fault {
+    Fault {
+        path: root.path_inside(&fault.path).to_owned(),
+        ..fault.clone()
+    }
+}
+
+/// The images that fstab names and no table lists. Somebody maps them by hand, and their mounts need the network as well.
+fn unlisted_images(configuration: &Configuration) -> Vec<ImageSpec> {
+    let entries = configuration.entries.iter();
+    let listed: Vec<&ImageSpec> = entries.map(|entry| &entry.spec).collect();
+    let listed = Images::new(&listed);
+    let mut unlisted = Vec::new();
+    for line in &configuration.lines {
+        if listed.below(line).is_none() {
+            unlisted.extend(line.image());
+        }
+    }
+    unlisted
 }

@@ -1,127 +1,127 @@
-//! What is said of lines that are served otherwise than they are written, or not at all: with the file, what stands where,
-//! and what to change.
+//! Warnings about lines that are not served, or not as they are written. Each names the file, the entry, and what to change.
 
-use super::fstab_policy::{MountPolicy, lost_options};
+use super::fstab_policy::{MountPolicy, ignored_options};
 use crate::config::table::Entry;
-use crate::model::fstab_entry::{FstabEntry, FstabSource};
+use crate::model::fstab_entry::FstabEntry;
 use crate::model::image_spec::ImageSpec;
 use crate::runtime::root::Root;
-use crate::sys::kmsg_writer::Message;
+use crate::sys::kmsg_writer::KernelMessage;
 
-const LACKS_NETDEV: &str = "taken as if it had _netdev, without which systemd would unmount it after the network; \
-    add _netdev";
-const NEEDED_BY_BOOT: &str = "taken as if it had _netdev, without which a boot that does not find the image ends in the \
-    emergency shell; add _netdev";
+const UNMOUNTED_TOO_LATE: &str = "treated as if it had _netdev, because systemd would otherwise unmount it after the \
+    network has stopped; add _netdev";
+const NEEDED_BY_BOOT: &str = "treated as if it had _netdev, because boot would otherwise end in the emergency shell if the \
+    image cannot be mapped; add _netdev";
+const SEVERAL_UNMOUNTED_TOO_LATE: &str = "treated as if they had _netdev, because systemd would otherwise unmount them \
+    after the network has stopped; add _netdev";
 
-/// Of more entries of a file there is one message: the kernel's log is small.
-const TOLD_APART: usize = 3;
+/// If more entries lack `_netdev`, they share one message: the kernel log is a small ring buffer.
+const MAX_SINGLE_NOTICES: usize = 3;
 
-/// What there is to say.
+/// The warnings of one run.
 pub struct Warnings<'a> {
     root: &'a Root,
-    messages: Vec<Message>,
-    /// Entries that lack nothing but `_netdev`, with an image of each.
-    lacking: Vec<(&'a FstabEntry, &'a ImageSpec)>,
+    messages: Vec<KernelMessage>,
+    /// Entries that are correct except for the missing `_netdev`.
+    without_netdev: Vec<EntryOnImage<'a>>,
+}
+
+/// An entry and an image that it stands on.
+#[derive(Clone, Copy)]
+pub struct EntryOnImage<'a> {
+    /// The entry.
+    pub entry: &'a FstabEntry,
+    /// The image that is its source, or the first that it needs.
+    pub image: &'a ImageSpec,
 }
 
 impl<'a> Warnings<'a> {
-    /// Nothing yet.
+    /// No warnings.
     pub fn new(root: &'a Root) -> Self {
         Self {
             root,
             messages: Vec::new(),
-            lacking: Vec::new(),
+            without_netdev: Vec::new(),
         }
     }
 
-    /// An image is in the table twice.
-    pub fn second(&mut self, entry: &Entry, first: usize) {
-        let (spec, path, line) = (
-            &entry.spec,
-            self.root.path_inside(entry.path()),
-            entry.line(),
-        );
+    /// An image is in the table a second time.
+    pub fn duplicate_image(&mut self, entry: &Entry, first_line: usize) {
+        let path = self.root.path_inside(entry.path()).display();
+        let (line, spec) = (entry.line(), &entry.spec);
         self.warn(format!(
-            "{}:{line}: {spec} is in line {first} already, which counts",
-            path.display()
+            "{path}:{line}: {spec} is already in line {first_line}; this line is ignored"
         ));
     }
 
-    /// An entry is not served.
-    pub fn left(&mut self, entry: &FstabEntry, image: &ImageSpec, reason: &str) {
-        let fate = if entry.declared_in == FstabSource::Fstab {
-            "left to systemd as it is"
+    /// An entry is not served. `reason` also has the remedy.
+    pub fn not_served(&mut self, subject: EntryOnImage<'_>, reason: &str) {
+        let effect = if subject.entry.path == self.root.fstab() {
+            "left to systemd unchanged"
         } else {
             "not mounted"
         };
-        self.warn(self.about(entry, image, &format!("{fate}: {reason}")));
+        self.warn(self.sentence(subject, &format!("{effect}: {reason}")));
     }
 
-    /// An entry is taken as if it had `_netdev`, with which it would be served better. One that is made of others, a bind
-    /// or an overlay, is no device of the network, and nobody writes that there.
-    pub fn lacks_netdev(
+    /// An entry is served as if it had `_netdev`.
+    pub fn served_as_netdev(
         &mut self,
-        entry: &'a FstabEntry,
-        row: MountPolicy,
-        (image, is_source): (&'a ImageSpec, bool),
+        subject: EntryOnImage<'a>,
+        policy: MountPolicy,
+        image_is_source: bool,
     ) {
-        if row.auto && !row.nofail && !row.automount {
-            self.warn(self.about(entry, image, NEEDED_BY_BOOT));
-        } else if is_source {
-            self.lacking.push((entry, image));
+        if policy.auto && !policy.nofail && !policy.automount {
+            self.warn(self.sentence(subject, NEEDED_BY_BOOT));
+        } else if image_is_source {
+            // A bind mount or an overlay is no network device: nobody writes _netdev there.
+            self.without_netdev.push(subject);
         }
-        for option in lost_options(entry) {
-            self.warn(self.about(
-                entry,
-                image,
-                &format!("{option} is not served without _netdev; add _netdev"),
-            ));
+        for option in ignored_options(subject.entry) {
+            let effect = format!("{option} is ignored without _netdev; add _netdev");
+            self.warn(self.sentence(subject, &effect));
         }
     }
 
-    /// All of it.
-    pub fn messages(mut self) -> Vec<Message> {
-        match self.lacking.as_slice() {
-            few if few.len() <= TOLD_APART => {
-                let few = few
-                    .iter()
-                    .map(|(entry, image)| Message::notice(self.about(entry, image, LACKS_NETDEV)));
-                self.messages.extend(few.collect::<Vec<_>>());
-            }
-            many => {
-                let named = many
-                    .iter()
-                    .take(TOLD_APART)
-                    .map(|(entry, _)| entry.target.display().to_string());
-                let (path, named) = (
-                    self.root.path_inside(&many[0].0.path),
-                    named.collect::<Vec<_>>().join(", "),
-                );
-                let more = many.len() - TOLD_APART;
-                let about = format!(
-                    "{}: {named} and {more} more on RBD images: ",
-                    path.display()
-                );
-                self.messages
-                    .push(Message::notice(format!("{about}{LACKS_NETDEV}")));
+    /// All messages.
+    pub fn into_messages(mut self) -> Vec<KernelMessage> {
+        let entries = std::mem::take(&mut self.without_netdev);
+        if entries.len() > MAX_SINGLE_NOTICES {
+            self.messages.push(self.shared_notice(&entries));
+        } else {
+            for entry in entries {
+                let sentence = self.sentence(entry, UNMOUNTED_TOO_LATE);
+                self.messages.push(KernelMessage::notice(sentence));
             }
         }
         self.messages
     }
 
-    fn warn(&mut self, text: String) {
-        self.messages.push(Message::warning(text));
+    fn shared_notice(&self, entries: &[EntryOnImage<'_>]) -> KernelMessage {
+        let (named, more) = entries.split_at(MAX_SINGLE_NOTICES);
+        let targets: Vec<String> = named
+            .iter()
+            .map(|subject| subject.entry.target.display().to_string())
+            .collect();
+        KernelMessage::notice(format!(
+            "{}: {} and {} more on RBD images: {SEVERAL_UNMOUNTED_TOO_LATE}",
+            self.root.path_inside(&named[0].entry.path).display(),
+            targets.join(", "),
+            more.len(),
+        ))
     }
 
-    fn about(&self, entry: &FstabEntry, image: &ImageSpec, text: &str) -> String {
-        let place = if entry.fstype == "swap" {
+    fn warn(&mut self, text: String) {
+        self.messages.push(KernelMessage::warning(text));
+    }
+
+    fn sentence(&self, subject: EntryOnImage<'_>, effect: &str) -> String {
+        let EntryOnImage { entry, image } = subject;
+        let path = self.root.path_inside(&entry.path).display();
+        let name = if entry.fstype == "swap" {
             entry.source.clone()
         } else {
             entry.target.display().to_string()
         };
-        format!(
-            "{}: {place} on RBD image {image}: {text}",
-            self.root.path_inside(&entry.path).display()
-        )
+        format!("{path}: {name} on RBD image {image}: {effect}")
     }
 }

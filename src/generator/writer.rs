@@ -1,12 +1,10 @@
-//! Writes what was decided into systemd's folders. A file that cannot be written is said and passed over; only when
-//! none could be is it an error.
+//! Writes the generated files into systemd's directories.
 
-use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::{iter, mem, thread};
+use std::{thread, vec};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
@@ -14,189 +12,203 @@ use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::symlinkat;
 
-use super::Directories;
-use super::unit_file::{Content, Folder, GeneratedFile};
-use super::unit_set::Part;
-use crate::sys::kmsg_writer::{KmsgWriter, Message};
+use super::unit_file::{Content, GeneratedFile, UnitDirectory};
+use crate::sys::kmsg_writer::{KernelMessage, KmsgWriter};
 
-/// How many parts a thread takes at a time.
-const PORTION: usize = 64;
+/// How many files a thread takes from the queue at once.
+const BATCH_SIZE: usize = 64;
 
-/// Writes every file. The kernel's part of it is most of what a generator takes, so two threads share it: one from the
-/// front and one from the back, for there they seldom wait for each other in the same folder.
-pub fn all(parts: Vec<Part<'_>>, directories: &Directories, log: &KmsgWriter) -> Result<()> {
-    let queue = Queue(Mutex::new(parts.into()));
-    let results = thread::scope(|scope| {
-        let other =
-            thread::Builder::new().spawn_scoped(scope, || each(|| queue.back(), directories));
-        let mut results = each(|| queue.front(), directories);
-        // No thread to be had is no reason not to write.
-        results.extend(
-            other
-                .ok()
-                .and_then(|thread| thread.join().ok())
-                .unwrap_or_default(),
-        );
-        results
-    });
-    let nothing_written = results.iter().all(Result::is_err);
-    for error in results.into_iter().filter_map(Result::err) {
-        if nothing_written {
-            return Err(error);
+/// The directories that systemd gives to a generator. The third, which everything else overrides, is not used.
+#[derive(Debug, Clone)]
+pub struct Directories {
+    /// The administrator's files override it.
+    pub normal: PathBuf,
+    /// It overrides everything, the administrator's files too.
+    pub early: PathBuf,
+}
+
+/// Writes every file. A file that cannot be written is reported in the log and skipped; if no file can be written, that is an
+/// error.
+pub fn write_all(
+    files: Vec<GeneratedFile>,
+    directories: &Directories,
+    log: &KmsgWriter,
+) -> Result<()> {
+    let results = write_in_two_threads(&Queue::new(files), directories);
+    let nothing_is_written = results.iter().all(Result::is_err);
+    for result in results {
+        match result {
+            Ok(()) => {}
+            Err(error) if nothing_is_written => return Err(error),
+            Err(error) => log.write(&KernelMessage::warning(format!("{error:#}"))),
         }
-        log.write(&Message::warning(format!("{error:#}")));
     }
     Ok(())
 }
 
-/// What is left to write.
-struct Queue<'a>(Mutex<VecDeque<Part<'a>>>);
+/// With a thousand images, one thread takes a quarter longer: most of the time passes in the kernel, which creates the files.
+fn write_in_two_threads(queue: &Queue, directories: &Directories) -> Vec<Result<()>> {
+    thread::scope(|scope| {
+        // From both ends, because two threads that create files in the same directory wait for each other.
+        let second = thread::Builder::new()
+            .spawn_scoped(scope, || write_batches(|| queue.take_last(), directories));
+        let mut results = write_batches(|| queue.take_first(), directories);
+        // If no thread could be started, the first has written everything.
+        if let Some(second) = second.ok().and_then(|thread| thread.join().ok()) {
+            results.extend(second);
+        }
+        results
+    })
+}
 
-impl<'a> Queue<'a> {
-    fn front(&self) -> VecDeque<Part<'a>> {
-        let mut parts = self.parts();
-        let end = PORTION.min(parts.len());
-        let rest = parts.split_off(end);
-        mem::replace(&mut *parts, rest)
+/// The files that are left to write.
+struct Queue(Mutex<vec::IntoIter<GeneratedFile>>);
+
+impl Queue {
+    fn new(files: Vec<GeneratedFile>) -> Self {
+        Self(Mutex::new(files.into_iter()))
     }
 
-    fn back(&self) -> VecDeque<Part<'a>> {
-        let mut parts = self.parts();
-        let start = parts.len().saturating_sub(PORTION);
-        parts.split_off(start)
+    fn take_first(&self) -> Vec<GeneratedFile> {
+        self.lock().by_ref().take(BATCH_SIZE).collect()
     }
 
-    fn parts(&self) -> MutexGuard<'_, VecDeque<Part<'a>>> {
+    fn take_last(&self) -> Vec<GeneratedFile> {
+        self.lock().by_ref().rev().take(BATCH_SIZE).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, vec::IntoIter<GeneratedFile>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes portions until there is none.
-fn each<'a>(
-    portion: impl Fn() -> VecDeque<Part<'a>>,
+/// Writes batches until one is empty.
+fn write_batches(
+    next_batch: impl Fn() -> Vec<GeneratedFile>,
     directories: &Directories,
 ) -> Vec<Result<()>> {
-    let (mut normal, mut early) = (
-        OutputDirectory::of(&directories.normal),
-        OutputDirectory::of(&directories.early),
-    );
-    let mut write = |file: GeneratedFile| match file.folder {
-        Folder::Normal => normal.write(&file),
-        Folder::Early => early.write(&file),
-    };
-    let portions = iter::repeat_with(portion).take_while(|portion| !portion.is_empty());
-    portions
-        .flatten()
-        .flat_map(Part::files)
-        .map(&mut write)
-        .collect()
+    let mut normal = OutputDirectory::new(&directories.normal);
+    let mut early = OutputDirectory::new(&directories.early);
+    let mut results = Vec::new();
+    loop {
+        let batch = next_batch();
+        if batch.is_empty() {
+            return results;
+        }
+        for file in batch {
+            results.push(match file.directory {
+                UnitDirectory::Normal => normal.write(&file),
+                UnitDirectory::Early => early.write(&file),
+            });
+        }
+    }
 }
 
-/// One of systemd's folders, opened for the first of its files: a thousand names are looked up from there, not from /.
+/// One of systemd's directories. It is opened for the first file, so that the kernel looks up each path from there and not
+/// from `/`.
 struct OutputDirectory<'a> {
     path: &'a Path,
     opened: Option<File>,
-    /// The folder in it that was made last.
-    made: String,
+    /// The subdirectory that was created last.
+    created: String,
 }
 
 impl<'a> OutputDirectory<'a> {
-    fn of(path: &'a Path) -> Self {
+    fn new(path: &'a Path) -> Self {
         Self {
             path,
             opened: None,
-            made: String::new(),
+            created: String::new(),
         }
     }
 
     fn write(&mut self, file: &GeneratedFile) -> Result<()> {
-        self.put(file)
+        self.create(file)
             .with_context(|| format!("writing {}", self.path.join(&file.path).display()))
     }
 
-    /// Never overwrites: systemd hands out empty folders, so what is there is another generator's.
-    fn put(&mut self, file: &GeneratedFile) -> io::Result<()> {
-        let place = match &self.opened {
-            Some(place) => place,
+    /// Never overwrites: systemd gives empty directories to generators, so a file that exists is another generator's.
+    fn create(&mut self, file: &GeneratedFile) -> io::Result<()> {
+        let directory = match &self.opened {
+            Some(directory) => directory,
             None => self.opened.insert(open(self.path)?),
         };
         let path = file.path.as_str();
-        if let Some((folder, _)) = path.split_once('/')
-            && folder != self.made
+        if let Some((subdirectory, _)) = path.split_once('/')
+            && subdirectory != self.created
         {
-            match mkdirat(place, folder, Mode::from_bits_truncate(0o777)) {
-                Ok(()) | Err(Errno::EEXIST) => folder.clone_into(&mut self.made),
+            match mkdirat(directory, subdirectory, Mode::from_bits_truncate(0o777)) {
+                Ok(()) | Err(Errno::EEXIST) => subdirectory.clone_into(&mut self.created),
                 Err(error) => return Err(error.into()),
             }
         }
         match &file.content {
-            Content::Text(text) => {
-                let new = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
-                File::from(openat(place, path, new, Mode::from_bits_truncate(0o666))?)
-                    .write_all(text.as_bytes())
-            }
-            Content::Link(target) => match symlinkat(target.as_str(), place, path) {
-                Err(Errno::EEXIST) if readlinkat(place, path)?.as_os_str() == target.as_str() => {
-                    Ok(())
-                }
-                result => Ok(result?),
-            },
+            Content::Text(text) => create_file(directory, path, text),
+            Content::Link(target) => create_link(directory, path, target),
         }
     }
 }
 
-fn open(folder: &Path) -> io::Result<File> {
-    fs::create_dir_all(folder)?;
-    File::open(folder)
+fn open(directory: &Path) -> io::Result<File> {
+    fs::create_dir_all(directory)?;
+    File::open(directory)
+}
+
+fn create_file(directory: &File, path: &str, text: &str) -> io::Result<()> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+    let file = openat(directory, path, flags, Mode::from_bits_truncate(0o666))?;
+    File::from(file).write_all(text.as_bytes())
+}
+
+fn create_link(directory: &File, path: &str, target: &str) -> io::Result<()> {
+    match symlinkat(target, directory, path) {
+        // Another generator may want the same dependency.
+        Err(Errno::EEXIST) if readlinkat(directory, path)?.as_os_str() == target => Ok(()),
+        result => Ok(result?),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::root::Root;
+    use crate::runtime::fake_root::FakeRoot;
 
-    fn write(folder: &Path, files: &[GeneratedFile]) -> Result<()> {
+    fn write(root: &FakeRoot, files: &[GeneratedFile]) -> Result<()> {
         let directories = Directories {
-            normal: folder.join("normal"),
-            early: folder.join("early"),
+            normal: root.join("normal"),
+            early: root.join("early"),
         };
-        let parts = files.iter().cloned().map(Part::File).collect();
-        all(parts, &directories, &KmsgWriter::open(&Root::new(folder)))
+        write_all(files.to_vec(), &directories, &KmsgWriter::open(root))
     }
 
     #[test]
-    fn a_file_that_is_there_is_kept_and_the_others_are_written() {
-        let folder = tempfile::tempdir().unwrap();
+    fn an_existing_file_is_kept_and_the_other_files_are_written() {
+        let root = FakeRoot::new();
         let files = [
             GeneratedFile::drop_in("a.mount", "ours"),
-            GeneratedFile::hook("b.wants", "a.mount"),
+            GeneratedFile::dependency("b.wants", "a.mount"),
         ];
-        write(folder.path(), &files[..1]).unwrap();
-        fs::write(
-            folder.path().join("normal/a.mount.d/40-rbdmap.conf"),
-            "another's",
-        )
-        .unwrap();
-        write(folder.path(), &files).unwrap();
+        root.write("normal/a.mount.d/40-rbdmap.conf", "another's");
+        write(&root, &files).unwrap();
         assert_eq!(
-            fs::read_to_string(folder.path().join("normal/a.mount.d/40-rbdmap.conf")).unwrap(),
+            fs::read_to_string(root.join("normal/a.mount.d/40-rbdmap.conf")).unwrap(),
             "another's"
         );
         assert_eq!(
-            fs::read_link(folder.path().join("normal/b.wants/a.mount")).unwrap(),
+            fs::read_link(root.join("normal/b.wants/a.mount")).unwrap(),
             Path::new("../a.mount")
         );
     }
 
     #[test]
-    fn nothing_written_at_all_is_an_error_that_names_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("normal"), "not a folder").unwrap();
-        let error = write(folder.path(), &[GeneratedFile::drop_in("a.mount", "")]).unwrap_err();
+    fn an_error_names_the_file_if_no_file_can_be_written() {
+        let root = FakeRoot::new();
+        root.write("normal", "not a directory");
+        let error = write(&root, &[GeneratedFile::drop_in("a.mount", "")]).unwrap_err();
         assert!(
             format!("{error:#}").contains("normal/a.mount.d/40-rbdmap.conf"),
             "{error:#}"
         );
-        write(folder.path(), &[]).unwrap();
+        write(&root, &[]).unwrap();
     }
 }

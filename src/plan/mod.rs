@@ -82,7 +82,8 @@ pub fn unmap(mapped: &[Mapping], targets: &[Target]) -> UnmapPlan {
     let mut plan = UnmapPlan::default();
     if targets.is_empty() {
         plan.mappings = mapped.to_vec();
-        plan.mappings.retain(|mapping| mapping.has_origin(Origin::Table));
+        plan.mappings
+            .retain(|mapping| mapping.has_origin(Origin::Table));
     }
     for target in targets {
         plan.add_target(target, mapped);

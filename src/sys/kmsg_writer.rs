@@ -1,64 +1,65 @@
-//! Writes to the kernel log, the only log before the journal runs (systemd.generator(7)); to standard error if that is impossible.
+//! Writes to the kernel log, the only log before the journal runs (systemd.generator(7)); to standard error without it.
 //!
-//! One write(2) to /dev/kmsg is one record. The kernel refuses a write of more than 976 bytes (linux `kernel/printk/printk.c`).
+//! One write(2) to /dev/kmsg is one record. The kernel rejects writes over 976 bytes (linux `kernel/printk/printk.c`).
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::Write;
+use std::process;
 
 use crate::runtime::root::Root;
 
-/// The longest text that fits into a record after `<4>rbdmap-generator[PID]: `, with some room.
-const TEXT_MAX: usize = 900;
+/// What remains of a record after the prefix `<4>rbdmap-generator[PID]: `, with some room.
+const MAX_TEXT_BYTES: usize = 900;
 
-/// A message to the administrator.
+/// A message for the administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct KernelMessage {
     /// As in syslog(3): 4 is a warning, 5 a notice.
     level: u8,
     text: String,
 }
 
-impl Message {
-    /// Something is not done, or not as it is configured.
+impl KernelMessage {
+    /// Something is not done, or not as it is written.
     pub fn warning(text: String) -> Self {
         Self { level: 4, text }
     }
 
-    /// Everything is done, but the configuration could be clearer.
+    /// Everything is done, but what is written should be changed.
     pub fn notice(text: String) -> Self {
         Self { level: 5, text }
     }
 }
 
-/// The kernel log, opened for writing. No method fails.
-pub struct KmsgWriter(Option<RefCell<File>>);
+/// The kernel log. Without it, messages go to standard error.
+pub struct KmsgWriter(Option<File>);
 
 impl KmsgWriter {
     /// Opens /dev/kmsg.
     pub fn open(root: &Root) -> Self {
-        let file = File::options().write(true).open(root.kernel_log());
-        Self(file.ok().map(RefCell::new))
+        Self(File::options().write(true).open(root.kernel_log()).ok())
     }
 
-    /// Writes one record. A text that is too long is cut.
-    pub fn write(&self, message: &Message) {
-        let process = std::process::id();
-        let text = cut(&message.text);
-        let record = format!("<{}>rbdmap-generator[{process}]: {text}\n", message.level);
-        let is_written = match &self.0 {
-            Some(log) => log.borrow_mut().write_all(record.as_bytes()).is_ok(),
-            None => false,
-        };
+    /// Writes one record, cut off after [`MAX_TEXT_BYTES`].
+    pub fn write(&self, message: &KernelMessage) {
+        let KernelMessage { level, text } = message;
+        let process = process::id();
+        let start = start_of(text, MAX_TEXT_BYTES);
+        let record = format!("<{level}>rbdmap-generator[{process}]: {start}\n");
+        // The record must reach the kernel in one write, so there is no buffer.
+        let mut log = self.0.as_ref();
+        let is_written = log
+            .as_mut()
+            .is_some_and(|log| log.write_all(record.as_bytes()).is_ok());
         if !is_written {
-            eprintln!("rbdmap-generator: {}", message.text);
+            eprintln!("rbdmap-generator: {text}");
         }
     }
 }
 
-/// At most [`TEXT_MAX`] bytes of a text, without cutting a character in two.
-fn cut(text: &str) -> &str {
-    let mut end = TEXT_MAX.min(text.len());
+/// The first `limit` bytes, without a character that would be cut in half.
+fn start_of(text: &str, limit: usize) -> &str {
+    let mut end = limit.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -68,11 +69,18 @@ fn cut(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::fake_root::FakeRoot;
+    use std::fs;
 
     #[test]
-    fn a_long_text_is_cut_between_characters() {
-        assert_eq!(cut("short"), "short");
-        let text = format!("{}ü", "x".repeat(TEXT_MAX - 1));
-        assert_eq!(cut(&text).len(), TEXT_MAX - 1);
+    fn a_long_message_is_cut_off_between_two_characters() {
+        let root = FakeRoot::new();
+        root.write("dev/kmsg", "");
+        let text = format!("a{}", "ä".repeat(MAX_TEXT_BYTES));
+        KmsgWriter::open(&root).write(&KernelMessage::warning(text));
+        let record = fs::read_to_string(root.kernel_log()).unwrap();
+        let (prefix, text) = record.split_once("]: ").unwrap();
+        assert_eq!(prefix, format!("<4>rbdmap-generator[{}", process::id()));
+        assert_eq!(text, format!("a{}\n", "ä".repeat(449)));
     }
 }

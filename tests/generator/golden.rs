@@ -1,4 +1,4 @@
-//! The generator writes, for each case, exactly what the case's `expected` folder says; see tests/cases/README.md.
+//! For each case, the generator writes exactly what the case's `expected` directory has; see tests/cases/README.md.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,38 +8,39 @@ use std::process::Command;
 use super::{Case, cases, files_below, run};
 
 #[test]
-fn every_case_generates_what_is_expected() {
-    let differing: Vec<String> = cases().iter().filter_map(difference).collect();
+fn every_case_generates_the_expected_files() {
+    let differences: Vec<String> = cases().iter().filter_map(difference).collect();
     assert!(
-        differing.is_empty(),
-        "\n{}\nUPDATE=1 takes what was found for what is expected.",
-        differing.join("\n")
+        differences.is_empty(),
+        "\n{}\nUPDATE=1 replaces the expected files by those that were generated.",
+        differences.join("\n")
     );
 }
 
 #[test]
-fn a_second_run_writes_the_same() {
+fn a_second_run_generates_the_same_files() {
     let case = &cases()[0];
-    assert_eq!(found(case), found(case));
+    assert_eq!(generated_files(case), generated_files(case));
 }
 
-/// `diff -u` of what is expected and what was found.
+/// The output of `diff -u` for the expected and the generated files, if they differ.
 fn difference(case: &Case) -> Option<String> {
-    let (expected_folder, found) = (case.root.join("expected"), found(case));
+    let expected_directory = case.root.join("expected");
+    let generated = generated_files(case);
     if std::env::var_os("UPDATE").is_some() {
-        let _ = fs::remove_dir_all(&expected_folder);
-        write(&expected_folder, &found);
+        let _ = fs::remove_dir_all(&expected_directory);
+        write(&expected_directory, &generated);
     }
-    let expected = files_below(&expected_folder);
-    if expected == found {
+    let expected = files_below(&expected_directory);
+    if expected == generated {
         return None;
     }
-    let folder = tempfile::tempdir().unwrap();
-    write(&folder.path().join("expected"), &expected);
-    write(&folder.path().join("found"), &found);
+    let directory = tempfile::tempdir().unwrap();
+    write(&directory.path().join("expected"), &expected);
+    write(&directory.path().join("generated"), &generated);
     let output = run(Command::new("diff")
-        .args(["-urN", "expected", "found"])
-        .current_dir(folder.path()));
+        .args(["-urN", "expected", "generated"])
+        .current_dir(directory.path()));
     Some(format!(
         "== {}\n{}",
         case.name,
@@ -47,13 +48,14 @@ fn difference(case: &Case) -> Option<String> {
     ))
 }
 
-/// What the generator did, in the form of an `expected` folder.
-fn found(case: &Case) -> BTreeMap<String, String> {
+/// What the generator wrote, in the form of an `expected` directory.
+fn generated_files(case: &Case) -> BTreeMap<String, String> {
     let generated = case.generate();
-    let (mut files, mut links) = (BTreeMap::new(), String::new());
-    for folder in ["normal", "early", "late"] {
-        for (path, text) in generated.files(folder) {
-            let path = format!("{folder}/{path}");
+    let mut files = BTreeMap::new();
+    let mut links = String::new();
+    for directory in ["normal", "early", "late"] {
+        for (path, text) in generated.files(directory) {
+            let path = format!("{directory}/{path}");
             match text.strip_prefix("-> ") {
                 Some(target) => links += &format!("{path} -> {target}\n"),
                 None => drop(files.insert(path.replace('\\', "%"), text)),
@@ -68,9 +70,9 @@ fn found(case: &Case) -> BTreeMap<String, String> {
     files
 }
 
-fn write(folder: &Path, files: &BTreeMap<String, String>) {
+fn write(directory: &Path, files: &BTreeMap<String, String>) {
     for (path, text) in files {
-        let path = folder.join(path);
+        let path = directory.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }

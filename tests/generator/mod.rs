@@ -1,4 +1,4 @@
-//! The generator as systemd calls it, on the machines of tests/cases: what it writes (`golden`), what systemd makes of
+//! The generator, called as systemd calls it, on the machines of tests/cases: what it writes (`golden`), whether systemd accepts
 //! that (`verify`), and whether systemd's own generator would have written the same (`oracle`).
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -14,36 +14,36 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// systemd's own; a path of systemd's build, the same wherever /lib is /usr/lib.
+/// systemd's own generator. systemd's build sets the path; it is valid where /lib is /usr/lib.
 const FSTAB_GENERATOR: &str = "/usr/lib/systemd/system-generators/systemd-fstab-generator";
 
-/// A folder of tests/cases: a machine's files, and what is expected of the generator on it.
+/// A directory of tests/cases: a machine's files, and the files that the generator must write for it.
 struct Case {
     name: String,
     root: PathBuf,
 }
 
-/// What a generator left behind.
+/// What a generator wrote.
 struct Generated {
-    folder: TempDir,
+    directory: TempDir,
     messages: String,
 }
 
-/// Every case there is.
+/// All cases, by name.
 fn cases() -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let folders = fs::read_dir(folder)
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let directories = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_dir());
-    let mut cases: Vec<Case> = folders
+    let mut cases: Vec<Case> = directories
         .map(|root| Case {
             name: root.file_name().unwrap().to_string_lossy().into_owned(),
             root,
         })
         .collect();
     cases.sort_by(|a, b| a.name.cmp(&b.name));
-    assert!(cases.len() > 10, "tests/cases is not where it was");
+    assert!(cases.len() > 10, "only {} cases were found", cases.len());
     cases
 }
 
@@ -53,7 +53,7 @@ impl Case {
         self.generate_on(&self.root)
     }
 
-    /// The same with the case's fstab as `rewrite` leaves it.
+    /// Runs it with the case's fstab after `rewrite`.
     fn generate_with(&self, rewrite: impl Fn(&str) -> String) -> Generated {
         let machine = tempfile::tempdir().unwrap();
         let copied = run(Command::new("cp")
@@ -68,41 +68,44 @@ impl Case {
     }
 
     fn generate_on(&self, root: &Path) -> Generated {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_rbdmap"));
         command.arg("--root").arg(root).arg("generator");
-        let output =
-            run(command.args(["normal", "early", "late"].map(|name| folder.path().join(name))));
+        let directories = ["normal", "early", "late"].map(|name| directory.path().join(name));
+        let output = run(command.args(directories));
         assert!(output.status.success(), "{}: {output:?}", self.name);
         let messages = String::from_utf8(output.stderr)
             .unwrap()
             .replace(root.to_str().unwrap(), "");
-        Generated { folder, messages }
+        Generated {
+            directory,
+            messages,
+        }
     }
 
     fn fstab(&self) -> Option<String> {
         fs::read_to_string(self.root.join("etc/fstab")).ok()
     }
 
-    /// Runs systemd's generator on the case's fstab as `rewrite` leaves it.
+    /// Runs systemd's generator on the case's fstab after `rewrite`.
     fn generate_as_systemd(&self, rewrite: impl Fn(&str) -> String) -> Generated {
-        let folder = tempfile::tempdir().unwrap();
-        let fstab = folder.path().join("fstab");
+        let directory = tempfile::tempdir().unwrap();
+        let fstab = directory.path().join("fstab");
         fs::write(&fstab, rewrite(&self.fstab().unwrap_or_default())).unwrap();
-        let folders = ["normal", "early", "late"].map(|name| folder.path().join(name));
-        folders
-            .iter()
-            .for_each(|folder| fs::create_dir(folder).unwrap());
-        // Said to the console so that the answer is ours and not the kernel log's.
+        let directories = ["normal", "early", "late"].map(|name| directory.path().join(name));
+        for directory in &directories {
+            fs::create_dir(directory).unwrap();
+        }
+        // It logs to standard error, which this function returns, instead of the kernel log.
         let environment = [
             ("SYSTEMD_FSTAB", fstab.as_os_str()),
             ("SYSTEMD_LOG_TARGET", "console".as_ref()),
         ];
         let output = run(Command::new(FSTAB_GENERATOR)
-            .args(folders)
+            .args(directories)
             .envs(environment));
         Generated {
-            folder,
+            directory,
             messages: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
@@ -110,19 +113,19 @@ impl Case {
 
 impl Generated {
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
-    /// Files with their text, links with an arrow and where they lead, by their paths below `name`.
+    /// The text of each file, and for each link an arrow and its target, by the path below `name`.
     fn files(&self, name: &str) -> BTreeMap<String, String> {
         files_below(&self.path(name))
     }
 }
 
-/// As [`Generated::files`], for any folder; none where there is no folder.
-fn files_below(folder: &Path) -> BTreeMap<String, String> {
+/// Like [`Generated::files`], for any directory. One that does not exist has no files.
+fn files_below(directory: &Path) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder).into_iter().flatten() {
+    for entry in fs::read_dir(directory).into_iter().flatten() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         if path.is_symlink() {
@@ -140,12 +143,12 @@ fn files_below(folder: &Path) -> BTreeMap<String, String> {
     files
 }
 
-/// A command that must be there: a test that cannot run has not passed.
+/// Runs a program. If it is not installed, the test fails: a test that cannot run has not passed.
 fn run(command: &mut Command) -> Output {
     let name = command.get_program().to_owned();
     command.output().unwrap_or_else(|error| {
         panic!(
-            "{}: {error}; the Debian packages systemd and diffutils have it",
+            "{}: {error}; install it from the Debian package systemd or diffutils",
             name.display()
         )
     })

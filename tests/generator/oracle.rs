@@ -1,54 +1,54 @@
-//! What goes into the early folder is, line for line, what the installed systemd-fstab-generator writes for the same
-//! entries with `_netdev`, a mount's together with the drop-in that we write then, and it is all that this changes; but for
-//! the name of the generator, the path of fstab, and the differences that src/generator/as_netdev.rs argues for. Held
-//! against systemd 252 and 257.
+//! The early directory has, line by line, what the installed systemd-fstab-generator writes for the same entries with
+//! `_netdev`, and nothing that this does not change. A mount unit has our drop-in's lines as well. Not compared are the name of
+//! the generator, the path of fstab, and the differences that src/generator/netdev_units.rs explains. Compared with systemd 252
+//! and 257.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, FSTAB_GENERATOR, cases};
 
-/// Files by their paths, each as what it says.
+/// The lines of files, by their paths.
 type Files = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
-fn the_early_folder_is_what_netdev_would_change() {
+fn the_early_directory_has_what_netdev_would_change() {
     let compared = cases().iter().map(compare).sum::<usize>();
     assert!(compared > 10, "only {compared} files were compared");
 }
 
-/// Compares one case; the answer is how many files that were.
+/// Compares one case. Returns the number of files.
 fn compare(case: &Case) -> usize {
     let (masks, ours): (Files, Files) = early(case)
         .into_iter()
-        .partition(|(_, said)| said.contains("-> /dev/null"));
+        .partition(|(_, lines)| lines.contains("-> /dev/null"));
     let targets: Vec<String> = ours
         .values()
         .flatten()
-        .filter_map(|line| as_fstab_says(line))
+        .filter_map(|line| mount_point_in_fstab(line))
         .collect();
-    let before = said(case.generate_as_systemd(str::to_owned).files("normal"));
-    let systemds = case.generate_as_systemd(|fstab| with_netdev(fstab, &targets));
-    let mut after = said(systemds.files("normal"));
+    let before = lines_of(case.generate_as_systemd(str::to_owned).files("normal"));
+    let with_netdev_by_systemd = case.generate_as_systemd(|fstab| with_netdev(fstab, &targets));
+    let mut after = lines_of(with_netdev_by_systemd.files("normal"));
     assert!(
         !after.is_empty() || ours.is_empty(),
-        "{FSTAB_GENERATOR} made nothing: {}",
-        systemds.messages
+        "{FSTAB_GENERATOR} wrote nothing: {}",
+        with_netdev_by_systemd.messages
     );
     for path in before.keys().filter(|path| !after.contains_key(*path)) {
         assert!(
             masks.contains_key(path),
-            "{}: {path} is not taken away",
+            "{}: {path} is not masked",
             case.name
         );
     }
-    after.retain(|path, said| before.get(path) != Some(said) && !is_order_of_growfs(path));
+    after.retain(|path, lines| before.get(path) != Some(lines) && !is_ordering_of_growfs(path));
     let whole_growfs = after.keys().any(|path| path.starts_with("systemd-growfs@"));
     let ours = ours
         .into_iter()
         .filter(|(path, _)| whole_growfs || !path.starts_with("systemd-growfs@"));
-    // What is for all devices may be said by systemd for one of them already.
+    // Our file for all devices may equal one that systemd writes for a device without _netdev.
     let ours: Files = ours
-        .filter(|(path, said)| before.get(path) != Some(said))
+        .filter(|(path, lines)| before.get(path) != Some(lines))
         .collect();
     assert_eq!(
         ours.keys().collect::<Vec<_>>(),
@@ -56,11 +56,11 @@ fn compare(case: &Case) -> usize {
         "{}",
         case.name
     );
-    let drop_ins = said(
+    let drop_ins = lines_of(
         case.generate_with(|fstab| with_netdev(fstab, &targets))
             .files("normal"),
     );
-    for (path, said) in &ours {
+    for (path, lines) in &ours {
         let drop_in = drop_ins.get(&format!("{path}.d/40-rbdmap.conf"));
         assert_eq!(
             drop_in.is_some(),
@@ -73,18 +73,19 @@ fn compare(case: &Case) -> usize {
             .chain(drop_in.into_iter().flatten())
             .cloned()
             .collect();
-        assert_eq!(said, &expected, "{}: {path}", case.name);
+        assert_eq!(lines, &expected, "{}: {path}", case.name);
     }
     ours.len()
 }
 
-/// systemd 254 and later orders the target after its template in the place of writing a unit: ours says the same.
-fn is_order_of_growfs(path: &str) -> bool {
+/// systemd 254 and later orders the target after an instance of its template instead of writing a unit. Our unit has the same
+/// ordering.
+fn is_ordering_of_growfs(path: &str) -> bool {
     path.starts_with("remote-fs.target.d/50-order-systemd-growfs@")
 }
 
-/// What we put into the early folder; with the links that give to remote-fs.target what is taken from local-fs.target,
-/// which are in the other folder.
+/// What we write into the early directory, and the links that move units from local-fs.target to remote-fs.target, which are in
+/// the normal directory.
 fn early(case: &Case) -> Files {
     let generated = case.generate();
     let mut files = generated.files("early");
@@ -94,11 +95,11 @@ fn early(case: &Case) -> Files {
             .into_iter()
             .filter(|(path, _)| path.starts_with("remote-fs.target.")),
     );
-    said(files)
+    lines_of(files)
 }
 
-/// A mount point as fstab has it.
-fn as_fstab_says(line: &str) -> Option<String> {
+/// The mount point of a unit's line, as it is written in fstab.
+fn mount_point_in_fstab(line: &str) -> Option<String> {
     Some(
         line.strip_prefix("[Mount] Where=")?
             .replace("%%", "%")
@@ -106,7 +107,7 @@ fn as_fstab_says(line: &str) -> Option<String> {
     )
 }
 
-/// fstab with `_netdev` on the lines that are served as if they had it.
+/// fstab with `_netdev` on the lines of these mount points.
 fn with_netdev(fstab: &str, targets: &[String]) -> String {
     let add = |line: &str| {
         let mut words: Vec<&str> = line.split_whitespace().collect();
@@ -123,16 +124,17 @@ fn with_netdev(fstab: &str, targets: &[String]) -> String {
     fstab.lines().map(|line| add(line) + "\n").collect()
 }
 
-/// What files say, without what must differ: who made them of which file, and where `_netdev` stands among the options.
-fn said(files: BTreeMap<String, String>) -> Files {
+/// The lines of files without what must differ: the generator's name, the path of fstab, and the position of `_netdev` among
+/// the options.
+fn lines_of(files: BTreeMap<String, String>) -> Files {
     files
         .into_iter()
-        .map(|(path, text)| (as_one_for_all_devices(path), directives(&text)))
+        .map(|(path, text)| (path_for_all_devices(path), directives(&text)))
         .collect()
 }
 
-/// Ours has one drop-in for all devices below /dev/rbd, of the same text.
-fn as_one_for_all_devices(path: String) -> String {
+/// We write one drop-in for all devices below /dev/rbd, with the same text as systemd's for each device.
+fn path_for_all_devices(path: String) -> String {
     match path.split_once(".device.d/") {
         Some((device, file)) if device.starts_with("dev-rbd-") => {
             format!("dev-rbd-.device.d/{file}")
@@ -141,7 +143,7 @@ fn as_one_for_all_devices(path: String) -> String {
     }
 }
 
-/// Every line with its section before it, a list of units as a line for each: systemd takes them in any order.
+/// Every line after its section. A list of units becomes a line for each unit, because their order does not matter.
 fn directives(text: &str) -> BTreeSet<String> {
     let mut section = "";
     let mut directives = BTreeSet::new();

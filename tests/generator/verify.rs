@@ -1,5 +1,5 @@
-//! systemd finds nothing to complain of in the shipped units and in what the generator makes for each case, together
-//! with what its own fstab generator makes: no unknown directive, and above all no ordering cycle in a boot.
+//! systemd accepts the shipped units together with what the generator and systemd's own fstab generator write for each case:
+//! no unknown directive, and above all no ordering cycle at boot.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,39 +20,37 @@ const SHIPPED: [&str; 6] = [
 ];
 
 #[test]
-fn every_case_boots_without_a_complaint() {
+fn every_case_boots_without_a_warning() {
     for case in cases() {
-        let complaints = boot(&case, &["early", "administrator", "normal"]);
+        let warnings = boot(&case, &["early", "administrator", "normal"]);
         assert!(
-            complaints.is_empty(),
+            warnings.is_empty(),
             "{}:\n{}",
             case.name,
-            complaints.join("\n")
+            warnings.join("\n")
         );
     }
 }
 
-/// The check has teeth: what the early folder is there for shows when it is not looked into.
+/// Shows that the check works: without the early directory, the cycle that it prevents appears.
 #[test]
 fn without_the_early_units_systemd_finds_a_cycle() {
     let guide = cases()
         .into_iter()
         .find(|case| case.name == "01-guide")
         .unwrap();
-    let complaints = boot(&guide, &["administrator", "normal"]);
+    let warnings = boot(&guide, &["administrator", "normal"]);
     assert!(
-        complaints
-            .iter()
-            .any(|line| line.contains("ordering cycle")),
-        "{complaints:?}"
+        warnings.iter().any(|line| line.contains("ordering cycle")),
+        "{warnings:?}"
     );
 }
 
 #[test]
-fn every_unit_is_locked_up_as_far_as_unmounting_allows() {
+fn every_unit_is_sandboxed_as_far_as_unmounting_allows() {
     let units = installed();
     for unit in SHIPPED.iter().filter(|unit| !unit.contains("hook")) {
-        // The one that is started for every image goes without some (its comment says why).
+        // The unit that starts for every image omits some settings; its comment explains why.
         let threshold = if unit.contains('@') {
             "--threshold=57"
         } else {
@@ -70,42 +68,41 @@ fn every_unit_is_locked_up_as_far_as_unmounting_allows() {
     }
 }
 
-/// What `systemd-analyze verify` says of a boot with these folders of units, the first winning, as far as it is of
-/// images, of mounts on them or of cycles: the machine that runs the test may have faults of its own.
-fn boot(case: &Case, folders: &[&str]) -> Vec<String> {
-    let (ours, systemds, installed) = (
-        case.generate(),
-        case.generate_as_systemd(str::to_owned),
-        installed(),
-    );
-    let folder = |name: &&str| match *name {
+/// What `systemd-analyze verify` reports for a boot with these directories of units, of which the first overrides the others.
+/// Other units of the machine that runs the test may be faulty, so only lines about images, mounts on them and cycles count.
+fn boot(case: &Case, directories: &[&str]) -> Vec<String> {
+    let ours = case.generate();
+    let by_systemd = case.generate_as_systemd(str::to_owned);
+    let installed = installed();
+    let paths = |name: &&str| match *name {
         "early" => vec![ours.path("early")],
-        "normal" => vec![ours.path("normal"), systemds.path("normal")],
+        "normal" => vec![ours.path("normal"), by_systemd.path("normal")],
         _ => vec![case.root.join("etc/systemd/system")],
     };
-    let mut path: Vec<PathBuf> = folders.iter().flat_map(folder).collect();
+    let mut path: Vec<PathBuf> = directories.iter().flat_map(paths).collect();
     path.push(installed.path().to_owned());
-    let path: Vec<&str> = path.iter().map(|folder| folder.to_str().unwrap()).collect();
+    let path: Vec<&str> = path.iter().map(|path| path.to_str().unwrap()).collect();
     let mut command = Command::new("systemd-analyze");
     command
         .args(["verify", "--man=no"])
         .args(units(&ours, installed.path()));
     // The colon at the end adds the machine's own units.
     let output = run(command.env("SYSTEMD_UNIT_PATH", format!("{}:", path.join(":"))));
-    let said = String::from_utf8(output.stderr).unwrap();
-    said.lines()
+    let output = String::from_utf8(output.stderr).unwrap();
+    output
+        .lines()
         .filter(|line| {
             ["rbd", "mnt", "srv", "cycle"]
                 .iter()
                 .any(|word| line.contains(word))
         })
-        // systemd's own generator makes no swap in a container, where this may run.
+        // This may run in a container, where systemd's own generator writes no swap units.
         .filter(|line| !line.ends_with(".swap not found."))
         .map(str::to_owned)
         .collect()
 }
 
-/// A boot as a whole, and each mount and instance by itself.
+/// The units to verify: a boot as a whole, and each mount and instance by itself.
 fn units(ours: &Generated, installed: &Path) -> Vec<PathBuf> {
     let files = ours.files("normal");
     let lines = files
@@ -121,10 +118,10 @@ fn units(ours: &Generated, installed: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The shipped units as they are installed, and a machine to boot: a network and what any boot wants.
+/// The shipped units as they are installed, a network, and a target that wants what every boot wants.
 fn installed() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let libexec = folder.path().join("libexec");
+    let directory = tempfile::tempdir().unwrap();
+    let libexec = directory.path().join("libexec");
     fs::create_dir_all(libexec.join("rbdmap")).unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rbdmap"), libexec.join("rbdmap/rbdmap"))
         .unwrap();
@@ -135,14 +132,14 @@ fn installed() -> TempDir {
         let text = fs::read_to_string(template)
             .unwrap()
             .replace("@libexecdir@", libexec.to_str().unwrap());
-        fs::write(folder.path().join(unit), text).unwrap();
+        fs::write(directory.path().join(unit), text).unwrap();
     }
-    fs::write(folder.path().join("card.service"), NETWORK).unwrap();
-    fs::write(folder.path().join("boot.target"), BOOT).unwrap();
-    folder
+    fs::write(directory.path().join("card.service"), NETWORK).unwrap();
+    fs::write(directory.path().join("boot.target"), BOOT).unwrap();
+    directory
 }
 
-/// Ordered as networkd, NetworkManager or ifupdown: after the local file systems, before both targets.
+/// Ordered like networkd, NetworkManager and ifupdown: after the local file systems, before both network targets.
 const NETWORK: &str = "[Unit]
 Before=network.target network-online.target
 Wants=network.target

@@ -144,7 +144,10 @@ impl<'a> MapRun<'a> {
             root: self.root.clone(),
             spec: step.images[0].clone(),
             entry: step.entry.clone(),
-            own: step.source_image.and_then(|spec| self.mapping_of(spec)).cloned(),
+            own: step
+                .source_image
+                .and_then(|spec| self.mapping_of(spec))
+                .cloned(),
             elsewhere: step
                 .elsewhere
                 .iter()

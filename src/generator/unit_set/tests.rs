@@ -1,47 +1,47 @@
-//! Decisions that no folder of tests/cases shows.
+//! Decisions that no directory of tests/cases shows.
+
+use std::path::Path;
 
 use super::*;
 use crate::config::table;
+use crate::generator::admin_units::AdministratorUnits;
+use crate::model::fstab_entry::FstabEntry;
+use crate::runtime::root::Root;
 
 fn line(source: &str, target: &str) -> FstabEntry {
     let options = vec!["noauto".to_owned(), "_netdev".to_owned()];
-    let (source, target, path) = (source.into(), target.into(), "/etc/fstab".into());
     FstabEntry {
-        source,
-        target,
+        source: source.into(),
+        target: target.into(),
         fstype: "xfs".into(),
         options,
         pass: 0,
-        path,
+        path: "/etc/fstab".into(),
         declared_in: crate::model::fstab_entry::FstabSource::Fstab,
     }
 }
 
+/// The paths of the files, and the number of messages.
 fn paths(table: &str, lines: &[FstabEntry]) -> (Vec<String>, usize) {
     let entries = table::parse(Path::new("/etc/ceph/rbdmap"), table).0;
-    let (hooked, administrator, root) = (
-        HashSet::new(),
-        AdministratorUnits::default(),
-        Root::new("/"),
-    );
-    let inputs = UnitSetInputs {
+    let hooked = HashSet::new();
+    let administrator = AdministratorUnits::default();
+    let root = Root::new("/");
+    let unit_set = generate_unit_set(&UnitSetInputs {
         entries: &entries,
         lines,
         unlisted: &[],
         hooked: &hooked,
         administrator: &administrator,
         root: &root,
-    };
-    let decision = decide(&inputs);
-    let files = decision.parts.into_iter().flat_map(Part::files);
-    (
-        files.map(|file| file.path).collect(),
-        decision.messages.len(),
-    )
+    });
+    let files = unit_set.files.into_iter();
+    let paths = files.map(|file| file.path).collect();
+    (paths, unit_set.messages.len())
 }
 
 #[test]
-fn an_image_called_like_a_partition_is_an_image() {
+fn a_device_of_an_image_named_like_a_partition_requires_that_image() {
     let (paths, _) = paths(
         "rbd/x\nrbd/x-part1\n",
         &[line("/dev/rbd/rbd/x-part1", "/a")],
@@ -55,7 +55,7 @@ fn an_image_called_like_a_partition_is_an_image() {
 }
 
 #[test]
-fn the_first_line_of_a_mount_point_counts_even_if_it_is_not_on_an_image() {
+fn a_mount_is_not_served_if_an_earlier_line_without_image_has_its_mount_point() {
     let (paths, messages) = paths(
         "rbd/x\n",
         &[line("/dev/sda1", "/a"), line("/dev/rbd/rbd/x", "/a")],

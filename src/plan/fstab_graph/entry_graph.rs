@@ -19,7 +19,7 @@ pub(super) struct EntryGraph<'a> {
 
 impl<'a> EntryGraph<'a> {
     pub(super) fn new(fstab: &'a [FstabEntry], images: &[&'a ImageSpec]) -> Self {
-        let images = Images::of(images);
+        let images = Images::new(images);
         let mut graph = Self {
             fstab,
             first: HashMap::new(),
@@ -126,7 +126,7 @@ fn sources(entry: &FstabEntry) -> Vec<PathBuf> {
     paths.retain(|path| path.is_absolute() && !path.starts_with("/dev/rbd"));
     if entry.fstype == "overlay" {
         let options = entry.options.iter().map(String::as_str);
-        paths.extend(overlay_options::folders(options));
+        paths.extend(overlay_options::directories(options));
     }
     paths
 }
