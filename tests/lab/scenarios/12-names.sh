@@ -73,13 +73,16 @@ by_hand() {
 
 # Each line of the file `wanted` is mapped once, with the default features of an image; snapshots are read-only; there is no other link.
 are_mapped() {
+  { local -; set +x; } 2>/dev/null
   local spec link device mode
+  local -A links=()
   udevadm settle
   same "$(cut -d ' ' -f 1 wanted | sort)" "$(mappings | cut -d ' ' -f 1 | sort)" "what is mapped"
   same "$(cut -d ' ' -f 2 wanted | sort)" "$(find /dev/rbd -type l -printf '%P\n' | sort)" "the links"
+  while read -r spec link; do links[$spec]=$link; done <wanted
   while read -r spec device mode; do
-    link=$(grep -F -- "$spec " wanted)
-    [ "/dev/rbd/${link#* }" -ef "/dev/$device" ] || fail "/dev/rbd/${link#* } does not lead to $device, which is $spec"
+    link=${links[$spec]}
+    [ "/dev/rbd/$link" -ef "/dev/$device" ] || fail "/dev/rbd/$link does not lead to $device, which is $spec"
     if [[ $spec = *@* ]]; then same ro "$mode" "mode of $spec"; else same rw "$mode" "mode of $spec"; fi
   done < <(mappings)
   same 0x000000000000003d "$(sort -u /sys/bus/rbd/devices/*/features)" "features"
@@ -90,12 +93,18 @@ same_list() {
   if has_ceph; then
     diff <(rbd --id boot device list) <(rbdmap list) || fail "not what rbd device list prints"
   fi
-  local list
+  { local -; set +x; } 2>/dev/null
+  local list line words
+  local -A lines=()
   list=$(rbdmap list)
+  while read -r line; do
+    read -ra words <<<"$line"
+    lines[${words[-1]}]=$line
+  done <<<"$list"
   while read -r spec device mode; do
     spec=${spec#*/}
     spec=${spec%@*}
-    grep -wF "/dev/$device" <<<"$list" | expect " ${spec#space/} " >/dev/null
+    [[ ${lines[/dev/$device]} == *" ${spec#space/} "* ]] || fail "rbdmap list has no $spec at /dev/$device: $list"
   done < <(mappings)
 }
 
