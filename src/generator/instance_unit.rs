@@ -47,8 +47,8 @@ fn nofail_settings(dependents: &[String]) -> String {
     format!(
         "
 [Service]
-# Short tries while the machine boots, so that boot goes on. Then it fails once, for whoever asked to hear why; started again
-# by itself it goes on trying, for an hour at a time. When it is there at last, these are started.
+# While the machine boots, one attempt without a wait, so that boot continues. Afterwards the unit fails once, which reports
+# the reason; systemd restarts it, and it then retries for an hour. Once the image is mapped, these units are started.
 Environment={dependents}
 Restart=on-failure
 RestartSec=10
