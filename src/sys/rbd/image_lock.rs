@@ -96,6 +96,7 @@ fn failure(action: &str, path: &Path, error: io::Error) -> anyhow::Error {
 /// `None` if the deadline passed first.
 fn acquire(root: &Root, name: &str, wait: Wait<'_>) -> Result<Option<Lock>> {
     let file = file(root, name)?;
+    // Not a blocking flock(2), which has no time limit.
     let result = wait.poll(|| match file.try_lock() {
         Err(TryLockError::WouldBlock) => None,
         result => Some(result),
