@@ -1,164 +1,113 @@
-//! What an answer of the rbd bus means for one request, and what to do about it.
+//! What an errno of the rbd bus means for one request, and what to do about it.
 //!
 //! Sources of the errnos: linux `drivers/block/rbd.c` and `net/ceph/` (6.1).
 
-use std::net::SocketAddr;
+use std::io;
 
 use nix::errno::Errno;
 use nix::libc;
 
-use super::log_attribution::{KernelLog, KernelWait};
-use crate::ceph::key_search::UserKey;
-use crate::ceph::request::Request;
+use super::facts::RequestFacts;
+use super::log_attribution::KernelLog;
 use crate::model::image_features;
-use crate::model::image_spec::ImageSpec;
 
-/// What explaining needs of a request: nothing secret.
-#[derive(Debug, Clone)]
-pub struct RequestFacts {
-    pub(super) spec: ImageSpec,
-    pub(super) user: String,
-    pub(super) monitors: Vec<SocketAddr>,
-    pub(super) options: String,
-    pub(super) fsid: Option<String>,
-    pub(super) no_secret: Option<String>,
-    /// Those who have its lock, where that could be told.
-    pub(super) lock_holders: Vec<String>,
-}
+/// The answer to a key of an unknown type. It is not in errno.h, because it should not leave the kernel (linux
+/// `include/linux/errno.h`), but it does.
+const ENOTSUPP: libc::c_int = 524;
 
 impl RequestFacts {
-    /// The facts of a request.
-    pub fn new(request: &Request) -> Self {
-        Self {
-            spec: request.wanted.spec.clone(),
-            user: request.user.clone(),
-            monitors: request.monitors.clone(),
-            options: request.options.to_string(),
-            fsid: request.wanted.fsid.clone(),
-            no_secret: match &request.key {
-                UserKey::Found(_) => None,
-                UserKey::Missing(searched) => Some(searched.clone()),
-            },
-            lock_holders: Vec::new(),
+    /// Why the kernel refused to map the image, and what to do.
+    pub(super) fn cause(&self, errno: i32, log: &KernelLog) -> String {
+        if errno == ENOTSUPP {
+            return self.key_type();
         }
-    }
-
-    /// The same, with those who have the image's lock.
-    pub fn with_lock_holders(self, lock_holders: Vec<String>) -> Self {
-        Self {
-            lock_holders,
-            ..self
-        }
-    }
-
-    /// Which image.
-    pub fn spec(&self) -> &ImageSpec {
-        &self.spec
-    }
-
-    fn monitors(&self) -> String {
-        self.monitors
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(",")
-    }
-
-    /// What is being waited for, in words that go on "for N s".
-    pub fn waiting(&self, wait: KernelWait) -> String {
-        match wait {
-            KernelWait::Session => format!("a monitor to let client.{} in ({})", self.user, self.monitors()),
-            KernelWait::Objects => "OSDs, or for whoever has its lock, to answer (the monitors do)".to_owned(),
-            KernelWait::Lock => {
-                "the exclusive lock of a client that is gone, which the kernel breaks when its watch ends, \
-                 after half a minute"
-                    .to_owned()
-            }
-        }
-    }
-
-    pub(super) fn no_answer(&self, wait: KernelWait) -> String {
-        match wait {
-            KernelWait::Session => format!(
-                "no answer from the cluster in time: a monitor greets, but lets nobody in ({}): have the monitors a \
-                 quorum (`ceph quorum_status`), is the network whole?",
-                self.monitors()
-            ),
-            KernelWait::Objects => "no answer from the cluster in time: monitors answer, OSDs do not; \
-                              `ceph health detail` and `ceph osd tree` show which"
-                .to_owned(),
-            KernelWait::Lock => {
-                "a client that is gone still has the exclusive lock; the kernel breaks it when its watch \
-                           ends, after half a minute; try again then, or give it more time with --timeout"
-                    .to_owned()
-            }
-        }
-    }
-
-    pub(super) fn key(&self, error: &std::io::Error) -> String {
-        let user = &self.user;
-        let remedy = match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::EDQUOT) => {
-                "the quota of keys of this user is used up; /proc/key-users shows it, sysctl kernel.keys.root_maxkeys raises root's"
-            }
-            Some(Errno::EINVAL) => "it is none that Ceph has made; compare with `ceph auth get`",
-            _ => "see keyrings(7)",
-        };
-        format!("the kernel does not take the key of client.{user}: {error}: {remedy}")
-    }
-
-    pub(super) fn cause(&self, errno: i32, said: &KernelLog) -> String {
-        let (user, spec) = (&self.user, &self.spec);
-        let has = |text: &str| {
-            said.of_it
-                .iter()
-                .chain(&said.perhaps)
-                .any(|line| line.contains(text))
-        };
+        let spec = &self.spec;
         match Errno::from_raw(errno) {
-            Errno::ENOENT => "the pool, namespace, image or snapshot does not exist; compare with `rbd ls`".to_owned(),
+            Errno::ENOENT => {
+                "the pool, namespace, image or snapshot does not exist; compare with `rbd ls`".to_owned()
+            }
             Errno::EPERM => format!(
-                "not permitted: rbdmap must run as root on the host, and client.{user} needs the OSD capability `profile rbd`"
+                "not permitted; run rbdmap as root on the host, and give client.{} the OSD capability `profile rbd`",
+                self.user
             ),
-            Errno::EACCES | Errno::EINVAL if self.no_secret.is_some() => {
-                format!("client.{user} has no key: {}", self.no_secret.as_deref().unwrap_or_default())
-            }
-            Errno::EACCES if has("failed to blocklist") => format!(
-                "a client that is gone has the exclusive lock, and client.{user} may not break it: it needs the monitor \
-                 capability `profile rbd`; `ceph auth caps` gives it"
-            ),
-            Errno::EACCES => format!(
-                "the cluster refuses client.{user}: wrong key, unknown user or too few capabilities; compare with `ceph auth get client.{user}`"
-            ),
-            Errno::EINVAL if has("exclusive-lock feature is not enabled") => format!(
-                "the image has no exclusive lock; `rbd feature enable {spec} exclusive-lock` gives it one, or leave the option out"
-            ),
-            Errno::EINVAL => "the kernel does not take an option of this mapping".to_owned(),
-            Errno::ENXIO => self.features(said),
+            Errno::EACCES => self.access_denied(log),
+            Errno::EINVAL => self.invalid(log),
+            Errno::ENXIO => self.missing_features(log),
             Errno::ETIMEDOUT => format!(
-                "no monitor answers ({}): have they a quorum, is the network whole, is mon_host right?",
-                self.monitors()
+                "no monitor answers ({}); check the quorum (`ceph quorum_status`), the network and mon_host",
+                self.monitor_list()
             ),
-            Errno::EIO => "the cluster answers with an I/O error: is the pool of a parent image gone? \
-                           `ceph health detail` and `rbd info` tell"
-                .to_owned(),
+            Errno::EIO => format!(
+                "the cluster answers with an I/O error, as if the pool of a parent image had been deleted; check `ceph health \
+                 detail` and `rbd info {spec}`"
+            ),
             Errno::EROFS => format!(
-                "another client has the exclusive lock and does not give it up, as with the option exclusive{}",
-                self.who_has_the_lock()
+                "another client has the exclusive lock and does not release it, as with the option exclusive{}",
+                self.lock_owner()
             ),
-            Errno::EBUSY => format!("the image is locked by another program{}", self.who_has_the_lock()),
-            Errno::ESHUTDOWN => {
-                "this host is on the cluster's blocklist; see `ceph osd blocklist ls`; unmap every image \
-                                 of the cluster, then map them anew"
-                    .to_owned()
-            }
+            Errno::EBUSY => format!("the image is locked by another program{}", self.lock_owner()),
+            Errno::ESHUTDOWN => "this host is on the cluster's blocklist (`ceph osd blocklist ls`); unmap every image of the \
+                                 cluster, then map them again"
+                .to_owned(),
             Errno::ENOPKG => self.key_type(),
-            _ if errno == ENOTSUPP => self.key_type(),
-            _ => std::io::Error::from_raw_os_error(errno).to_string(),
+            _ => io::Error::from_raw_os_error(errno).to_string(),
         }
     }
 
-    fn who_has_the_lock(&self) -> String {
+    fn access_denied(&self, log: &KernelLog) -> String {
+        let user = &self.user;
+        if let Some(searched) = &self.missing_key {
+            format!("client.{user} has no key: {searched}")
+        } else if log.contains("failed to blocklist") {
+            // The kernel breaks a lock by putting its owner on the blocklist, which is a command to the monitors.
+            format!(
+                "a client that does not answer has the exclusive lock, and client.{user} is not permitted to break it; give \
+                 client.{user} the monitor capability `profile rbd` with `ceph auth caps`"
+            )
+        } else {
+            format!(
+                "the cluster refuses client.{user}: wrong key, unknown user or missing capabilities; compare with `ceph auth get \
+                 client.{user}`"
+            )
+        }
+    }
+
+    fn invalid(&self, log: &KernelLog) -> String {
+        // libceph returns EINVAL for a client without a key if the cluster requires one.
+        if let Some(searched) = &self.missing_key {
+            format!("client.{} has no key: {searched}", self.user)
+        } else if log.contains("exclusive-lock feature is not enabled") {
+            format!(
+                "the image does not have the feature exclusive-lock; run `rbd feature enable {} exclusive-lock`, or remove the \
+                 option exclusive",
+                self.spec
+            )
+        } else {
+            "the kernel does not accept an option of this mapping".to_owned()
+        }
+    }
+
+    /// The kernel names the features in `image uses unsupported features: 0x40`.
+    fn missing_features(&self, log: &KernelLog) -> String {
+        let names = log
+            .own
+            .iter()
+            .find_map(|line| line.split_once("unsupported features: "))
+            .and_then(|(_, mask)| image_features::names(mask))
+            .unwrap_or_default();
+        if names.is_empty() {
+            return format!(
+                "this kernel lacks features of the image; `rbd info {}` lists them",
+                self.spec
+            );
+        }
+        format!(
+            "this kernel lacks features of the image; turn them off with `rbd feature disable {} {names}`",
+            self.spec
+        )
+    }
+
+    fn lock_owner(&self) -> String {
         match self.lock_holders.as_slice() {
             [] => format!("; `rbd lock ls {}` shows its address", self.spec),
             holders => format!(": {}; unmap the image there", holders.join(", ")),
@@ -167,28 +116,23 @@ impl RequestFacts {
 
     fn key_type(&self) -> String {
         format!(
-            "this kernel does not know the type of the key of client.{}; it takes a newer kernel or another key",
+            "this kernel does not support the type of the key of client.{}; use a newer kernel or a key of another type",
             self.user
         )
     }
 
-    /// The command that turns off what the kernel named in `image uses unsupported features: 0x40`.
-    fn features(&self, said: &KernelLog) -> String {
-        let names = said
-            .of_it
-            .iter()
-            .find_map(|line| line.split_once("unsupported features: "))
-            .and_then(|(_, mask)| image_features::names(mask))
-            .unwrap_or_default();
-        if names.is_empty() {
-            return "the image has features that this kernel lacks; see `rbd info`".to_owned();
-        }
+    /// Why the kernel did not add the user's key to its keyring (add_key(2)), and what to do.
+    pub(super) fn refused_key(&self, error: &io::Error) -> String {
+        let remedy = match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EDQUOT) => {
+                "the quota of keys of this user is used up, see /proc/key-users; raise root's with sysctl kernel.keys.root_maxkeys"
+            }
+            Some(Errno::EINVAL) => "it is not a key of Ceph; compare with `ceph auth get`",
+            _ => "see keyrings(7)",
+        };
         format!(
-            "this kernel lacks features of the image; turn them off with `rbd feature disable {} {}`",
-            self.spec, names
+            "the kernel refuses the key of client.{}: {error}; {remedy}",
+            self.user
         )
     }
 }
-
-/// Not in errno.h, for it should not leave the kernel (linux `include/linux/errno.h`); it does.
-const ENOTSUPP: libc::c_int = 524;

@@ -1,168 +1,176 @@
-//! Whose the kernel's log lines are: the log is one for all images and clusters of a machine, and only what cannot be about
-//! another is given as the cause of a failure.
+//! Which image a line of the kernel log is about. The log is shared by all images and clusters of a machine, and a failure must
+//! not be explained by another image's lines.
 //!
 //! The lines are those of linux `drivers/block/rbd.c` (rbd_warn) and `net/ceph/` (Linux 6.1):
 //!
 //!     rbd: image NAME: TEXT              before the image has a disk
-//!     rbd: rbdN: TEXT                    after, and N is on the bus only at the end
+//!     rbd: rbdN: TEXT                    after that; N appears on the bus only when the mapping is complete
 //!     rbd: image POOL/NAME does not exist, rbd: pool POOL does not exist, rbd: Unknown parameter 'OPTION'
-//!     libceph: monN (1)ADDRESS TEXT      (2) where it speaks msgr2; ADDRESS as we wrote it
+//!     libceph: monN (1)ADDRESS TEXT      (2) for msgr2; ADDRESS as in the line that we wrote
 //!     libceph: osdN (1)ADDRESS TEXT, libceph: auth TEXT, libceph (FSID eEPOCH): osdN down
 //!
-//! The surprise: an OSD's line says neither image nor cluster.
+//! The line of an OSD names neither the image nor the cluster.
 
 use std::collections::BTreeSet;
 
-use super::errno::RequestFacts;
+use super::device_line::DeviceLine;
+use super::facts::RequestFacts;
 
-/// How many lines are told of each sort; those that came last.
-const TOLD: usize = 3;
+/// A message has at most this many lines of each kind, the last ones.
+const LINES_MAX: usize = 3;
 
-/// What the kernel said while an image was being mapped.
+/// The lines that the kernel logged while it mapped an image.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct KernelLog {
-    /// About this image or its cluster, without doubt.
-    pub of_it: Vec<String>,
-    /// About it or about something else.
-    pub perhaps: Vec<String>,
+    /// Lines that are certainly about this image or its cluster.
+    pub own: Vec<String>,
+    /// Lines that may be about this image or about another.
+    pub unattributed: Vec<String>,
 }
 
-/// What it is that the kernel waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KernelWait {
-    /// Monitors that let nobody in.
-    Session,
-    /// OSDs, or whatever else an image's objects need.
-    Objects,
-    /// The exclusive lock of a client that does not answer.
-    Lock,
-}
-
-/// Sorts lines. `mapped` are the numbers of the devices that are on the bus, which are other images'.
-pub fn sort(lines: &[String], facts: &RequestFacts, mapped: &[u32]) -> KernelLog {
-    let strays = strays(lines, mapped);
-    let mut said = KernelLog::default();
-    for line in lines {
-        let sort = match whose(line, facts) {
-            Whose::Its => &mut said.of_it,
-            Whose::Device(number) if mapped.contains(&number) => continue,
-            // One device only is being made: this image's.
-            Whose::Device(_) if strays.len() == 1 => &mut said.of_it,
-            Whose::Device(_) | Whose::Anybodys => &mut said.perhaps,
-            Whose::Others => continue,
-        };
-        sort.retain(|known| known != line);
-        sort.push(line.clone());
+impl KernelLog {
+    /// Whether a line contains the text.
+    pub fn contains(&self, text: &str) -> bool {
+        self.own
+            .iter()
+            .chain(&self.unattributed)
+            .any(|line| line.contains(text))
     }
-    for sort in [&mut said.of_it, &mut said.perhaps] {
-        sort.drain(..sort.len().saturating_sub(TOLD));
-    }
-    said
-}
 
-impl KernelWait {
-    /// What the kernel waits for, as far as its log shows. `had_session`: it had a session with the cluster before.
-    pub fn from_log(lines: &[String], had_session: bool) -> Self {
-        let has = |text: &str| lines.iter().any(|line| line.contains(text));
-        if has(": no lock owners detected") {
-            Self::Lock
-        } else if had_session || has(" session established") {
-            Self::Objects
-        } else {
-            Self::Session
+    /// Adds the lines to the cause of a failure.
+    pub fn append_to(&self, cause: String) -> String {
+        let own = self.own.join("; ");
+        let unattributed = self.unattributed.join("; ");
+        match (own.is_empty(), unattributed.is_empty()) {
+            (true, true) => cause,
+            (false, true) => format!("{cause} (the kernel: {own})"),
+            (true, false) => format!("{cause} (the kernel also logged: {unattributed})"),
+            (false, false) => {
+                format!("{cause} (the kernel: {own}; it also logged: {unattributed})")
+            }
         }
     }
 }
 
-enum Whose {
-    /// This image's, or its cluster's.
-    Its,
-    /// That of the device with this number.
+/// What a line is about.
+enum Attribution {
+    /// This image or its cluster.
+    Own,
+    /// The device with this number.
     Device(u32),
-    Anybodys,
-    /// Another's, or no complaint at all.
-    Others,
+    Unknown,
+    /// Another image or cluster, or no error.
+    Other,
 }
 
-fn whose(line: &str, facts: &RequestFacts) -> Whose {
+/// Sorts lines by what they are about, and drops those about other images. `mapped` are the numbers of the devices on the bus.
+pub fn sort(lines: &[String], facts: &RequestFacts, mapped: &[u32]) -> KernelLog {
+    let unfinished = unfinished_devices(lines, mapped);
+    let mut log = KernelLog::default();
+    for line in lines {
+        let kind = match attribute(line, facts) {
+            Attribution::Own => &mut log.own,
+            // A device on the bus belongs to another image: ours is not mapped, or we would not be here.
+            Attribution::Device(number) if mapped.contains(&number) => continue,
+            // The kernel is creating one device only, so it is ours.
+            Attribution::Device(_) if unfinished.len() == 1 => &mut log.own,
+            Attribution::Device(_) | Attribution::Unknown => &mut log.unattributed,
+            Attribution::Other => continue,
+        };
+        kind.retain(|known| known != line);
+        kind.push(line.clone());
+    }
+    for kind in [&mut log.own, &mut log.unattributed] {
+        kind.drain(..kind.len().saturating_sub(LINES_MAX));
+    }
+    log
+}
+
+/// The devices that the kernel is creating: those with lines that are not on the bus yet.
+fn unfinished_devices(lines: &[String], mapped: &[u32]) -> BTreeSet<u32> {
+    lines
+        .iter()
+        .filter_map(|line| DeviceLine::parse(line))
+        .map(|line| line.number)
+        .filter(|number| !mapped.contains(number))
+        .collect()
+}
+
+fn attribute(line: &str, facts: &RequestFacts) -> Attribution {
+    if let Some(device) = DeviceLine::parse(line) {
+        return if device.is_creation() {
+            Attribution::Other
+        } else {
+            Attribution::Device(device.number)
+        };
+    }
     if let Some(text) = line.strip_prefix("rbd: ") {
-        return of_rbd(text, facts);
+        attribute_rbd(text, facts)
+    } else if let Some(text) = line.strip_prefix("libceph") {
+        attribute_libceph(text, facts)
+    } else {
+        Attribution::Unknown
     }
-    let Some(text) = line.strip_prefix("libceph") else {
-        return Whose::Anybodys;
-    };
-    if text.contains(" session established")
-        || text.contains(" fsid ")
-        || text.contains(": loaded (")
+}
+
+fn attribute_rbd(text: &str, facts: &RequestFacts) -> Attribution {
+    if let Some(rest) = text.strip_prefix("image ")
+        && let Some((name, _)) = rest.split_once(": ")
     {
-        return Whose::Others;
+        return own_if(name == facts.spec.image);
     }
+    if let Some(missing) = text.strip_suffix(" does not exist") {
+        match missing.split_once(' ') {
+            Some(("pool", name)) => return own_if(name == facts.spec.pool),
+            Some(("image" | "snap", name)) => return own_if(name == facts.spec.to_string()),
+            _ => {}
+        }
+    }
+    match text.split('\'').nth(1) {
+        Some(option) => own_if(facts.options.split([',', '=']).any(|word| word == option)),
+        None => Attribution::Unknown,
+    }
+}
+
+fn attribute_libceph(text: &str, facts: &RequestFacts) -> Attribution {
+    // These report success.
+    if [" session established", " fsid ", ": loaded ("]
+        .iter()
+        .any(|success| text.contains(success))
+    {
+        return Attribution::Other;
+    }
+    // `libceph (FSID eEPOCH): …` since Linux 6.1.
     if let Some(rest) = text.strip_prefix(" (") {
-        // `libceph (FSID eEPOCH): …` is from Linux 6.1 on.
-        return facts
-            .fsid
-            .as_ref()
-            .map_or(Whose::Anybodys, |fsid| its(rest.starts_with(fsid.as_str())));
+        return match &facts.fsid {
+            Some(fsid) => own_if(rest.starts_with(fsid.as_str())),
+            None => Attribution::Unknown,
+        };
     }
-    let mut words = text.trim_start_matches(':').split_whitespace();
-    match (words.next(), words.next()) {
-        (Some(name), Some(address)) if name.starts_with("mon") && address.starts_with('(') => {
-            let address = address
-                .split_once(')')
-                .map_or(address, |(_, address)| address);
-            its(facts
+    match monitor_address(text) {
+        Some(address) => own_if(
+            facts
                 .monitors
                 .iter()
-                .any(|monitor| monitor.to_string() == address))
-        }
-        _ => Whose::Anybodys,
+                .any(|monitor| monitor.to_string() == address),
+        ),
+        None => Attribution::Unknown,
     }
 }
 
-fn of_rbd(text: &str, facts: &RequestFacts) -> Whose {
-    if let Some(number) = device(text) {
-        return if text.contains(": capacity ") {
-            Whose::Others
-        } else {
-            Whose::Device(number)
-        };
-    }
-    if let Some((name, _)) = text
-        .strip_prefix("image ")
-        .and_then(|rest| rest.split_once(": "))
-    {
-        return its(name == facts.spec.image);
-    }
-    let mut words = text.split_whitespace();
-    match (
-        words.next(),
-        words.next(),
-        text.ends_with(" does not exist"),
-    ) {
-        (Some("pool"), Some(name), true) => its(name == facts.spec.pool),
-        (Some("image" | "snap"), Some(name), true) => its(name == facts.spec.to_string()),
-        _ => match text.split('\'').nth(1) {
-            Some(option) => its(facts.options.split([',', '=']).any(|word| word == option)),
-            None => Whose::Anybodys,
-        },
-    }
+/// ADDRESS in `: monN (1)ADDRESS TEXT`.
+fn monitor_address(text: &str) -> Option<&str> {
+    let mut words = text.strip_prefix(": mon")?.split_whitespace();
+    let (_version, address) = words.nth(1)?.strip_prefix('(')?.split_once(')')?;
+    Some(address)
 }
 
-fn its(is_its: bool) -> Whose {
-    if is_its { Whose::Its } else { Whose::Others }
-}
-
-/// N of a line `rbdN: …`.
-fn device(text: &str) -> Option<u32> {
-    text.strip_prefix("rbd")?.split_once(':')?.0.parse().ok()
-}
-
-/// The devices that lines are about and that are on no bus yet.
-fn strays(lines: &[String], mapped: &[u32]) -> BTreeSet<u32> {
-    let numbers = lines
-        .iter()
-        .filter_map(|line| device(line.strip_prefix("rbd: ")?));
-    numbers.filter(|number| !mapped.contains(number)).collect()
+fn own_if(is_own: bool) -> Attribution {
+    if is_own {
+        Attribution::Own
+    } else {
+        Attribution::Other
+    }
 }
 
 #[cfg(test)]
@@ -176,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_the_image_its_options_or_its_monitors_is_about_it() {
+    fn a_line_that_names_the_image_its_options_or_its_monitors_is_its_own() {
         for line in [
             "rbd: image nope: image uses unsupported features: 0x40",
             "rbd: image rbd/nope does not exist",
@@ -189,15 +197,15 @@ mod tests {
             assert_eq!(
                 sorted(&[line], &[]),
                 KernelLog {
-                    of_it: vec![line.into()],
-                    perhaps: vec![]
+                    own: vec![line.into()],
+                    unattributed: vec![]
                 }
             );
         }
     }
 
     #[test]
-    fn what_names_another_is_not_told() {
+    fn a_line_about_another_image_or_about_success_is_dropped() {
         for line in [
             "rbd: image other: object map is invalid",
             "rbd: image rbd/nope2 does not exist",
@@ -214,47 +222,21 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_anybodys_is_told_as_such_and_the_same_once() {
+    fn a_line_that_may_be_about_any_image_is_unattributed_and_kept_once() {
         let osd = "libceph: osd0 (2)1.2.3.4:6800 socket error on write";
         let auth = "libceph: auth protocol 'cephx' init failed: -22";
         assert_eq!(
             sorted(&[osd, auth, osd], &[]),
             KernelLog {
-                of_it: vec![],
-                perhaps: vec![auth.into(), osd.into()]
+                own: vec![],
+                unattributed: vec![auth.into(), osd.into()]
             }
         );
         let two = [
             "rbd: rbd1: no lock owners detected",
             "rbd: rbd2: peer will not release lock",
         ];
-        assert_eq!(sorted(&two, &[]).perhaps, two);
-        assert_eq!(sorted(&two, &[2]).of_it, two[..1]);
-    }
-
-    #[test]
-    fn what_is_waited_for_is_what_the_kernel_has_come_to() {
-        let wait = |lines: &[&str], met| {
-            KernelWait::from_log(
-                &lines
-                    .iter()
-                    .map(|line| (*line).to_owned())
-                    .collect::<Vec<_>>(),
-                met,
-            )
-        };
-        assert_eq!(wait(&[], false), KernelWait::Session);
-        assert_eq!(
-            wait(
-                &["libceph: mon0 (2)1.2.3.4:3300 session established"],
-                false
-            ),
-            KernelWait::Objects
-        );
-        assert_eq!(wait(&[], true), KernelWait::Objects);
-        assert_eq!(
-            wait(&["rbd: rbd1: no lock owners detected"], true),
-            KernelWait::Lock
-        );
+        assert_eq!(sorted(&two, &[]).unattributed, two);
+        assert_eq!(sorted(&two, &[2]).own, two[..1]);
     }
 }

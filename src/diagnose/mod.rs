@@ -1,10 +1,12 @@
-//! Turns what the rbd bus answered, with what the kernel logged, into one sentence: what failed, why, what to do.
-//!
-//! What an errno means is `facts`', which lines of the log belong to an image `kernel`'s; `harm` is what befalls one that is mapped.
+//! Turns a failed mapping into one sentence: what failed, why, and what to do. The cause comes from the answer of the rbd bus and
+//! from the kernel log.
 
-pub mod device_health;
-pub mod errno;
-pub mod log_attribution;
+pub mod device_health; // write errors of mapped devices
+mod device_line; // lines of the kernel log about a device
+mod errno; // from an errno to a cause
+pub mod facts; // what diagnoses need of a request
+pub mod kernel_wait; // what the kernel waits for
+mod log_attribution; // which image a line is about
 
 use std::fmt;
 
@@ -12,17 +14,17 @@ use nix::errno::Errno;
 
 use crate::ceph::request::RequestError;
 use crate::sys::rbd::bus::BusError;
-use errno::RequestFacts;
-use log_attribution::{KernelLog, KernelWait};
+use facts::RequestFacts;
+use kernel_wait::KernelWait;
 
 /// Why an image is not mapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MapFailure {
-    /// The sentence.
+    /// The sentence, without the name of the image.
     pub why: String,
     /// The kernel's answer, if it gave one.
     pub errno: Option<i32>,
-    /// Whether the same request may succeed a moment later.
+    /// Whether the same request may succeed later without any change.
     pub is_transient: bool,
 }
 
@@ -55,19 +57,19 @@ impl fmt::Display for MapFailure {
 
 impl std::error::Error for MapFailure {}
 
-/// What the kernel had come to when it failed.
+/// The state of the kernel when a request failed.
 #[derive(Debug, Clone, Copy)]
 pub struct KernelContext<'a> {
-    /// Its log since before the write.
+    /// The lines of its log since the request began.
     pub lines: &'a [String],
-    /// The devices that are mapped, by number.
+    /// The numbers of the mapped devices.
     pub mapped: &'a [u32],
-    /// Whether it had met the cluster before.
+    /// Whether it had a session with the cluster before.
     pub had_session: bool,
 }
 
 impl KernelContext<'_> {
-    /// It was not asked.
+    /// For a request that did not reach the kernel.
     pub const NOTHING: Self = Self {
         lines: &[],
         mapped: &[],
@@ -75,37 +77,45 @@ impl KernelContext<'_> {
     };
 }
 
-/// Why a mapping failed.
-pub fn map_failure(facts: &RequestFacts, error: &BusError, heard: KernelContext<'_>) -> MapFailure {
-    let said = log_attribution::sort(heard.lines, facts, heard.mapped);
+/// Diagnoses a mapping that failed.
+pub fn map_failure(
+    facts: &RequestFacts,
+    error: &BusError,
+    context: KernelContext<'_>,
+) -> MapFailure {
+    let log = log_attribution::sort(context.lines, facts, context.mapped);
     let errno = match error {
         BusError::Kernel(error) | BusError::Key(error) => error.raw_os_error(),
         _ => None,
     };
     let cause = match error {
-        BusError::NoAnswer => facts.no_answer(KernelWait::from_log(heard.lines, heard.had_session)),
-        BusError::Killed => "the process that asked the kernel was killed; run it again".to_owned(),
+        BusError::NoAnswer => {
+            facts.no_answer(KernelWait::from_log(context.lines, context.had_session))
+        }
+        BusError::Killed => {
+            "the process that asked the kernel was killed; run `rbdmap map` again".to_owned()
+        }
         BusError::Open(path, error) => format!(
             "{} cannot be opened: {error}; {}",
             path.display(),
             open_remedy(error)
         ),
-        BusError::Key(error) => facts.key(error),
-        BusError::Unprivileged(why) => format!("{why}: rbdmap must run as root on the host"),
+        BusError::Key(error) => facts.refused_key(error),
+        BusError::Unprivileged(why) => format!("{why}; run rbdmap as root on the host"),
         BusError::Kernel(error) => match errno {
-            Some(errno) => facts.cause(errno, &said),
+            Some(errno) => facts.cause(errno, &log),
             None => error.to_string(),
         },
     };
     MapFailure {
-        why: with_what_was_said(cause, &said),
+        why: log.append_to(cause),
         errno,
         is_transient: is_transient(error),
     }
 }
 
-/// Whether the same request may succeed a moment later: the cluster did not answer, or the kernel was short of something. All
-/// else stays as it is until somebody mends it.
+/// The cluster did not answer, or the kernel lacked something for a moment. All other answers stay the same until somebody fixes
+/// the cause.
 fn is_transient(error: &BusError) -> bool {
     matches!(
         error.answer(),
@@ -113,20 +123,12 @@ fn is_transient(error: &BusError) -> bool {
     )
 }
 
-fn with_what_was_said(cause: String, said: &KernelLog) -> String {
-    let (of_it, perhaps) = (said.of_it.join("; "), said.perhaps.join("; "));
-    match (of_it.is_empty(), perhaps.is_empty()) {
-        (true, true) => cause,
-        (false, true) => format!("{cause} (the kernel: {of_it})"),
-        (true, false) => format!("{cause} (the kernel also said: {perhaps})"),
-        (false, false) => format!("{cause} (the kernel: {of_it}; it also said: {perhaps})"),
-    }
-}
-
 fn open_remedy(error: &std::io::Error) -> &'static str {
     match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EROFS) => "/sys is read-only, as in a container; rbdmap must run on the host",
-        _ => "rbdmap must run as root on the host",
+        Some(Errno::EROFS) => {
+            "/sys is read-only, as in a container; run rbdmap on the host, as root"
+        }
+        _ => "run rbdmap as root on the host",
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::diagnose::errno::RequestFacts;
-use crate::diagnose::log_attribution::KernelWait;
+use crate::diagnose::facts::RequestFacts;
+use crate::diagnose::kernel_wait::KernelWait;
 use crate::model::unit_status::{Activity, UnitStatus};
 use crate::report::event::{Event, Subject};
 use crate::runtime::deadline::REPORT_AFTER;

@@ -47,7 +47,7 @@ impl LostWrites {
             return;
         };
         let text = format!(
-            "not all that was written to /dev/{} has arrived: {}; map it with `rbdmap map --no-mount` and check the file \
+            "some writes to /dev/{} did not reach the cluster: {}; map it with `rbdmap map --no-mount` and check the file \
              system before you use it",
             mapping.name(),
             error.cause()

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use nix::errno::Errno;
 
 use crate::ceph::request::Request;
-use crate::diagnose::errno::RequestFacts;
+use crate::diagnose::facts::RequestFacts;
 use crate::diagnose::{self, KernelContext, MapFailure};
 use crate::engine::progress;
 use crate::model::mapping::Mapping;

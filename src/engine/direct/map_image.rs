@@ -13,7 +13,7 @@ use super::retry_policy::RetryPolicy;
 use crate::ceph::file_cache::FileCache;
 use crate::ceph::request::{self, ResolvedEntry};
 use crate::config::table::Entry;
-use crate::diagnose::errno::RequestFacts;
+use crate::diagnose::facts::RequestFacts;
 use crate::diagnose::{self, KernelContext, MapFailure};
 use crate::engine::progress;
 use crate::model::mapping::Mapping;

@@ -88,13 +88,13 @@ keyrings() {
   bad "$POOL/good id=nobody,keyring=$PWD/nobody" "$POOL/good: $(refused nobody)"
   bad "$POOL/good id=nobody" "$POOL/good: client.nobody has no key: none of the keyrings$(
     printf ',%s' /etc/ceph/{ceph.client.nobody.keyring,ceph.keyring,keyring,keyring.bin} | sed 's/,/ /'
-  ) exists (the kernel also said: libceph: auth protocol 'none' not allowed)"
+  ) exists (the kernel also logged: libceph: auth protocol 'none' not allowed)"
   # A user who can only read the image.
-  bad "$POOL/good id=reader" "$POOL/good: not permitted: rbdmap must run as root on the host, and client.reader needs the OSD capability \`profile rbd\`"
+  bad "$POOL/good id=reader" "$POOL/good: not permitted; run rbdmap as root on the host, and give client.reader the OSD capability \`profile rbd\`"
 }
 refused() {
-  echo "the cluster refuses client.$1: wrong key, unknown user or too few capabilities;" \
-    "compare with \`ceph auth get client.$1\` (the kernel also said: libceph: auth protocol 'cephx' msgr authentication failed: -13)"
+  echo "the cluster refuses client.$1: wrong key, unknown user or missing capabilities;" \
+    "compare with \`ceph auth get client.$1\` (the kernel also logged: libceph: auth protocol 'cephx' msgr authentication failed: -13)"
 }
 
 names_of_the_cluster() {

@@ -29,10 +29,10 @@ died() {
   ends 1 rbdmap map --direct "$POOL/crashed-too" --id unlucky
   echo "$TOOK ms: $SAID"
   within 60000
-  says "client.unlucky may not break it: it needs the monitor capability \`profile rbd\`"
+  says "client.unlucky is not permitted to break it; give client.unlucky the monitor capability \`profile rbd\`"
   wait $map || fail "it said '$(cat said)'"
   cat said
-  expect "waiting for the exclusive lock of a client that is gone" <said
+  expect "waiting for the exclusive lock of a client that does not answer" <said
   is_mapped_once crashed
   # A user with that capability breaks it at once now.
   ends 0 rbdmap map --direct "$POOL/crashed-too" --id boot
@@ -59,7 +59,7 @@ lives() {
   ends 1 rbdmap map --direct "$POOL/held"
   echo "$TOOK ms: $SAID"
   within 20000
-  says "another client has the exclusive lock and does not give it up"
+  says "another client has the exclusive lock and does not release it"
   # Ceph's command names the owner; where it is not installed, the message names that command. The owner runs on the cluster's host.
   if [ -x /usr/bin/rbd ]; then says " (10.77.0.1:"; else says "rbd lock ls $POOL/held"; fi
   says "peer will not release lock"

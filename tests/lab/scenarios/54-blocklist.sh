@@ -16,7 +16,7 @@ by_hand() {
   systemctl daemon-reload
   blocked_and_back
   # The message of the unit.
-  journalctl -b -o cat --no-pager MESSAGE_ID=47f2f39bcc184d3f83283e71133d57ce ERRNO=108 RBD_IMAGE=blocked | expect "has arrived"
+  journalctl -b -o cat --no-pager MESSAGE_ID=47f2f39bcc184d3f83283e71133d57ce ERRNO=108 RBD_IMAGE=blocked | expect "did not reach the cluster"
   nothing_left
 }
 
@@ -30,9 +30,9 @@ blocked_and_back() {
   block_client
   ends 1 sync -f /mnt/blocked
   ends 1 rbdmap status "$POOL/blocked"
-  says "$POOL/blocked: broken: nothing that is written arrives: this host is on the cluster's blocklist"
+  says "$POOL/blocked: broken: writes do not reach the cluster: this host is on the cluster's blocklist"
   ends 0 rbdmap map "$@" "$POOL/blocked"
-  says "$POOL/blocked: broken: nothing that is written arrives"
+  says "$POOL/blocked: broken: writes do not reach the cluster"
   # Another image would use the same client.
   ends 1 rbdmap map --direct --no-mount "$POOL/blocked-too"
   echo "$TOOK ms: $SAID"
@@ -42,7 +42,7 @@ blocked_and_back() {
   echo "$TOOK ms: $SAID"
   within 10000
   says "$POOL/blocked: unmapped /dev/rbd"
-  says "has arrived: this host is on the cluster's blocklist"
+  says "did not reach the cluster: this host is on the cluster's blocklist"
   is_not_mapped blocked
   # The next map makes a new client.
   ends 0 rbdmap map "$@"
