@@ -52,7 +52,7 @@ impl LostWrites {
             mapping.name(),
             error.cause()
         );
-        let about = Subject::from(mapping).errno(Some(error.errno));
+        let about = Subject::from(mapping).with_errno(Some(error.errno));
         report.image_failed(Event::WriteLost, about, text);
     }
 }

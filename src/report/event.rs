@@ -1,7 +1,7 @@
-//! What happens to images, by kinds. The journal keeps the kind with each message (`MESSAGE_ID=`, systemd.journal-fields(7)),
-//! so that scripts can ask for it, beside `RBD_POOL=`, `RBD_NAMESPACE=`, `RBD_IMAGE=`, `RBD_SNAPSHOT=`, `RBD_DEVICE=` and
-//! `ERRNO=`, as far as they are known; and `journalctl -x` prints what packaging/data/rbdmap.catalog says of it: what it means
-//! and what to do. A kind's id never changes.
+//! Events that happen to images. In the journal each message about an image has the `MESSAGE_ID=` of its event
+//! (systemd.journal-fields(7)), and as far as they are known `RBD_POOL=`, `RBD_NAMESPACE=`, `RBD_IMAGE=`, `RBD_SNAPSHOT=`,
+//! `RBD_DEVICE=` and `ERRNO=`, so that scripts can select messages. `journalctl -x` prints what the event means and what to do,
+//! from packaging/data/rbdmap.catalog. The ID of an event never changes.
 
 use std::fmt::Display;
 
@@ -10,39 +10,39 @@ use tracing::{error, info, warn};
 use crate::model::image_spec::ImageSpec;
 use crate::model::mapping::Mapping;
 
-/// A kind.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// It is mapped, or was found so.
+    /// The image is mapped, or was mapped already.
     Mapped,
-    /// A file system on it is mounted, or was found so.
+    /// A file system on the image is mounted, or was mounted already.
     Mounted,
-    /// It is no longer mapped.
+    /// The image is no longer mapped.
     Unmapped,
-    /// systemd was asked to do something about it, and nobody waits for that.
+    /// systemd was asked to map or unmap the image, and the command does not wait for the result.
     JobQueued,
-    /// It is not mapped and should be.
+    /// The image could not be mapped.
     MapFailed,
-    /// What should be mounted from it is not.
+    /// A file system on the image could not be mounted.
     MountFailed,
-    /// It is still mapped and should not be.
+    /// The image could not be unmapped.
     UnmapFailed,
-    /// Its hook failed or was not run.
+    /// The hook of the image failed or was not run.
     HookFailed,
-    /// It was removed while in use; what had not been written is lost.
+    /// The image was unmapped while it was in use. Data that was not yet written is lost.
     ForcedUnmap,
-    /// It is no longer mapped, and not all that was written to it has arrived.
+    /// The image is no longer mapped, and some writes did not reach the cluster.
     WriteLost,
-    /// It is in use by somebody who is being waited for.
+    /// Unmapping waits for something, such as a process that uses the image.
     UnmapWaits,
-    /// It could not be mapped now, and is being tried again.
+    /// The image could not be mapped at present, and rbdmap retries.
     MapRetry,
-    /// It is being mapped or mounted, and something that is not there yet is waited for.
+    /// Mapping or mounting waits for something, such as a monitor.
     MapWaits,
 }
 
 impl Event {
-    /// Made once by uuidgen(1).
+    /// The ID in the journal, generated with uuidgen(1).
     pub fn id(self) -> &'static str {
         match self {
             Self::Mapped => "3ceaaf30814248ea91d93080f9b439fc",
@@ -61,14 +61,14 @@ impl Event {
         }
     }
 
-    /// Tells of it, with what it is about as fields of the journal.
+    /// Logs the event, with its subject in the fields of the journal.
     pub fn log<'a>(self, about: impl Into<Subject<'a>>, text: impl Display) {
         let Subject {
             spec,
             device,
             errno,
         } = about.into();
-        /// The same at a level, which must be a constant.
+        /// tracing registers each call with its level at compile time, so the level cannot be a variable.
         macro_rules! at {
             ($level:ident) => {
                 $level!(
@@ -96,14 +96,12 @@ impl Event {
             | Self::UnmapFailed
             | Self::HookFailed
             | Self::ForcedUnmap
-            | Self::WriteLost => {
-                at!(error)
-            }
+            | Self::WriteLost => at!(error),
         }
     }
 }
 
-/// What happened to whom.
+/// What an event is about.
 #[derive(Debug, Clone)]
 pub struct Subject<'a> {
     spec: &'a ImageSpec,
@@ -132,8 +130,8 @@ impl<'a> From<&'a Mapping> for Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// With the kernel's answer, if it gave one.
-    pub fn errno(self, errno: Option<i32>) -> Self {
+    /// The same subject with the kernel's answer, if it gave one.
+    pub fn with_errno(self, errno: Option<i32>) -> Self {
         Self { errno, ..self }
     }
 }
@@ -159,7 +157,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_catalog_explains_every_kind_and_nothing_else() {
+    fn the_catalog_explains_every_event_and_nothing_else() {
         let catalog = include_str!("../../packaging/data/rbdmap.catalog");
         let explained: Vec<&str> = catalog
             .lines()

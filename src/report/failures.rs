@@ -1,23 +1,23 @@
-//! What came of each image: told as it happens, and remembered, so that one failure never stops the others and still
-//! decides the exit status.
+//! The results of a run. Each is logged as it happens, and failures are counted: a failure does not stop the run, but it decides
+//! the exit status.
 
 use std::fmt::Display;
 
 use super::event::{Event, Subject};
 
-/// Failures of one run.
+/// The failures of one run.
 #[derive(Debug, Default)]
 pub struct Report {
     failures: usize,
 }
 
 impl Report {
-    /// Tells that something was done or found done.
+    /// Logs a success.
     pub fn succeeded<'a>(&self, event: Event, about: impl Into<Subject<'a>>, what: impl Display) {
         event.log(about, what);
     }
 
-    /// Tells what failed with an image.
+    /// Logs and counts a failure of one image.
     pub fn image_failed<'a>(
         &mut self,
         event: Event,
@@ -28,18 +28,18 @@ impl Report {
         event.log(about, why);
     }
 
-    /// Tells what failed without being one image's matter.
+    /// Logs and counts a failure that is not about one image.
     pub fn failed(&mut self, why: impl Display) {
         self.failures += 1;
         tracing::error!("{why}");
     }
 
-    /// Counts failures that were told elsewhere.
+    /// Counts failures that the caller has logged.
     pub fn add_failures(&mut self, failures: usize) {
         self.failures += failures;
     }
 
-    /// Takes over what another run came to.
+    /// Counts the failures of another run.
     pub fn merge(&mut self, other: Self) {
         self.failures += other.failures;
     }
@@ -49,7 +49,7 @@ impl Report {
         self.failures == 0
     }
 
-    /// 0 when all was done, 1 when something failed.
+    /// 0 if nothing has failed, otherwise 1.
     pub fn exit_status(&self) -> u8 {
         u8::from(!self.is_clean())
     }

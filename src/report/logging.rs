@@ -1,9 +1,9 @@
-//! Where messages go: to the journal with fields when systemd runs us, else results to stdout and trouble to stderr.
+//! Where messages go: with fields to the journal if stderr is connected to it, otherwise results to stdout and errors to stderr.
 //!
-//! systemd.exec(5): `$JOURNAL_STREAM` is `DEVICE:INODE` of the stream that stderr is; where it does not match, stderr
-//! was redirected and is where messages are wanted. The generator logs elsewhere: journald may not run yet.
+//! `$JOURNAL_STREAM` has the device and inode number of the journal's stream (systemd.exec(5)). If stderr is another file, it was
+//! redirected, and messages are wanted there. The generator logs to the kernel instead: journald may not run yet.
 //!
-//! Whoever tries the same again and again tells what has changed since the last try, and nothing else ([`Attempts`]).
+//! A process that repeats an attempt logs only the messages that the attempt before did not have ([`Attempts`]).
 
 use std::collections::HashSet;
 use std::env;
@@ -19,10 +19,10 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Starts logging for the rest of the process, which is one attempt until it says that another begins.
+/// Starts logging for the rest of the process, in its first attempt.
 pub fn start() -> Attempts {
     let attempts = Attempts::default();
-    let journal = journal_listens()
+    let journal = is_stderr_journal()
         .then(|| tracing_journald::layer().ok())
         .flatten()
         .map(|layer| {
@@ -45,7 +45,7 @@ pub fn start() -> Attempts {
     attempts
 }
 
-/// What has been said in this attempt and in the one before: what that has said is not said again.
+/// The messages of this attempt and of the attempt before. A message of the attempt before is not logged again.
 #[derive(Debug, Default, Clone)]
 pub struct Attempts(Arc<Mutex<Messages>>);
 
@@ -56,40 +56,40 @@ struct Messages {
 }
 
 impl Attempts {
-    /// Another begins.
+    /// Begins another attempt.
     pub fn next(&self) {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        said.before = std::mem::take(&mut said.now);
+        let mut messages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        messages.before = std::mem::take(&mut messages.now);
     }
 
-    /// Whether a message is one that the last attempt has not had.
-    fn is_new(&self, message: String) -> bool {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = !said.before.contains(&message);
-        said.now.insert(message);
+    /// Adds a message to this attempt. Returns whether the attempt before did not have it.
+    fn add(&self, message: String) -> bool {
+        let mut messages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !messages.before.contains(&message);
+        messages.now.insert(message);
         is_new
     }
 }
 
 impl<S: Subscriber> Layer<S> for Attempts {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
-        self.is_new(Message::of(event))
+        self.add(message_text(event))
     }
 }
 
-/// Whether stderr is the journal's.
-fn journal_listens() -> bool {
+/// Whether stderr is the journal's stream.
+fn is_stderr_journal() -> bool {
     let named = env::var("JOURNAL_STREAM").unwrap_or_default();
     fstat(io::stderr()).is_ok_and(|stat| named == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
-/// Prints the bare message: what was done to stdout, what is wrong to stderr.
+/// Prints the message without fields: results to stdout, warnings and errors to stderr.
 struct Terminal;
 
 impl<S: Subscriber> Layer<S> for Terminal {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let message = Message::of(event);
-        // A closed terminal must not stop the work.
+        let message = message_text(event);
+        // The run goes on even if the terminal has been closed.
         let _ = match *event.metadata().level() {
             Level::ERROR | Level::WARN => writeln!(io::stderr(), "rbdmap: {message}"),
             _ => writeln!(io::stdout(), "{message}"),
@@ -97,18 +97,16 @@ impl<S: Subscriber> Layer<S> for Terminal {
     }
 }
 
-/// The `message` of an event; its other fields are for the journal.
-struct Message(String);
-
-impl Message {
-    fn of(event: &Event<'_>) -> String {
-        let mut message = Self(String::new());
-        event.record(&mut message);
-        message.0
-    }
+/// The message of an event, without its fields.
+fn message_text(event: &Event<'_>) -> String {
+    let mut message = MessageVisitor(String::new());
+    event.record(&mut message);
+    message.0
 }
 
-impl Visit for Message {
+struct MessageVisitor(String);
+
+impl Visit for MessageVisitor {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
             // Writing to a String cannot fail.
@@ -121,27 +119,30 @@ impl Visit for Message {
 mod tests {
     use super::*;
 
+    /// The messages of one attempt that are logged.
+    fn attempt(attempts: &Attempts, messages: &[&str]) -> Vec<String> {
+        let messages = messages.iter().map(|message| (*message).to_owned());
+        let logged = messages
+            .filter(|message| attempts.add(message.clone()))
+            .collect();
+        attempts.next();
+        logged
+    }
+
     #[test]
-    fn an_attempt_tells_what_the_one_before_it_has_not_told() {
+    fn an_attempt_logs_what_the_attempt_before_did_not() {
         let attempts = Attempts::default();
-        let tell = |messages: &[&str]| {
-            let told: Vec<String> = messages
-                .iter()
-                .map(|message| (*message).to_owned())
-                .collect();
-            let told = told
-                .into_iter()
-                .filter(|message| attempts.is_new(message.clone()))
-                .collect::<Vec<_>>();
-            attempts.next();
-            told
-        };
+        let first = attempt(&attempts, &["waits", "waits", "fails"]);
+        assert_eq!(first, ["waits", "waits", "fails"]);
+        assert!(attempt(&attempts, &["waits", "fails"]).is_empty());
         assert_eq!(
-            tell(&["waits", "waits", "fails"]),
-            ["waits", "waits", "fails"]
+            attempt(&attempts, &["waits", "fails otherwise"]),
+            ["fails otherwise"]
         );
-        assert!(tell(&["waits", "fails"]).is_empty());
-        assert_eq!(tell(&["waits", "fails otherwise"]), ["fails otherwise"]);
-        assert_eq!(tell(&["waits", "fails"]), ["fails"], "it has changed back");
+        assert_eq!(
+            attempt(&attempts, &["waits", "fails"]),
+            ["fails"],
+            "it has changed back"
+        );
     }
 }

@@ -175,7 +175,7 @@ impl Mapper {
             }
             // A cluster that does not answer fails in the same way every few seconds.
             if failure.why != reported {
-                let about = Subject::from(&entry.wanted.spec).errno(failure.errno);
+                let about = Subject::from(&entry.wanted.spec).with_errno(failure.errno);
                 Event::MapRetry.log(about, format!("{failure}; retrying"));
                 reported = failure.why;
             }

@@ -106,7 +106,7 @@ impl<'a> MapRun<'a> {
             Err(failure) => {
                 // The last status of a unit that fails is its reason in `rbdmap status` and in the report of `rbdmap map`.
                 notify::status(&failure.to_string());
-                let about = Subject::from(&entry.spec).errno(failure.errno);
+                let about = Subject::from(&entry.spec).with_errno(failure.errno);
                 self.report.image_failed(Event::MapFailed, about, failure);
                 ImageState::Failed
             }
