@@ -42,12 +42,14 @@ impl DeviceUnits {
     pub fn require(&mut self, device: &Path, instance: &str) -> GeneratedFile {
         self.required += 1;
         self.with_time_limit.insert(unit_with_drop_ins(device));
+        // Nothing else starts the instance: a job for a device only waits until udev reports it.
         let requires = format!("{}.requires", unit_name::device(device));
         GeneratedFile::dependency(&requires, instance)
     }
 
     /// Orders a device after the network. `directory` is that of the mount unit that replaces systemd's.
     pub fn need_network(&mut self, device: &Path, directory: UnitDirectory) {
+        // systemd-fstab-generator writes this drop-in only for entries with _netdev.
         let unit = unit_with_drop_ins(device);
         self.with_network.insert((directory, unit));
     }

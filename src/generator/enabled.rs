@@ -21,6 +21,7 @@ const FALSE_WORDS: [&str; 6] = ["0", "no", "n", "false", "f", "off"];
 
 /// Whether the generator writes units.
 pub fn is_enabled(root: &Root, administrator: &AdministratorUnits) -> bool {
+    // Even if images are mapped: they are the host's, or the initrd's own.
     if in_initrd(root) || in_container(root) {
         return false;
     }

@@ -99,6 +99,7 @@ impl MountPolicy {
         // A target of systemd's wants an automount unit even with `noauto`.
         let auto = automount || !entry.is_enabled("noauto", "auto");
         let nofail = entry.is_nofail();
+        // The unit of swap is ordered before the network whatever the options are.
         let systemd_unit = if entry.fstype == "swap" {
             SystemdUnit::Local
         } else if is_remote(entry) {
@@ -163,6 +164,7 @@ fn name_if_ignored(option: &str) -> Option<&str> {
 }
 
 fn is_remote(entry: &FstabEntry) -> bool {
+    // systemd ignores this prefix as well.
     let fstype = entry.fstype.strip_prefix("fuse.").unwrap_or(&entry.fstype);
     entry.has("_netdev") || NETWORK_TYPES.contains(&fstype)
 }

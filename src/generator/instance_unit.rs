@@ -28,6 +28,7 @@ pub struct InstanceConfig<'a> {
 
 impl InstanceConfig<'_> {
     fn drop_in(&self, unit: &str) -> GeneratedFile {
+        // RequiresMountsFor= also starts the mounts: a keyring may lie on a mount that is not part of boot.
         let needed = self.needed_files.iter();
         let needed: Vec<String> = needed.filter_map(|file| path_word(file)).collect();
         let mut text = format!(
@@ -82,6 +83,7 @@ impl<'a> InstanceUnits<'a> {
     }
 
     fn common_config(&self) -> Option<&InstanceConfig<'a>> {
+        // systemd reads one file for the template, or a thousand for the instances.
         let ((_, first), rest) = self.0.split_first()?;
         let is_common = rest.iter().all(|(_, config)| config == first);
         first.as_ref().filter(|_| is_common)

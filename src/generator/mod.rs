@@ -63,6 +63,7 @@ fn generate(root: &Root, directories: &Directories, log: &KmsgWriter) -> Result<
         ));
     }
     let mut mount_points = MountPointResolver::new(root);
+    // systemd names a mount unit after the path without symbolic links.
     for line in &mut configuration.lines {
         line.target = mount_points.resolve(&line.target);
     }

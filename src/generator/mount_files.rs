@@ -22,6 +22,7 @@ pub fn files(unit: &MountUnit) -> Vec<GeneratedFile> {
         let text = format!("[Unit]\n{}", unit.automount_ordering());
         files.push(GeneratedFile::drop_in(&policy.start_unit(target), &text));
     }
+    // Only these are in local-fs.target: `noauto` units are in no target.
     if policy.systemd_unit == SystemdUnit::Local && policy.auto {
         files.extend(move_to_remote_fs(&policy.start_unit(target), policy.nofail));
     }

@@ -160,6 +160,7 @@ fn device_preparation(entry: &FstabEntry) -> String {
 /// The options with `_netdev`, and without the time-out of the device, which belongs to the device unit.
 pub fn options(entry: &FstabEntry) -> String {
     let mut options: Vec<&str> = entry.options.iter().map(String::as_str).collect();
+    // systemd-fstab-generator removes both spellings as well.
     options.retain(|option| {
         !option.starts_with("x-systemd.device-timeout=")
             && !option.starts_with("comment=systemd.device-timeout=")

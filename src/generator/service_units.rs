@@ -49,6 +49,7 @@ impl ServiceUnits {
 
     fn rbdmap_service_text(&self) -> String {
         let mut text = "[Unit]\n".to_owned();
+        // Not Requires=, because an image that cannot be mapped must not stop the others.
         for unit in &self.wants {
             text.extend(["Wants=", unit, "\n"]);
         }

@@ -2,7 +2,7 @@
 
 use super::fstab_policy::{MountPolicy, ignored_options};
 use crate::config::table::Entry;
-use crate::model::fstab_entry::FstabEntry;
+use crate::model::fstab_entry::{FstabEntry, FstabSource};
 use crate::model::image_spec::ImageSpec;
 use crate::runtime::root::Root;
 use crate::sys::kmsg_writer::KernelMessage;
@@ -55,10 +55,9 @@ impl<'a> Warnings<'a> {
 
     /// An entry is not served. `reason` also has the remedy.
     pub fn not_served(&mut self, subject: EntryOnImage<'_>, reason: &str) {
-        let effect = if subject.entry.path == self.root.fstab() {
-            "left to systemd unchanged"
-        } else {
-            "not mounted"
+        let effect = match subject.entry.declared_in {
+            FstabSource::Fstab => "left to systemd unchanged",
+            FstabSource::Settings => "not mounted",
         };
         self.warn(self.sentence(subject, &format!("{effect}: {reason}")));
     }
@@ -70,6 +69,7 @@ impl<'a> Warnings<'a> {
         policy: MountPolicy,
         image_is_source: bool,
     ) {
+        // Boot requires no other mount: an automount unit does not fail, and a nofail mount is only wanted.
         if policy.auto && !policy.nofail && !policy.automount {
             self.warn(self.sentence(subject, NEEDED_BY_BOOT));
         } else if image_is_source {

@@ -35,6 +35,7 @@ pub fn write_all(
     log: &KmsgWriter,
 ) -> Result<()> {
     let results = write_in_two_threads(&Queue::new(files), directories);
+    // If systemd's directory cannot be written, a thousand messages would say the same.
     let nothing_is_written = results.iter().all(Result::is_err);
     for result in results {
         match result {
@@ -137,6 +138,7 @@ impl<'a> OutputDirectory<'a> {
         if let Some((subdirectory, _)) = path.split_once('/')
             && subdirectory != self.created
         {
+            // Another generator or the other thread may have created it.
             match mkdirat(directory, subdirectory, Mode::from_bits_truncate(0o777)) {
                 Ok(()) | Err(Errno::EEXIST) => subdirectory.clone_into(&mut self.created),
                 Err(error) => return Err(error.into()),

@@ -13,6 +13,7 @@ use crate::model::mount_snapshot::MountSnapshot;
 pub fn is_mounted(entry: &FstabEntry, devices: &[BlockNode], snapshot: &MountSnapshot) -> bool {
     let mounts = snapshot.mounts.iter();
     let mut mounts = mounts.filter(|mount| mount.target == entry.target);
+    // The source may be a tag or a link; the device numbers are certain.
     if !devices.is_empty() {
         return mounts.any(|mount| devices.iter().any(|node| node.carries(mount)));
     }
@@ -49,6 +50,7 @@ fn is_on_loop_device(entry: &FstabEntry, mount: &Mounted, snapshot: &MountSnapsh
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::fstab_entry::FstabSource;
     use crate::model::mount_snapshot::LoopDevice;
     use crate::plan::mount_tree::tests::mounts;
 
@@ -65,7 +67,7 @@ mod tests {
             options,
             pass: 0,
             path: "/etc/fstab".into(),
-            declared_in: crate::model::fstab_entry::FstabSource::Fstab,
+            declared_in: FstabSource::Fstab,
         }
     }
 

@@ -81,6 +81,7 @@ fn specs<'a>(entries: &[&'a Entry]) -> Vec<&'a ImageSpec> {
 pub fn unmap(mapped: &[Mapping], targets: &[Target]) -> UnmapPlan {
     let mut plan = UnmapPlan::default();
     if targets.is_empty() {
+        // Mappings that were made by hand stay: whoever made them unmaps them.
         plan.mappings = mapped.to_vec();
         plan.mappings
             .retain(|mapping| mapping.has_origin(Origin::Table));
@@ -96,6 +97,7 @@ impl UnmapPlan {
         let mut is_absent = true;
         for mapping in mapped.iter().filter(|mapping| target.names(mapping)) {
             is_absent = false;
+            // A name may mean another program's mapping of the same image. A device is exactly one mapping.
             let may_unmap = mapping.tag.is_some() || matches!(target, Target::Device(_));
             let mappings = if may_unmap {
                 &mut self.mappings
@@ -135,6 +137,7 @@ impl Target {
 mod tests {
     use super::*;
     use crate::config::table;
+    use crate::model::fstab_entry::FstabSource;
     use crate::model::owner_tag::OwnerTag;
     use std::path::Path;
 
@@ -150,7 +153,7 @@ mod tests {
             options: vec!["noauto".into()],
             pass: 0,
             path: "/etc/fstab".into(),
-            declared_in: crate::model::fstab_entry::FstabSource::Fstab,
+            declared_in: FstabSource::Fstab,
         }
     }
 

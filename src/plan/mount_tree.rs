@@ -55,6 +55,7 @@ impl<'a> MountTree<'a> {
         // Each round enters a child. The number of rounds is limited because mountinfo is read while mounts change: it may
         // show a mount as its own ancestor.
         for _ in 0..=self.mounts.len() {
+            // The shortest path counts: a mount over a parent directory hides those below it.
             let entered = prefixes
                 .iter()
                 .filter_map(|prefix| self.children.get(&(here, *prefix)).copied())

@@ -1,6 +1,7 @@
 //! Policies for lines of options.
 
 use super::*;
+use crate::model::fstab_entry::FstabSource;
 
 fn entry(options: &str) -> FstabEntry {
     FstabEntry {
@@ -10,7 +11,7 @@ fn entry(options: &str) -> FstabEntry {
         options: options.split(',').map(str::to_owned).collect(),
         pass: 0,
         path: "/etc/fstab".into(),
-        declared_in: crate::model::fstab_entry::FstabSource::Fstab,
+        declared_in: FstabSource::Fstab,
     }
 }
 

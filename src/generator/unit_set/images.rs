@@ -87,6 +87,7 @@ impl<'a> UnitSetBuilder<'a, '_> {
         }
         let is_hooked = self.inputs.hooked.contains(spec);
         let mut dependents: Vec<String> = Vec::new();
+        // A nofail image starts its mounts itself, and a hook is ordered after them.
         if image.nofail || is_hooked {
             dependents.extend(mounts.iter().filter_map(|mount| mount.start_unit()));
         }

@@ -25,6 +25,7 @@ pub fn generate_unit_set<'a>(inputs: &UnitSetInputs<'a>) -> UnitSet {
     let images = builder.images();
     let listed = images.iter().map(|entry| &entry.spec);
     let specs: Vec<&ImageSpec> = listed.chain(inputs.unlisted).collect();
+    // The mounts come first, because boot does not wait for an image if all mounts on it are nofail.
     let mounts = builder.mounts(&specs);
     builder.add_swaps(&specs, &mounts);
     let mounts_by_image = group_by_image(&mounts);
@@ -38,6 +39,7 @@ pub fn generate_unit_set<'a>(inputs: &UnitSetInputs<'a>) -> UnitSet {
         }
         builder.add_image(image, mounts);
     }
+    // The images come before the files of mounts, because those depend on whether boot waits for each image.
     for mount in &mounts {
         builder.add_mount(mount, &nofail_images);
     }

@@ -8,7 +8,7 @@ use crate::generator::mount_files::{self, directory_of_replacement};
 use crate::generator::mount_unit::MountUnit;
 use crate::generator::netdev_units::is_device;
 use crate::generator::warnings::EntryOnImage;
-use crate::model::fstab_entry::FstabEntry;
+use crate::model::fstab_entry::{FstabEntry, FstabSource};
 use crate::model::image_spec::ImageSpec;
 use crate::model::unit_name;
 use crate::plan::fstab_graph::FstabGraph;
@@ -64,10 +64,9 @@ impl<'a> UnitSetBuilder<'a, '_> {
     }
 
     fn policy(&mut self, entry: &'a FstabEntry, image: &'a ImageSpec) -> Option<MountPolicy> {
-        let policy = if entry.path == self.inputs.root.fstab() {
-            MountPolicy::new(entry)
-        } else {
-            MountPolicy::for_declared(entry)
+        let policy = match entry.declared_in {
+            FstabSource::Fstab => MountPolicy::new(entry),
+            FstabSource::Settings => MountPolicy::for_declared(entry),
         };
         policy
             .inspect_err(|reason| {
@@ -87,6 +86,7 @@ impl<'a> UnitSetBuilder<'a, '_> {
             return;
         };
         let administrator = self.inputs.administrator;
+        // The administrator's unit has its own dependencies.
         if administrator.has(&unit_name::mount(&entry.target)) {
             return;
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::config::table;
 use crate::generator::admin_units::AdministratorUnits;
-use crate::model::fstab_entry::FstabEntry;
+use crate::model::fstab_entry::{FstabEntry, FstabSource};
 use crate::runtime::root::Root;
 
 fn line(source: &str, target: &str) -> FstabEntry {
@@ -17,7 +17,7 @@ fn line(source: &str, target: &str) -> FstabEntry {
         options,
         pass: 0,
         path: "/etc/fstab".into(),
-        declared_in: crate::model::fstab_entry::FstabSource::Fstab,
+        declared_in: FstabSource::Fstab,
     }
 }
 

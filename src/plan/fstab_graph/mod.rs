@@ -72,6 +72,7 @@ impl<'a> FstabGraph<'a> {
             let why = "an earlier line has the same mount point; remove one of the two lines";
             graph.refuse(&fstab[at], entries.source_image(at), why.to_owned());
         }
+        // An entry that has no place in the order needs itself, directly or through others.
         let circle: Vec<&FstabEntry> = left.iter().map(|at| &fstab[*at]).collect();
         for at in &left {
             let (entry, source_image) = (&fstab[*at], entries.source_image(*at));
@@ -128,6 +129,7 @@ impl<'a> FstabGraph<'a> {
             kept.insert(at, steps.len());
             steps.push(step);
         }
+        // An entry that has no image of its own is reported only for the whole table.
         self.refused
             .retain(|line| line.source_image.is_some_and(|spec| wanted.contains(&spec)));
         Self { steps, ..self }

@@ -1,6 +1,7 @@
 //! Steps and refused entries, for tables of fstab lines.
 
 use super::*;
+use crate::model::fstab_entry::FstabSource;
 
 /// `source target [options [type]]` a line; `_` is a space.
 fn fstab(text: &str) -> Vec<FstabEntry> {
@@ -21,7 +22,7 @@ fn fstab(text: &str) -> Vec<FstabEntry> {
                 options,
                 pass: 0,
                 path: "/etc/fstab".into(),
-                declared_in: crate::model::fstab_entry::FstabSource::Fstab,
+                declared_in: FstabSource::Fstab,
             }
         })
         .collect()

@@ -36,6 +36,7 @@ pub struct MountStack<'a> {
 impl<'a> MountStack<'a> {
     /// The stack of a snapshot.
     pub fn new(snapshot: &'a MountSnapshot) -> Self {
+        // Made once for each snapshot and not for each mapping: at shutdown hundreds of mappings are removed together.
         let layers = Layers::new(snapshot);
         let mut below = HashMap::new();
         let mut above: HashMap<LayerId, Vec<LayerId>> = HashMap::new();
@@ -68,6 +69,7 @@ impl<'a> MountStack<'a> {
 
     /// Every layer on the devices, directly or not.
     fn all_on(&self, devices: &[BlockNode]) -> BTreeSet<LayerId> {
+        // What stands on a layer may come before it in mountinfo, so this follows the edges and not the list.
         let mut new: Vec<LayerId> = self.layers.ids().collect();
         new.retain(|id| self.layers.is_on(*id, devices));
         let mut all = BTreeSet::new();
