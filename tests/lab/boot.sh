@@ -77,7 +77,7 @@ guest_start() {
 # limits use little of the processors, and have priority.
 guest_exec() {
   local priority=0 pin=()
-  case $1 in *-faults | *-cuts) priority=-10 ;; esac
+  case $1 in *-faults) priority=-20 ;; *-cuts) priority=-15 ;; esac
   is_qemu || pin=(taskset -c "$(guest_processor "$1")")
   exec setsid --wait "$LAB/with-priority" "$priority" "${pin[@]}" ip netns exec "$NAMESPACE" "${@:2}"
 }
