@@ -2,6 +2,8 @@
 # mounted within 90 s, with every write that was confirmed. The clock is right, a year slow or a year fast, in turns.
 # The guest's part is guest/lab/scenarios/00-power-cut.sh. SEED, which is printed, determines the moments.
 # shellcheck shell=bash
+# The other parts of the lab read what is set here.
+# shellcheck disable=SC2034
 
 CUT_WHILE=(map write unmap)
 

@@ -4,6 +4,8 @@
 # All scenarios of a machine share its boots. Boot 1 runs what is done by hand and writes, as an administrator would, the files for boot 2;
 # boots 2 and 3 must come to the same. Then the guest is emptied for the scenarios that need boots without the images of others.
 # shellcheck shell=bash
+# The other parts of the lab read what is set here.
+# shellcheck disable=SC2034
 
 scenario_file() { echo "$LAB"/scenarios/[0-9][0-9]-"$1".sh; }
 scenario_names() { basename -s .sh -a "$LAB"/scenarios/[0-9][0-9]-*.sh | cut -d - -f 2-; }
@@ -38,9 +40,9 @@ machine_name() { case $2 in boots) echo "$1" ;; *) echo "$1-$2" ;; esac; }
 
 # run_scenarios [NAME…]: these, or all.  test_all CUTS: all, and as many power cuts.
 run_scenarios() {
-  local names=("$@")
-  [ $# -gt 0 ] || mapfile -t names < <(scenario_names)
-  test_guests 0 "${names[@]}"
+  local scenarios=("$@")
+  [ $# -gt 0 ] || mapfile -t scenarios < <(scenario_names)
+  test_guests 0 "${scenarios[@]}"
 }
 test_all() {
   local names

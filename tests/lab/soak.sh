@@ -1,6 +1,8 @@
 # soak.sh: what takes hours, in parts that can be run alone: each has a seed, a directory of logs and a line of summary of its own.
 # A part is a scenario that says in a line "# soak: TEXT" what it does for longer, or `scenarios` (all others), or `power-cuts`.
 # shellcheck shell=bash
+# The other parts of the lab read what is set here.
+# shellcheck disable=SC2034
 
 soak_parts() {
   local name
