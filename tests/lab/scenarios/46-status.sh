@@ -48,7 +48,7 @@ rows() {
 one_image() {
   ends 0 rbdmap status "$POOL/status-mounted"
   says "$POOL/status-mounted: mounted"
-  says "the table, through rbdmap"
+  says "mapped by   rbdmap, from the table"
   says "monitors    10.77.0.1:"
   says "features    layering exclusive-lock object-map fast-diff deep-flatten"
   says "$(cat "/sys/bus/rbd/devices/$(devices_of status-mounted | tr -dc 0-9)/client_id")"
