@@ -1,4 +1,4 @@
-//! The command line: what can be typed, and nothing of what it does. clap answers wrong usage with status 2.
+//! The command line: its commands, options and help. What they do is in `commands`. clap reports wrong usage with exit status 2.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -15,9 +15,9 @@ use crate::model::image_spec::ImageSpec;
 
 /// Maps Ceph RBD images listed in /etc/ceph/rbdmap, mounts them, and takes them down.
 #[derive(Debug, Parser)]
-#[command(name = "rbdmap", version, max_term_width = 100)]
+#[command(name = "rbdmap", version)]
 pub struct Cli {
-    /// Take this folder for / (for tests)
+    /// Use this directory as / (for tests)
     #[arg(
         long,
         global = true,
@@ -33,30 +33,30 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Map all images of the table, or those named, and mount their fstab entries
+    /// Map the images in the table, or only those named, and mount their fstab entries
     Map(Box<MapArguments>),
-    /// Unmount and unmap all images that the table mapped, or those named
+    /// Unmount and unmap the images mapped from the table, or only those named
     Unmap(UnmapArguments),
-    /// Unmount and unmap every image on this machine, whoever mapped it
+    /// Unmount and unmap every image on this host, also those that other programs mapped
     UnmapAll(UnmapAllArguments),
-    /// The table has changed: map what is new, unmap what is gone, leave the rest alone
+    /// Apply a changed table: map new images, unmap removed ones, leave the others unchanged
     Reload(Engine),
-    /// Show what is wanted beside what there is, an image a row, problems first
+    /// Show the state of each image, problems first
     Status(StatusArguments),
-    /// Show what the kernel has mapped, as `rbd device list` does
+    /// List the mapped images, as `rbd device list` does
     #[command(visible_alias = "showmapped")]
     List {
-        /// How to print it
+        /// The output format
         #[arg(long, value_enum, default_value = "plain")]
         format: Format,
     },
-    /// Tell systemd how much of the table is mapped and mounted (for rbdmap.service)
+    /// Report to systemd how many images are mapped and mounted (for rbdmap.service)
     #[command(hide = true)]
     Summary,
-    /// Have systemd start what boot does not wait for (for rbdmap-nofail.service)
+    /// Start the units of images for which boot does not wait (for rbdmap-nofail.service)
     #[command(hide = true)]
     StartNofail,
-    /// Have systemd stop all images (for rbdmap.service)
+    /// Stop the units of all images (for rbdmap.service)
     #[command(hide = true)]
     StopImages,
     /// HookCall an image's hook (for rbdmap-hook@.service)
@@ -67,10 +67,10 @@ pub enum Command {
         /// The image
         instance: ImageSpec,
     },
-    /// Load what the first mapping needs (for rbdmap-prepare.service)
+    /// Load the kernel module and the cipher (for rbdmap-prepare.service)
     #[command(hide = true)]
     Prepare,
-    /// Write units for the table and fstab (for systemd, as rbdmap-generator)
+    /// Write units for the table and fstab (systemd runs this as rbdmap-generator)
     #[command(hide = true)]
     Generator {
         normal: PathBuf,
@@ -82,10 +82,10 @@ pub enum Command {
 /// `rbdmap map`.
 #[derive(Debug, Args)]
 pub struct MapArguments {
-    /// Images, as [pool/[namespace/]]image[@snapshot]; the whole table without any
+    /// Images, as [pool/[namespace/]]image[@snapshot]; by default all in the table
     #[arg(value_name = "SPEC", value_parser = image)]
     pub specs: Vec<String>,
-    /// Map only
+    /// Map the images, but mount nothing
     #[arg(long)]
     pub no_mount: bool,
     #[command(flatten)]
@@ -94,15 +94,15 @@ pub struct MapArguments {
     pub engine: Engine,
 }
 
-/// How to map images of which the table says nothing. Any of these makes a mapping by hand.
+/// How to map images that are not in the table. Any of these options maps by hand.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Mapping by hand, without a line in the table")]
+#[command(next_help_heading = "Mapping an image that is not in the table")]
 pub struct ByHand {
-    /// Monitors, in the place of ceph.conf's
+    /// Monitors to use instead of those in ceph.conf
     #[arg(
         short,
         long,
-        value_name = "ADDRESS,…",
+        value_name = "ADDRESS,...",
         alias = "mon_host",
         alias = "mon-host",
         requires = "specs"
@@ -114,31 +114,31 @@ pub struct ByHand {
     /// The Ceph user, as client.ID
     #[arg(short, long, value_name = "client.ID", conflicts_with = "id", requires = "specs", value_parser = user)]
     pub name: Option<String>,
-    /// Where the user's key is
+    /// The keyring with the key of the user
     #[arg(short, long, value_name = "FILE", requires = "specs")]
     pub keyring: Option<String>,
-    /// A file with nothing but the user's key
+    /// A file that contains only the key of the user
     #[arg(short = 'K', long, value_name = "FILE", requires = "specs")]
     pub keyfile: Option<PathBuf>,
-    /// ceph.conf
+    /// The ceph.conf to read
     #[arg(short, long, value_name = "FILE", requires = "specs")]
     pub conf: Option<PathBuf>,
-    /// The cluster's name, which chooses ceph.conf and keyring
+    /// The name of the cluster, which selects ceph.conf and keyring
     #[arg(long, value_name = "NAME", requires = "specs")]
     pub cluster: Option<String>,
-    /// Options for the kernel, see rbd(8)
-    #[arg(short, long, value_name = "OPTION,…", requires = "specs", value_parser = map_options)]
+    /// Options for the kernel, see rbdmap(5)
+    #[arg(short, long, value_name = "OPTION,...", requires = "specs", value_parser = map_options)]
     pub options: Vec<String>,
     /// Map read-only
     #[arg(long, alias = "read_only", requires = "specs")]
     pub read_only: bool,
-    /// Do not hand the exclusive lock to others
+    /// Do not give the exclusive lock to other clients
     #[arg(long, requires = "specs")]
     pub exclusive: bool,
-    /// Refused: everybody on the machine could read it
+    /// Refused, because every user on the host can read the command line
     #[arg(long, hide = true, value_name = "SECRET", value_parser = RefuseSecret)]
     pub key: Option<String>,
-    /// Refused as well
+    /// Refused for the same reason
     #[arg(long, hide = true, value_name = "SECRET", value_parser = RefuseSecret)]
     pub secret: Option<String>,
 }
@@ -146,16 +146,16 @@ pub struct ByHand {
 /// `rbdmap unmap`.
 #[derive(Debug, Args)]
 pub struct UnmapArguments {
-    /// Images, devices or mount points; all that the table mapped without any
+    /// Images, devices or mount points; by default all images mapped from the table
     #[arg(value_name = "SPEC|DEVICE|MOUNTPOINT")]
     pub targets: Vec<String>,
     /// The device /dev/rbdN
     #[arg(short = 'd', long = "device", value_name = "N")]
     pub devices: Vec<u32>,
-    /// Leave alone, without complaint, what others have mapped (for units)
+    /// Ignore images that other programs mapped (for units)
     #[arg(long, hide = true)]
     pub if_ours: bool,
-    /// Everything that we ever mapped, by table or by hand (for rbdmap-sweep.service)
+    /// Unmap every image that rbdmap mapped, from the table or by hand (for rbdmap-sweep.service)
     #[arg(long, hide = true, conflicts_with = "targets")]
     pub left_over: bool,
     #[command(flatten)]
@@ -167,10 +167,10 @@ pub struct UnmapArguments {
 /// `rbdmap status`.
 #[derive(Debug, Args)]
 pub struct StatusArguments {
-    /// Images of which everything is shown
+    /// Images to show in detail
     #[arg(value_name = "SPEC", value_parser = whole_image)]
     pub specs: Vec<String>,
-    /// For programs, as one line of JSON
+    /// Print one line of JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -184,32 +184,33 @@ pub struct UnmapAllArguments {
     pub engine: Engine,
 }
 
-/// What becomes of services that need an image.
+/// What happens to services that need an image.
 #[derive(Debug, Args)]
 pub struct Users {
-    /// Stop the services that need it, instead of refusing
+    /// Stop the services that need an image, instead of refusing to unmap it
     #[arg(long)]
     pub stop_users: bool,
 }
 
-/// Who does it, and how long it may take.
+/// Which engine runs the command, and its time limit.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Execution")]
 pub struct Engine {
-    /// Do it here instead of asking systemd
+    /// Do the work in this process instead of asking systemd
     #[arg(long)]
     pub direct: bool,
-    /// Give up on an image after this time
+    /// Time limit for each image, mount and hook
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
-    /// Have systemd do it, and do not wait
+    /// Ask systemd, but do not wait for its jobs
     #[arg(long, conflicts_with = "direct")]
     pub no_block: bool,
-    /// Only show what would be done
+    /// Print what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// How `list` prints.
+/// The output format of `list`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// A table
@@ -218,12 +219,12 @@ pub enum Format {
     Json,
 }
 
-/// A name that can be mapped; kept as text, since the pool of one without is a matter of ceph.conf.
+/// Checks a name. It stays text, because ceph.conf names the pool of an image without one.
 fn image(text: &str) -> anyhow::Result<String> {
     text.parse::<ImageSpec>().map(|_| text.to_owned())
 }
 
-/// The same with the pool in it.
+/// Checks a name, and adds the default pool if it has none.
 fn whole_image(text: &str) -> anyhow::Result<String> {
     text.parse::<ImageSpec>().map(|spec| spec.to_string())
 }
@@ -236,14 +237,14 @@ fn map_options(text: &str) -> anyhow::Result<String> {
     MapOptions::default().add(text).map(|()| text.to_owned())
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+fn seconds(text: &str) -> anyhow::Result<Duration> {
     match text.parse::<u32>() {
         Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds.into())),
-        _ => Err("expected a number of seconds, 1 or more".to_owned()),
+        _ => anyhow::bail!("expected a number of seconds, at least 1"),
     }
 }
 
-/// Takes no value, and unlike clap's own errors does not repeat it.
+/// Refuses a value without repeating it, as clap's own errors would.
 #[derive(Clone)]
 struct RefuseSecret;
 
@@ -256,61 +257,11 @@ impl TypedValueParser for RefuseSecret {
         _: Option<&Arg>,
         _: &OsStr,
     ) -> Result<String, clap::Error> {
-        let message = "a secret on the command line can be read by everybody on this machine; \
-                       write it into a file of mode 0600 and say --keyfile FILE\n";
+        let message = "every user on this host can read a secret on the command line; \
+                       write it to a file with mode 0600 and use --keyfile FILE\n";
         Err(clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_secret_is_refused_with_the_safe_way_and_is_wrong_usage() {
-        let error = Cli::try_parse_from(["rbdmap", "map", "rbd/a", "--key", "AQ=="]).unwrap_err();
-        assert!(error.to_string().contains("--keyfile FILE"), "{error}");
-        assert!(
-            !error.to_string().contains("AQ=="),
-            "the secret is not repeated"
-        );
-        assert_eq!(error.exit_code(), 2);
-    }
-
-    #[test]
-    fn options_by_hand_need_an_image() {
-        assert_eq!(
-            Cli::try_parse_from(["rbdmap", "map", "--id", "boot"])
-                .unwrap_err()
-                .exit_code(),
-            2
-        );
-        assert!(
-            Cli::try_parse_from(["rbdmap", "map", "rbd/a", "--id", "boot", "--read-only"]).is_ok()
-        );
-        assert!(Cli::try_parse_from(["rbdmap", "map"]).is_ok());
-    }
-
-    #[test]
-    fn what_is_no_image_user_or_option_is_wrong_usage() {
-        let rows = [
-            (&["a/b/c/d"][..], "more than two slashes"),
-            (&["rbd/a", "--name", "boot"], "not of the form client.ID"),
-            (
-                &["rbd/a", "--id", "boot", "-o", "nonsense"],
-                "unknown map option",
-            ),
-        ];
-        for (arguments, expected) in rows {
-            let error = Cli::try_parse_from(["rbdmap", "map"].iter().chain(arguments)).unwrap_err();
-            assert_eq!(error.exit_code(), 2);
-            assert!(error.to_string().contains(expected), "{error}");
-        }
-    }
-}
+mod tests;

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     commands::run(cli)
 }
 
-/// systemd calls generators by name with three folders: `rbdmap-generator A B C` is `rbdmap generator A B C`.
+/// systemd calls generators by name with three directories: `rbdmap-generator A B C` is `rbdmap generator A B C`.
 fn with_verb(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let name = arguments
         .first()

@@ -143,7 +143,7 @@ command_lines() {
   wrong_usage "unexpected argument '--nonsense'" map --nonsense
   wrong_usage "unrecognized subcommand 'nonsense'" nonsense
   wrong_usage "a value is required for '--id <ID>'" map "$POOL/good" --id
-  wrong_usage "expected a number of seconds, 1 or more" map --timeout 0
+  wrong_usage "expected a number of seconds, at least 1" map --timeout 0
   wrong_usage "image \"..\" is not a name" map "$POOL/.." --id boot
   ends 1 rbdmap map "$POOL/good"
   same "rbdmap: $POOL/good: not in $TABLE; add a line such as \`$POOL/good id=USER\`, or use --id USER" "$SAID" "what map says"
@@ -178,7 +178,7 @@ wrong_usage() {
 secrets_are_not_repeated() {
   local option
   for option in --key --secret; do
-    wrong_usage "a secret on the command line can be read by everybody on this machine; write it into a file of mode 0600 and say --keyfile FILE" \
+    wrong_usage "every user on this host can read a secret on the command line; write it to a file with mode 0600 and use --keyfile FILE" \
       map "$POOL/good" --id boot $option AQCvWKVlAAAAABAAxjSMvNLkZy0nqVkhxMmgEA==
     expect_not AQCvWKVl <<<"$SAID" >/dev/null
   done
