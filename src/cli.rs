@@ -59,7 +59,7 @@ pub enum Command {
     /// Stop the units of all images (for rbdmap.service)
     #[command(hide = true)]
     StopImages,
-    /// HookCall an image's hook (for rbdmap-hook@.service)
+    /// Run the hook of an image (for rbdmap-hook@.service)
     #[command(hide = true)]
     Hook {
         /// After mapping, or before unmapping

@@ -1,3 +1,5 @@
+//! Links on a fake root.
+
 use super::*;
 use crate::runtime::fake_root::FakeRoot;
 use std::fs;

@@ -1,3 +1,5 @@
+//! Programs that end, fail, hang, or leave children behind.
+
 use super::*;
 use std::fs;
 use std::time::Instant;
