@@ -47,3 +47,24 @@ fn an_invalid_image_user_or_map_option_is_wrong_usage() {
         assert!(error.to_string().contains(expected), "{error}");
     }
 }
+
+/// A heading applies to all options after it, unless they have their own.
+#[test]
+fn options_for_every_mapping_have_a_heading_of_their_own() {
+    let help = Cli::command()
+        .find_subcommand_mut("map")
+        .unwrap()
+        .render_help()
+        .to_string();
+    let (by_hand, execution) = help.split_once("Execution:").unwrap();
+    for option in ["--direct", "--timeout", "--no-block", "--dry-run"] {
+        assert!(
+            execution.contains(option) && !by_hand.contains(option),
+            "{help}"
+        );
+    }
+    assert!(
+        by_hand.contains("--keyring") && !execution.contains("--keyring"),
+        "{help}"
+    );
+}
