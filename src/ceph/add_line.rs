@@ -34,6 +34,7 @@ impl Request {
     /// The line as messages show it: without the tag, which is different for each write. It never has the secret, only the name
     /// by which the kernel finds the key.
     pub fn preview(&self) -> Result<String> {
+        // The longest tag, so that the preview fails for every line that would be too long.
         let line = self.line(&OwnerTag::new(Origin::Table, [0; 8]))?;
         let (line, _tag) = line.rsplit_once(' ').unwrap_or_default();
         Ok(line.to_owned())
@@ -41,6 +42,7 @@ impl Request {
 
     pub(super) fn line(&self, tag: &OwnerTag) -> Result<Zeroizing<String>> {
         let spec = &self.wanted.spec;
+        // `-` is the kernel's word for "no snapshot".
         let snapshot = spec.snapshot.as_deref().unwrap_or("-");
         let line = Zeroizing::new(format!(
             "{} {} {} {} {snapshot} {tag}",
@@ -66,6 +68,7 @@ impl Request {
         if !others.is_empty() {
             options.push(others);
         }
+        // The line has no word for the namespace, only this option. rbd writes it last.
         if let Some(namespace) = &self.wanted.spec.namespace {
             options.push(format!("_pool_ns={namespace}"));
         }

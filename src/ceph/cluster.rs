@@ -71,6 +71,7 @@ pub fn ceph_conf(
             return Ok((path.to_owned(), CephConf::parse(path, &text)?));
         }
     }
+    // Without any ceph.conf an image can still be mapped: the line can have mon_host and the key.
     if options.conf.is_some() {
         bail!("ceph.conf {list} does not exist; check conf=, --conf and CEPH_CONF");
     }
@@ -92,6 +93,7 @@ pub fn find_monitors(
         .or_else(|| conf.value(identity, "mon_host"))
         .unwrap_or_default();
     match mon_host::mon_host(&mon_host) {
+        // Ceph looks at the sections only if mon_host is empty, and does not add them to it.
         MonHost::Addresses(found) if found.is_empty() => Ok(from_sections(conf, identity)),
         MonHost::Addresses(found) => Ok(found),
         MonHost::Names(hosts) => look_up_monitors(hosts, look_up),
@@ -135,6 +137,7 @@ pub fn select_messenger(
     options: &mut MapOptions,
     kernel: KernelVersion,
 ) -> Result<Vec<SocketAddr>> {
+    // The kernel dials an address with the protocol of ms_mode, whatever mon_host says about it. So the addresses must match.
     if options.value("ms_mode").is_none()
         && kernel >= FIRST_WITH_MSGR2
         && !addresses(monitors, Messenger::V2).is_empty()

@@ -33,6 +33,7 @@ pub fn find_secret(
     identity: &Identity,
     options: &EntryOptions,
 ) -> Result<UserKey> {
+    // As in ceph `src/krbd.cc`: without authentication, rbd does not look for a key.
     if conf
         .value(identity, "auth_client_required")
         .is_some_and(|required| required.trim() == "none")
@@ -58,6 +59,7 @@ pub fn find_secret(
 
 fn without_keyfile(path: &Path, later: Result<UserKey>) -> Result<UserKey> {
     let missing = format!("keyfile {} does not exist", path.display());
+    // The missing file is the first cause, whatever the later places lack.
     match later.with_context(|| missing.clone())? {
         UserKey::Missing(_) => bail!(missing),
         found => {
@@ -89,6 +91,7 @@ fn search_later_places(
 }
 
 fn value(conf: &CephConf, identity: &Identity, key: &str) -> Option<String> {
+    // Ceph treats an empty value as not set.
     conf.value(identity, key).filter(|value| !value.is_empty())
 }
 
@@ -120,6 +123,7 @@ fn search_keyrings(
             )
         });
     }
+    // A keyring that the entry names must exist. The others need not: a cluster without authentication has none.
     if requested.is_some() {
         bail!("keyring {list} does not exist");
     }

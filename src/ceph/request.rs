@@ -75,6 +75,7 @@ pub fn resolve<'a>(cache: &'a FileCache, entry: &'a Entry) -> Result<ResolvedEnt
             .add_defaults(&defaults)
             .with_context(|| format!("{}: rbd_default_map_options", conf_path.display()))?;
     }
+    // The option fsid is compared by the kernel, the fsid of ceph.conf only by us.
     let fsid = options
         .value("fsid")
         .map(str::to_owned)
@@ -83,6 +84,7 @@ pub fn resolve<'a>(cache: &'a FileCache, entry: &'a Entry) -> Result<ResolvedEnt
         spec: entry.spec.clone(),
         // The kernel prints it in lower case, whatever the configuration has.
         fsid: fsid.map(|fsid| fsid.to_ascii_lowercase()),
+        // The kernel maps a snapshot read-only without being asked.
         read_only: options.read_only() || entry.spec.snapshot.is_some(),
     };
     Ok(ResolvedEntry {
@@ -132,6 +134,7 @@ impl ResolvedEntry<'_> {
         }
         let mut options = self.options.clone();
         let monitors = select_messenger(monitors, &mut options, self.cache.kernel_version())?;
+        // Only if neither the entry nor ceph.conf sets mount_timeout.
         options.add_defaults(SESSION_TIMEOUT)?;
         let key = find_secret(self.cache, &self.conf, &self.identity, &self.entry.options)?;
         Ok(Request {

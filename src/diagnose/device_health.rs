@@ -33,6 +33,7 @@ impl DeviceHealth {
     /// Reads the next lines of the kernel log.
     pub fn update(&mut self, lines: &[String]) {
         for line in lines.iter().filter_map(|line| DeviceLine::parse(line)) {
+            // Numbers are reused: the lines before this one are about an earlier mapping.
             if line.is_creation() {
                 self.0.remove(&line.number);
             } else if let Some(errno) = failed_write(line.text) {

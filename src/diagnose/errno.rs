@@ -41,6 +41,8 @@ impl RequestFacts {
                 "the cluster answers with an I/O error, as if the pool of a parent image had been deleted; check `ceph health \
                  detail` and `rbd info {spec}`"
             ),
+            // rbd returns EROFS for a lock that its owner keeps (`peer will not release lock`), and EBUSY for a lock that is not one
+            // of rbd's own (`locked by external mechanism`).
             Errno::EROFS => format!(
                 "another client has the exclusive lock and does not release it, as with the option exclusive{}",
                 self.lock_owner()

@@ -16,6 +16,7 @@ pub enum KernelWait {
 impl KernelWait {
     /// What the kernel waits for, as far as its log shows. `had_session`: it had a session with the cluster before.
     pub fn from_log(lines: &[String], had_session: bool) -> Self {
+        // The latest step first: the kernel opens a session, reads the image's header, and then takes the lock.
         if any_contains(lines, ": no lock owners detected") {
             Self::Lock
         } else if had_session || any_contains(lines, " session established") {

@@ -77,6 +77,7 @@ pub fn sort(lines: &[String], facts: &RequestFacts, mapped: &[u32]) -> KernelLog
             Attribution::Device(_) | Attribution::Unknown => &mut log.unattributed,
             Attribution::Other => continue,
         };
+        // The kernel logs the same line for each attempt to reach a monitor. The last one counts.
         kind.retain(|known| known != line);
         kind.push(line.clone());
     }

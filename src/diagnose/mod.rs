@@ -84,6 +84,7 @@ pub fn map_failure(
     context: KernelContext<'_>,
 ) -> MapFailure {
     let log = log_attribution::sort(context.lines, facts, context.mapped);
+    // Only these two answer the request itself. ERRNO= in the journal has no other meaning.
     let errno = match error {
         BusError::Kernel(error) | BusError::Key(error) => error.raw_os_error(),
         _ => None,

@@ -41,6 +41,7 @@ impl FstabEntry {
         }
         let source = Path::new(&self.source).components().collect::<PathBuf>();
         let name = source.strip_prefix("/dev/rbd").ok()?.to_str()?;
+        // A link of udev has the pool. Parsing a name without one would add the default pool.
         let disk = disk_of_partition(name).unwrap_or(name);
         disk.contains('/').then(|| disk.parse().ok()).flatten()
     }

@@ -125,6 +125,7 @@ impl fmt::Display for ImageSpec {
 fn check_part(what: &str, part: &str) -> Result<()> {
     ensure!(!part.is_empty(), "the {what} has no name");
     if part.len() > NAME_MAX {
+        // The whole name would fill the terminal.
         let start: String = part.chars().take(20).collect();
         bail!(
             "{what} \"{start}…\" has a name of {} bytes, and no link below /dev/rbd can have more than {NAME_MAX}",
@@ -135,6 +136,7 @@ fn check_part(what: &str, part: &str) -> Result<()> {
         !part.chars().any(|c| c.is_whitespace() || c.is_control()),
         "{what} {part:?} contains a blank or control character, which the kernel cannot take"
     );
+    // udev makes a link with this path. An `@` in a name would be read back as the start of a snapshot.
     if part == "."
         || part == ".."
         || (what != "snapshot" && part.contains('@'))

@@ -30,6 +30,8 @@ impl Mapping {
     /// Whether this mapping is the wanted one, so that mapping the image again would create a second device. If either fsid is
     /// unknown, equal names are enough.
     pub fn serves(&self, wanted: &Wanted) -> bool {
+        // Two clusters may have images of the same name. A snapshot and its image, or a read-only and a writable mapping, are
+        // different devices.
         let same_cluster = wanted
             .fsid
             .as_ref()

@@ -31,6 +31,7 @@ fn split_list(list: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut characters = list.chars();
     while let Some(c) = characters.next() {
+        // A backslash keeps the next character from being a separator, whichever character it is.
         match (c, parts.last_mut()) {
             (':', _) => parts.push(String::new()),
             ('\\', Some(part)) => part.extend(characters.next()),

@@ -42,6 +42,7 @@ impl Secret {
             length > 0 && secret.0.len() >= HEADER + length,
             "the key is cut short: it has fewer bytes than its header says"
         );
+        // Bytes after the key are ignored, as in Ceph.
         secret.0.truncate(HEADER + length);
         Ok(secret)
     }

@@ -89,6 +89,7 @@ pub fn escape_specifiers(value: &str) -> String {
 fn escape_byte(byte: u8, first: bool, escaped: &mut String) {
     match byte {
         b'/' => escaped.push('-'),
+        // A name with a leading dot would be a hidden file.
         b'.' if first => escaped.push_str(r"\x2e"),
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => {
             escaped.push(char::from(byte))

@@ -35,6 +35,7 @@ pub fn start() -> Attempts {
                     ..PriorityMappings::new()
                 })
         });
+    // One of the two: with both, a unit would log each message twice.
     let terminal = journal.is_none().then_some(Terminal);
     tracing_subscriber::registry()
         .with(LevelFilter::INFO)

@@ -35,6 +35,7 @@ impl Backoff {
 
     /// The next pause.
     pub fn pause(&mut self) -> Duration {
+        // From zero on, not from half the interval: a common lower bound would keep the machines partly in step.
         let pause = self.interval.mul_f64(self.random.f64());
         self.interval = (self.interval * 2).min(LONGEST_INTERVAL);
         pause

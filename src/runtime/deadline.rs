@@ -123,6 +123,7 @@ impl<'a> Wait<'a> {
 
     /// As [`Deadline::receive`].
     pub fn receive<T>(&self, receiver: &Receiver<T>) -> Option<T> {
+        // In two parts, because a receiver cannot call anything while it blocks.
         match receiver.recv_timeout(REPORT_AFTER.min(self.deadline.remaining())) {
             Err(RecvTimeoutError::Timeout) if !self.deadline.remaining().is_zero() => {
                 (self.on_delay)();
