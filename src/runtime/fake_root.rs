@@ -4,6 +4,7 @@ use std::fs;
 use std::ops::Deref;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -44,7 +45,17 @@ impl FakeRoot {
 
     /// Writes a program with mode 0755.
     pub fn write_program(&self, path: impl AsRef<Path>, text: &str) {
-        self.write(&path, text);
+        self.write("program", text);
+        let program = self.root.join(&path);
+        fs::create_dir_all(program.parent().unwrap()).unwrap();
+        // A child that another test forks meanwhile inherits each file that is open for writing here, and until it executes
+        // its own program the kernel refuses to execute this one (ETXTBSY). So only cp(1) has the program open for writing.
+        let copied = Command::new("cp")
+            .arg(self.root.join("program"))
+            .arg(&program)
+            .status();
+        assert!(copied.unwrap().success());
+        fs::remove_file(self.root.join("program")).unwrap();
         self.set_mode(path, 0o755);
     }
 
