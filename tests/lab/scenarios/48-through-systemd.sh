@@ -123,6 +123,8 @@ stopped_meanwhile() {
   done
 }
 
+device_unit_is_down() { ! systemctl is-active --quiet "$(systemd-escape --path --suffix=device "/dev/rbd/$POOL/asked")"; }
+
 other_ways() {
   systemctl stop dbus.socket dbus.service
   rbdmap map
@@ -134,6 +136,9 @@ other_ways() {
   findmnt /mnt/asked
   rbdmap unmap
   umount /run/systemd/private
+  # Until systemd has noticed that the device is gone, it takes the device of the next mapping for the old one, and nothing can
+  # tell whether it still has to notice the new one.
+  wait_for 10 device_unit_is_down
   # Without systemd, as in this namespace, that is reported once, and the process itself does the work.
   ends 0 unshare --mount --propagation slave sh -c "mount -t tmpfs none /run/systemd && rbdmap map --no-mount"
   says "systemd is not running: this process does the work"
